@@ -1,0 +1,27 @@
+//! `cargo xtask bench`: the budgets, measured in release.
+
+use std::os::unix::process::CommandExt;
+
+use crate::guests;
+use crate::process::{self, Failure, Workspace};
+use crate::stage::stage;
+
+pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
+    guests::build()?;
+    stage("build the benchmarks and the host in release", || {
+        let mut command = process::cargo(&["build", "--release"], Workspace::Host);
+        command.args(["-p", "sportello-bench", "-p", "sportello-cli", "--bins"]);
+        process::run(&mut command)
+    })
+    .0?;
+    eprintln!("\n── measure");
+    let built = Workspace::Host.target_folder().join("release");
+    let mut benchmarks = process::program(built.join("sportello-bench"));
+    benchmarks
+        .args(arguments)
+        .env("SPORTELLO_BINARY", built.join("sportello"))
+        .env("SPORTELLO_GUESTS", guests::folder());
+    process::announce(&benchmarks);
+    let error = benchmarks.exec();
+    Err(process::could_not_start(&benchmarks, &error))
+}
