@@ -51,7 +51,9 @@ pub enum JournalError {
         folder: PathBuf,
     },
     /// A record is longer than the limit.
-    #[error("a record of {length_bytes} bytes is over the limit of {limit_bytes} (record_bytes_max): split the command, or raise the limit")]
+    #[error(
+        "a record of {length_bytes} bytes is over the limit of {limit_bytes} (record_bytes_max): split the command, or raise the limit"
+    )]
     RecordTooLong {
         /// Length of the record, in bytes.
         length_bytes: usize,
@@ -104,7 +106,9 @@ pub enum JournalError {
         slot: SlotId,
     },
     /// Sealed bytes do not open under their slot and associated data: altered, cut short, or belonging to another slot.
-    #[error("what is sealed under key slot {slot} does not open: the bytes or their associated data were altered, or belong to another slot")]
+    #[error(
+        "what is sealed under key slot {slot} does not open: the bytes or their associated data were altered, or belong to another slot"
+    )]
     SealBroken {
         /// The slot.
         slot: SlotId,
@@ -125,11 +129,19 @@ pub enum JournalError {
 impl JournalError {
     /// An [`JournalError::Io`] for `map_err`.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io { action, path: path.to_owned(), source: Arc::new(source) }
+        move |source| Self::Io {
+            action,
+            path: path.to_owned(),
+            source: Arc::new(source),
+        }
     }
 
     /// A [`JournalError::Damaged`].
     pub(crate) fn damaged(path: &Path, offset: u64, reason: impl Into<String>) -> Self {
-        Self::Damaged { path: path.to_owned(), offset, reason: reason.into() }
+        Self::Damaged {
+            path: path.to_owned(),
+            offset,
+            reason: reason.into(),
+        }
     }
 }

@@ -1,12 +1,18 @@
 //! The durable record with its key slots.
+mod commit;
+pub mod disk;
 mod error;
+mod format;
 mod journal;
+mod reader;
+mod recovery;
+mod sabotage;
 mod segment;
 mod sequence;
-mod slots;
+pub mod slots;
 
 pub use error::JournalError;
 pub use journal::{Journal, OnDurable, Record, Records, VerifyReport};
 pub use segment::{BeforeWrite, JournalOptions, Recovery, SegmentJournal, TornTail};
 pub use sequence::Sequence;
-pub use slots::{KeySlots, SlotId, SlotOptions, Unsealed};
+pub use slots::{KeySlots, SEAL_OVERHEAD_BYTES, SlotId, SlotOptions, Unsealed};
