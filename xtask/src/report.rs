@@ -76,7 +76,7 @@ impl Report {
                 }
             };
             text.push_str(&format!(
-                "   {:<34} {:>12}   {outcome}\n",
+                "   {:<37} {:>12}   {outcome}\n",
                 line.title,
                 Took(line.took)
             ));
