@@ -1,187 +1,54 @@
-//! The store of the views: rows that can be rebuilt from the journal.
+//! The store of the views: rows that can be rebuilt from the journal, on sled behind an overlay in memory.
+//!
+//! ```text
+//!            apply(sequence, changes)                         get · range · state_hash
+//! writer ───────────────┐                                         │
+//!                       ▼                                         ▼
+//!               ┌───────────────┐   one batch = rows + cursor  ┌───────┐
+//!               │    overlay    │─────────────────────────────►│ store │   readers: overlay first, then store
+//!               └───────────────┘   write-behind thread,       └───────┘
+//!                                   durable records only
+//! ```
+//!
+//! # Promises
+//! * **Nothing here is the truth.** Whatever happens to the folder, [`Views::open`] answers with rows that are exactly
+//!   those of the records up to [`Views::cursor`], possibly none; the caller replays the rest from the journal.
+//! * **A batch is whole.** It holds whole records and their cursor and is stored all or nothing, so after a killed
+//!   process the rows are those of the records up to the stored cursor, no more and no less.
+//! * **What is not durable in the journal never reaches the store** ([`Views::only_up_to`]); a journal that lost its tail
+//!   never meets rows from the future.
+//! * **A range shows no half of a record**: it is read as of one moment. Two calls are two moments.
+//! * **Nothing grows without limit**: see [`ViewsOptions`]. If the store is slower than the writer, [`Views::apply`]
+//!   waits. Records that are not durable yet don't count as a reason to wait; the journal's own queue bounds them.
+//!
+//! # When what is on disk is believed
+//! sled 0.34 never makes its files durable by itself, and finds its last whole batch after a kill only because the
+//! kernel still has everything it was given. So a store is believed if it was closed cleanly (its files made durable
+//! by us and stamped so), or if it was killed in the present boot of the machine and is still on the same files. In
+//! every other case (power cut, crash of the kernel, a copy taken while open, other code or another journal, damage
+//! found while reading it through) it is dropped, and [`Opened::rebuilt_because`] says why. Damage that shows only
+//! later comes back as [`ViewsError::Store`] from the call that met it: [`Views::reset`], then replay.
+//!
+//! One thing is left to the caller: a store that is ahead of its journal (the journal was restored from an older backup)
+//! has a [`Views::cursor`] above the journal's last record; then reset it.
+//!
+//! # Folder
+//! `stamp` (what the rows are, see `stamp.rs`), `lock` (held while open), `rows-N` (the engine's own files; each rebuild
+//! begins the next number and removes the others, which is also how space comes back).
+
+mod engine;
 mod error;
 mod limits;
-
-use std::collections::BTreeMap;
-use std::ops::Bound;
-use std::path::Path;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+mod merge;
+mod opening;
+mod overlay;
+mod row;
+mod sabotage;
+mod stamp;
+mod views;
+mod write_behind;
 
 pub use error::ViewsError;
-pub use limits::{KEY_BYTES_MAX, ViewsOptions};
-
-/// Number of a table, 0 to 254.
-pub type TableId = u8;
-
-/// The table the store keeps for itself.
-pub const TABLE_RESERVED: TableId = 255;
-
-/// One row set or deleted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
-    /// The table of the row.
-    pub table: TableId,
-    /// The key, at most [`KEY_BYTES_MAX`] bytes. Rows are ordered by its bytes.
-    pub key: Vec<u8>,
-    /// The new value; `None` deletes the row.
-    pub value: Option<Vec<u8>>,
-}
-
-/// Order in which [`Views::range`] walks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// Smallest key first.
-    Forward,
-    /// Largest key first.
-    Backward,
-}
-
-/// A row: key (without the table) and value.
-pub type Row = (Vec<u8>, Vec<u8>);
-
-/// An opened store.
-pub struct Opened {
-    /// The store.
-    pub views: Views,
-    /// Why what was found on disk was dropped; the caller replays the journal from record 1. `None` for a new folder.
-    pub rebuilt_because: Option<String>,
-}
-
-/// Digest of all rows at a sequence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StateHash {
-    /// The sequence up to which records are in the hashed rows.
-    pub cursor: u64,
-    /// SHA-256 over every row in order of table and key; lengths included, cursor not.
-    pub sha256: [u8; 32],
-}
-
-/// The numbers an operator watches.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ViewsMetrics {
-    /// Rows in the overlay.
-    pub overlay_rows: u64,
-    /// Memory accounted to the overlay in bytes.
-    pub overlay_bytes: u64,
-    /// Records applied in memory and not yet in the store.
-    pub lag_records: u64,
-    /// Batches written since opening.
-    pub batches: u64,
-    /// Rows written since opening.
-    pub rows_written: u64,
-    /// Changes that needed no write of their own because a later change of the row was in the same batch.
-    pub rows_coalesced: u64,
-    /// How often `apply` had to wait for the store.
-    pub apply_waits: u64,
-    /// Size of the store on disk in bytes.
-    pub disk_bytes: u64,
-}
-
-/// The store. One writer thread applies records, any thread reads.
-pub struct Views {
-    rows: RwLock<(u64, BTreeMap<Vec<u8>, Vec<u8>>)>,
-}
-
-impl Views {
-    /// Opens the store in `folder`, creating it if it is missing.
-    pub fn open(_folder: &Path, _options: ViewsOptions) -> Result<Opened, ViewsError> {
-        Ok(Opened { views: Views { rows: RwLock::default() }, rebuilt_because: None })
-    }
-
-    /// Last sequence applied in memory; 0 before the first.
-    pub fn cursor(&self) -> u64 {
-        self.read().0
-    }
-
-    /// Last sequence of the last batch the store finished.
-    pub fn stored_cursor(&self) -> u64 {
-        self.read().0
-    }
-
-    /// The newest value of a row.
-    pub fn get(&self, table: TableId, key: &[u8]) -> Result<Option<Vec<u8>>, ViewsError> {
-        Ok(self.read().1.get(&row_key(table, key)).cloned())
-    }
-
-    /// Up to `limit` rows of a table between two keys.
-    pub fn range(
-        &self,
-        table: TableId,
-        start: Bound<&[u8]>,
-        end: Bound<&[u8]>,
-        direction: Direction,
-        limit: usize,
-    ) -> Result<Vec<Row>, ViewsError> {
-        let start = start.map(|key| row_key(table, key));
-        let start = if start == Bound::Unbounded { Bound::Included(vec![table]) } else { start };
-        let end = end.map(|key| row_key(table, key));
-        let end = if end == Bound::Unbounded { Bound::Excluded(vec![table + 1]) } else { end };
-        let guard = self.read();
-        let rows = guard.1.range((start, end)).map(|(key, value)| (key[1..].to_vec(), value.clone()));
-        Ok(match direction {
-            Direction::Forward => rows.take(limit).collect(),
-            Direction::Backward => rows.rev().take(limit).collect(),
-        })
-    }
-
-    /// Applies the changes of one record.
-    pub fn apply(&self, sequence: u64, changes: Vec<Change>) -> Result<(), ViewsError> {
-        let mut guard = self.write();
-        if sequence != guard.0 + 1 {
-            return Err(ViewsError::OutOfOrder { cursor: guard.0, given: sequence });
-        }
-        for change in changes {
-            let key = row_key(change.table, &change.key);
-            match change.value {
-                Some(value) => guard.1.insert(key, value),
-                None => guard.1.remove(&key),
-            };
-        }
-        guard.0 = sequence;
-        Ok(())
-    }
-
-    /// Says that every record up to `durable` is durable in the journal; only such records reach the store.
-    pub fn only_up_to(&self, _durable: u64) {}
-
-    /// Digest of all rows, overlay included.
-    pub fn state_hash(&self) -> Result<StateHash, ViewsError> {
-        Ok(StateHash { cursor: self.cursor(), sha256: [0; 32] })
-    }
-
-    /// Waits until every durable record is in the store.
-    pub fn flush(&self) -> Result<(), ViewsError> {
-        Ok(())
-    }
-
-    /// Drops every row; the cursor is 0 again.
-    pub fn reset(&self) -> Result<(), ViewsError> {
-        *self.write() = Default::default();
-        Ok(())
-    }
-
-    /// Flushes, makes the files durable and stamps the store as cleanly closed. Later calls answer `Closed`.
-    pub fn close(&self) -> Result<(), ViewsError> {
-        Ok(())
-    }
-
-    /// The numbers an operator watches.
-    pub fn metrics(&self) -> ViewsMetrics {
-        ViewsMetrics::default()
-    }
-
-    fn read(&self) -> RwLockReadGuard<'_, (u64, BTreeMap<Vec<u8>, Vec<u8>>)> {
-        self.rows.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn write(&self) -> RwLockWriteGuard<'_, (u64, BTreeMap<Vec<u8>, Vec<u8>>)> {
-        self.rows.write().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn row_key(table: TableId, key: &[u8]) -> Vec<u8> {
-    let mut row_key = Vec::with_capacity(1 + key.len());
-    row_key.push(table);
-    row_key.extend_from_slice(key);
-    row_key
-}
+pub use limits::{BATCH_ROWS_MAX_LEAST, KEY_BYTES_MAX, MADE_FROM_BYTES_MAX, ViewsOptions};
+pub use row::{Change, Direction, Row, TABLE_RESERVED, TableId};
+pub use views::{Opened, StateHash, Views, ViewsMetrics};

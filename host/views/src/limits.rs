@@ -5,11 +5,17 @@ use std::time::Duration;
 /// Longest key of a row in bytes, table number not counted.
 pub const KEY_BYTES_MAX: usize = 4 * 1024;
 
+/// Longest [`ViewsOptions::made_from`] in bytes.
+pub const MADE_FROM_BYTES_MAX: usize = 1024;
+
+/// Least [`ViewsOptions::batch_rows_max`].
+pub const BATCH_ROWS_MAX_LEAST: usize = 1;
+
 /// How a store is opened, and what it may use. `ViewsOptions::new` fills in the defaults.
 #[derive(Clone, Debug)]
 pub struct ViewsOptions {
     /// What the rows were computed from and by: the journal's identity and the version of the code that turns records
-    /// into rows. A store stamped with another text is dropped and rebuilt. At most 1,024 bytes, one line.
+    /// into rows. A store stamped with another text is dropped and rebuilt. At most [`MADE_FROM_BYTES_MAX`] bytes.
     pub made_from: String,
     /// Memory the overlay may take before [`crate::Views::apply`] waits for the store, in bytes. Default 64 MiB.
     pub overlay_bytes_max: usize,

@@ -1,0 +1,215 @@
+//! What is not in the store yet: the newest content of every changed row, and the records that changed them.
+//!
+//! A row is here twice, by reference: in `rows` for the readers, and in the record that changed it for the write-behind,
+//! which must be able to write the rows as they were at an earlier record while a later one is not durable yet.
+//!
+//! Invariant: `records` holds exactly the records after the last finished batch, in order and whole; a place is in `rows`
+//! exactly if one of these records changed it, with the content of the latest that did.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use crate::engine::Engine;
+use crate::row::{Change, Content, Direction, Place, Span, borrowed, place};
+
+/// What one change costs beside its bytes: two counted allocations, a slot in the record and one in the map.
+const CHANGE_OVERHEAD_BYTES: usize = 144;
+
+/// Changes one batch may fold into each of its rows, on average; keeps a batch of hot rows short.
+const CHANGES_PER_BATCH_ROW_MAX: usize = 16;
+
+pub(crate) struct Overlay {
+    /// The store underneath. It changes only with a reset, so whoever reads both takes them together.
+    pub(crate) engine: Arc<Engine>,
+    /// Counts resets.
+    pub(crate) generation: u64,
+    /// Last sequence applied.
+    pub(crate) cursor: u64,
+    rows: BTreeMap<Place, Newest>,
+    records: VecDeque<Record>,
+    bytes: usize,
+}
+
+struct Newest {
+    sequence: u64,
+    content: Content,
+}
+
+/// The changes of one record.
+pub(crate) struct Record {
+    sequence: u64,
+    changes: Vec<(Place, Content)>,
+    bytes: usize,
+}
+
+impl Record {
+    pub(crate) fn new(sequence: u64, changes: Vec<Change>) -> Record {
+        let mut bytes = 0;
+        let changes = changes
+            .into_iter()
+            .map(|change| {
+                let place = Place::from(place(change.table, &change.key));
+                let content = change.value.map(Arc::from);
+                bytes += CHANGE_OVERHEAD_BYTES + weight(&place, &content);
+                (place, content)
+            })
+            .collect();
+        Record {
+            sequence,
+            changes,
+            bytes,
+        }
+    }
+}
+
+/// A run of whole records, folded into one content per row.
+pub(crate) struct Batch {
+    /// The last record in it.
+    pub(crate) sequence: u64,
+    pub(crate) rows: HashMap<Place, Content>,
+    /// Changes folded into the rows.
+    pub(crate) changes: usize,
+}
+
+impl Batch {
+    /// The batch of no record.
+    pub(crate) fn empty() -> Batch {
+        Batch {
+            sequence: 0,
+            rows: HashMap::new(),
+            changes: 0,
+        }
+    }
+}
+
+impl Overlay {
+    pub(crate) fn new(engine: Arc<Engine>, generation: u64, cursor: u64) -> Overlay {
+        Overlay {
+            engine,
+            generation,
+            cursor,
+            rows: BTreeMap::new(),
+            records: VecDeque::new(),
+            bytes: 0,
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(crate) fn row_count(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// The newest content of a row; the outer `None` means: ask the store.
+    pub(crate) fn get(&self, place: &[u8]) -> Option<Content> {
+        self.rows.get(place).map(|newest| newest.content.clone())
+    }
+
+    pub(crate) fn apply(&mut self, record: Record) {
+        debug_assert_eq!(record.sequence, self.cursor + 1);
+        for (place, content) in &record.changes {
+            let newest = Newest {
+                sequence: record.sequence,
+                content: content.clone(),
+            };
+            match self.rows.get_mut(&**place) {
+                Some(row) => *row = newest,
+                None => {
+                    self.rows.insert(place.clone(), newest);
+                }
+            }
+        }
+        self.cursor = record.sequence;
+        self.bytes += record.bytes;
+        self.records.push_back(record);
+    }
+
+    /// The next batch: the oldest records, none above `durable`, up to the limits but at least one.
+    pub(crate) fn next_batch(
+        &self,
+        durable: u64,
+        rows_max: usize,
+        bytes_max: usize,
+    ) -> Option<Batch> {
+        let mut batch = Batch::empty();
+        let mut bytes = 0;
+        let changes_max = rows_max.saturating_mul(CHANGES_PER_BATCH_ROW_MAX);
+        for record in self
+            .records
+            .iter()
+            .take_while(|record| record.sequence <= durable)
+        {
+            let full = batch.rows.len() + record.changes.len() > rows_max
+                || bytes + record.bytes > bytes_max
+                || batch.changes + record.changes.len() > changes_max;
+            if full && batch.sequence > 0 {
+                break;
+            }
+            for (place, content) in &record.changes {
+                bytes += weight(place, content);
+                if let Some(earlier) = batch.rows.insert(place.clone(), content.clone()) {
+                    bytes -= weight(place, &earlier);
+                }
+            }
+            batch.changes += record.changes.len();
+            batch.sequence = record.sequence;
+        }
+        (batch.sequence > 0).then_some(batch)
+    }
+
+    /// Forgets what a finished batch put into the store, except rows that a later record changed again.
+    /// Returns the records, so that the caller can free them after it let go of the overlay.
+    pub(crate) fn finished(&mut self, batch: &Batch) -> Vec<Record> {
+        for place in batch.rows.keys() {
+            if self
+                .rows
+                .get(&**place)
+                .is_some_and(|newest| newest.sequence <= batch.sequence)
+            {
+                self.rows.remove(&**place);
+            }
+        }
+        let count = self
+            .records
+            .partition_point(|record| record.sequence <= batch.sequence);
+        let records: Vec<Record> = self.records.drain(..count).collect();
+        self.bytes -= records.iter().map(|record| record.bytes).sum::<usize>();
+        records
+    }
+
+    /// The rows of a span in order, deleted ones included, up to the `limit`th that is not deleted. Together with the
+    /// store's rows of the span this decides the first `limit` rows: each that is live here is one of the result.
+    pub(crate) fn rows_of(
+        &self,
+        span: &Span,
+        direction: Direction,
+        limit: usize,
+    ) -> Vec<(Place, Content)> {
+        fn until<'a>(
+            rows: impl Iterator<Item = (&'a Place, &'a Newest)>,
+            limit: usize,
+        ) -> Vec<(Place, Content)> {
+            let mut found = Vec::new();
+            let mut live = 0;
+            for (place, newest) in rows {
+                if live == limit {
+                    break;
+                }
+                live += usize::from(newest.content.is_some());
+                found.push((place.clone(), newest.content.clone()));
+            }
+            found
+        }
+        let rows = self.rows.range::<[u8], _>(borrowed(span));
+        match direction {
+            Direction::Forward => until(rows, limit),
+            Direction::Backward => until(rows.rev(), limit),
+        }
+    }
+}
+
+fn weight(place: &Place, content: &Content) -> usize {
+    place.len() + content.as_ref().map_or(0, |value| value.len())
+}
