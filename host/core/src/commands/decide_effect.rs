@@ -1,0 +1,47 @@
+//! A person's word on an effect nobody else can judge.
+
+use crate::commands::Accepted;
+use crate::domain::effect::{EFFECTS, EffectFailed, EffectPostponed, EffectState};
+use crate::draft::Draft;
+use crate::event::Event;
+use crate::ids::EffectId;
+use crate::refusal::Refusal;
+
+/// What a person decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EffectDecision {
+    /// It did not take place: do it.
+    Repeat,
+    /// Leave it: it took place, or is not wanted any more.
+    GiveUp,
+}
+
+/// Decides an undecided effect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecideEffect {
+    /// The effect.
+    pub effect: EffectId,
+    /// What is decided.
+    pub decision: EffectDecision,
+    /// Who decides, by token name.
+    pub by: String,
+}
+
+impl DecideEffect {
+    pub(super) fn decide<E: From<Event>>(&self, draft: &mut Draft<'_, E>) -> Result<Accepted, Refusal> {
+        let effect = draft.tables().get(&EFFECTS, &self.effect).ok_or_else(|| Refusal::not_found("effect", self.effect))?;
+        if effect.state != EffectState::Undecided {
+            return Err(Refusal::Conflict(format!("effect {} is {:?}: there is nothing to decide", self.effect, effect.state)));
+        }
+        match self.decision {
+            EffectDecision::Repeat => {
+                let problem = format!("{} decided that it be done", self.by);
+                draft.emit(EffectPostponed { effect: self.effect, due_at: draft.now(), problem });
+            }
+            EffectDecision::GiveUp => {
+                draft.emit(EffectFailed { effect: self.effect, problem: format!("{} decided to leave it", self.by) });
+            }
+        }
+        Ok(Accepted::Effect(self.effect))
+    }
+}

@@ -1,0 +1,256 @@
+//! Taking in what a connector brought: everything one call gave, or nothing of it.
+
+use crate::commands::Accepted;
+use crate::domain::case::{CASES, CaseAnswered, CaseOpened, CaseState, CaseStateChanged};
+use crate::domain::channel::{CHANNELS, CONNECTOR_STATE, CURSORS, Channel, CursorMoved, STATE_KEYS_MAX, Source, StateWrite, StateWritten};
+use crate::domain::conversation::CONVERSATIONS;
+use crate::domain::delivery::{DELIVERIES, DeliveryReplayed, DeliveryState};
+use crate::domain::interaction::{Change, IDENTITIES, INTERACTIONS, InteractionReceived, InteractionWithdrawn, SUBJECTS};
+use crate::domain::person::{Origin, PersonAppeared};
+use crate::domain::profile::{Identified, PROFILES, ProfileSeen};
+use crate::draft::{Counter, Draft};
+use crate::event::Event;
+use crate::ids::{ChannelName, ConversationId, DeliveryId, Fingerprint, InteractionId, PersonId, ProfileId, SlotId};
+use crate::matching;
+use crate::refusal::Refusal;
+use crate::time::Timestamp;
+
+/// Interactions in one command.
+pub const INTERACTIONS_PER_INGEST_MAX: usize = 5_000;
+
+/// Kinds that tell something but ask nothing: they open no case.
+const KINDS_WITHOUT_CASE: [&str; 4] = ["reaction", "repost", "check-in", "page-edit"];
+
+/// Takes in the output of one webhook or poll call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ingest {
+    /// Where it came from.
+    pub channel: ChannelName,
+    /// What was done there, in the order the connector gave it.
+    pub arrivals: Vec<Arrival>,
+    /// Where the source goes on, if it was a poll.
+    pub cursor: Option<(Source, Option<String>)>,
+    /// What the connector wants to remember.
+    pub state_writes: Vec<StateWrite>,
+    /// The parked delivery this is a replay of.
+    pub replayed: Option<DeliveryId>,
+}
+
+/// One interaction, its words sealed and its identities resolved by the edge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// Hash of (channel, native id, revision).
+    pub identity: Fingerprint,
+    /// Hash of (channel, native id).
+    pub subject: Fingerprint,
+    /// What happened to the thing.
+    pub change: Change,
+    /// `comment`, `direct-message`, …
+    pub kind: String,
+    /// Who did it.
+    pub author: Option<Author>,
+    /// In which thread.
+    pub conversation: ConversationId,
+    /// Whether the company's own account did it.
+    pub own: bool,
+    /// Whether only those who take part can see it.
+    pub private: bool,
+    /// Whether it addresses the company.
+    pub summons: bool,
+    /// The thing it answers.
+    pub in_reply_to: Option<Fingerprint>,
+    /// When, by the platform.
+    pub occurred_at: Timestamp,
+    /// Where its words' key is.
+    pub slot: SlotId,
+    /// Its words, sealed.
+    pub sealed: Vec<u8>,
+}
+
+/// Who did it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Author {
+    /// The profile.
+    pub profile: ProfileId,
+    /// What is new about it; None: nothing, and the profile is known.
+    pub news: Option<ProfileNews>,
+}
+
+/// What a profile says of itself now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProfileNews {
+    /// Names, handle and address, sealed under the profile's slot.
+    pub sealed: Vec<u8>,
+    /// What it can be recognised by.
+    pub identifiers: Vec<Identified>,
+}
+
+impl Ingest {
+    pub(super) fn decide<E: From<Event>>(&self, draft: &mut Draft<'_, E>) -> Result<Accepted, Refusal> {
+        let channel = draft.tables().get(&CHANNELS, &self.channel).ok_or_else(|| Refusal::not_found("channel", &self.channel))?;
+        if self.arrivals.len() > INTERACTIONS_PER_INGEST_MAX {
+            return Err(Refusal::Invalid(format!(
+                "{} interactions in one call; at most {INTERACTIONS_PER_INGEST_MAX} are taken in",
+                self.arrivals.len()
+            )));
+        }
+        let mut new = 0;
+        let mut duplicates = 0;
+        for arrival in &self.arrivals {
+            if draft.tables().contains(&IDENTITIES, &arrival.identity) && !crate::sabotage::sabotaged("skip-dedupe") {
+                duplicates += 1;
+            } else {
+                self.take_in(draft, &channel, arrival)?;
+                new += 1;
+            }
+        }
+        self.move_cursor(draft);
+        self.write_state(draft, &channel)?;
+        self.close_delivery(draft);
+        Ok(Accepted::Ingested { new, duplicates })
+    }
+
+    fn take_in<E: From<Event>>(&self, draft: &mut Draft<'_, E>, channel: &Channel, arrival: &Arrival) -> Result<(), Refusal> {
+        if let Some(author) = &arrival.author {
+            self.see_author(draft, channel, author)?;
+        }
+        let deleted_before = draft.tables().get(&SUBJECTS, &arrival.subject).is_some_and(|subject| subject.deleted);
+        let interaction = InteractionId(draft.next(Counter::Interaction));
+        let kept_ms = channel.policy().and_then(|policy| policy.content_ms);
+        draft.emit(InteractionReceived {
+            interaction,
+            identity: arrival.identity,
+            channel: self.channel.clone(),
+            subject: arrival.subject,
+            change: arrival.change,
+            kind: arrival.kind.clone(),
+            profile: arrival.author.as_ref().map(|author| author.profile),
+            conversation: arrival.conversation,
+            own: arrival.own,
+            private: arrival.private,
+            summons: arrival.summons,
+            in_reply_to: arrival.in_reply_to,
+            occurred_at: arrival.occurred_at,
+            slot: arrival.slot,
+            sealed: arrival.sealed.clone(),
+            erase_at: kept_ms.map(|kept_ms| draft.now().plus_ms(kept_ms)),
+        });
+        if arrival.change == Change::Deleted || deleted_before {
+            withdraw_versions(draft, arrival.subject);
+        }
+        if arrival.own {
+            note_answer(draft, arrival);
+        } else if arrival.change != Change::Deleted && !deleted_before && !KINDS_WITHOUT_CASE.contains(&arrival.kind.as_str()) {
+            self.open_case(draft, arrival);
+        }
+        Ok(())
+    }
+
+    fn see_author<E: From<Event>>(&self, draft: &mut Draft<'_, E>, channel: &Channel, author: &Author) -> Result<(), Refusal> {
+        let known = draft.tables().get(&PROFILES, &author.profile);
+        if known.as_ref().is_some_and(|profile| profile.erased) {
+            return Err(Refusal::ProfileErased(author.profile.0));
+        }
+        let Some(news) = &author.news else {
+            return if known.is_some() {
+                Ok(())
+            } else {
+                Err(Refusal::Invalid(format!("profile {} is not known and nothing is said of it", author.profile)))
+            };
+        };
+        let person = known.as_ref().map_or_else(|| PersonId(draft.next(Counter::Person)), |profile| profile.person);
+        if known.is_none() {
+            draft.emit(PersonAppeared { person, origin: Origin::Profile(author.profile) });
+        }
+        let kept_ms = channel.policy().and_then(|policy| policy.profile_ms);
+        draft.emit(ProfileSeen {
+            profile: author.profile,
+            channel: self.channel.clone(),
+            network: channel.grant.as_ref().map_or_else(String::new, |grant| grant.network.clone()),
+            sealed: news.sealed.clone(),
+            identifiers: news.identifiers.clone(),
+            person,
+            erase_at: kept_ms.map(|kept_ms| draft.now().plus_ms(kept_ms)),
+        });
+        matching::link_by_evidence(draft, author.profile);
+        Ok(())
+    }
+
+    fn open_case<E: From<Event>>(&self, draft: &mut Draft<'_, E>, arrival: &Arrival) {
+        let present = draft.tables().get(&CONVERSATIONS, &arrival.conversation).and_then(|conversation| conversation.case);
+        let Some(case) = present else {
+            let case = crate::ids::CaseId(draft.next(Counter::Case));
+            draft.emit(CaseOpened {
+                case,
+                channel: self.channel.clone(),
+                conversation: arrival.conversation,
+                profile: arrival.author.as_ref().map(|author| author.profile),
+            });
+            return;
+        };
+        let Some(row) = draft.tables().get(&CASES, &case) else { return };
+        if arrival.change == Change::Created && matches!(row.state, CaseState::Resolved | CaseState::Waiting) {
+            let to = if row.owner.is_some() { CaseState::Assigned } else { CaseState::Open };
+            draft.emit(CaseStateChanged { case, from: row.state, to });
+        }
+    }
+
+    fn move_cursor<E: From<Event>>(&self, draft: &mut Draft<'_, E>) {
+        let Some((source, cursor)) = &self.cursor else { return };
+        let stored = draft.tables().get(&CURSORS, &(self.channel.clone(), source.code()));
+        if stored != *cursor {
+            draft.emit(CursorMoved { channel: self.channel.clone(), source: *source, cursor: cursor.clone() });
+        }
+    }
+
+    fn write_state<E: From<Event>>(&self, draft: &mut Draft<'_, E>, channel: &Channel) -> Result<(), Refusal> {
+        let mut added: u32 = 0;
+        let mut writes = Vec::new();
+        for write in &self.state_writes {
+            let stored = draft.tables().get(&CONNECTOR_STATE, &(self.channel.clone(), write.key.clone()));
+            if stored.as_ref().map(|stored| &stored.bytes) == write.value.as_ref() {
+                continue;
+            }
+            added += u32::from(stored.is_none() && write.value.is_some());
+            writes.push(write.clone());
+        }
+        if channel.state_keys.saturating_add(added) > STATE_KEYS_MAX {
+            return Err(Refusal::Invalid(format!(
+                "the connector of channel {} would hold more than {STATE_KEYS_MAX} keys in its state; it must delete old ones",
+                self.channel
+            )));
+        }
+        if !writes.is_empty() {
+            draft.emit(StateWritten { channel: self.channel.clone(), writes });
+        }
+        Ok(())
+    }
+
+    fn close_delivery<E: From<Event>>(&self, draft: &mut Draft<'_, E>) {
+        let Some(delivery) = self.replayed else { return };
+        if draft.tables().get(&DELIVERIES, &delivery).is_some_and(|row| row.state == DeliveryState::Parked) {
+            draft.emit(DeliveryReplayed { delivery });
+        }
+    }
+}
+
+fn withdraw_versions<E: From<Event>>(draft: &mut Draft<'_, E>, subject: Fingerprint) {
+    let versions = draft.tables().get(&SUBJECTS, &subject).unwrap_or_default().versions;
+    for interaction in versions {
+        if draft.tables().get(&INTERACTIONS, &interaction).is_some_and(|row| !row.withdrawn) {
+            draft.emit(InteractionWithdrawn { interaction });
+        }
+    }
+}
+
+/// The company spoke in a thread: the case's first answer, whoever gave it.
+fn note_answer<E: From<Event>>(draft: &mut Draft<'_, E>, arrival: &Arrival) {
+    if arrival.change != Change::Created || KINDS_WITHOUT_CASE.contains(&arrival.kind.as_str()) {
+        return;
+    }
+    let case = draft.tables().get(&CONVERSATIONS, &arrival.conversation).and_then(|conversation| conversation.case);
+    let Some(case) = case else { return };
+    if draft.tables().get(&CASES, &case).is_some_and(|row| row.first_answer_at.is_none()) {
+        draft.emit(CaseAnswered { case, answered_at: arrival.occurred_at });
+    }
+}

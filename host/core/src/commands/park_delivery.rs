@@ -1,0 +1,39 @@
+//! Setting aside what a connector could not take in.
+
+use crate::commands::Accepted;
+use crate::domain::channel::CHANNELS;
+use crate::domain::delivery::DeliveryParked;
+use crate::draft::{Counter, Draft};
+use crate::event::Event;
+use crate::ids::{ChannelName, DeliveryId, SlotId};
+use crate::refusal::Refusal;
+
+/// Parks a signed delivery, sealed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParkDelivery {
+    /// Where it came in.
+    pub channel: ChannelName,
+    /// Its key's slot.
+    pub slot: SlotId,
+    /// The delivery, sealed.
+    pub sealed: Vec<u8>,
+    /// Why, without personal content.
+    pub problem: String,
+}
+
+impl ParkDelivery {
+    pub(super) fn decide<E: From<Event>>(&self, draft: &mut Draft<'_, E>) -> Result<Accepted, Refusal> {
+        if !draft.tables().contains(&CHANNELS, &self.channel) {
+            return Err(Refusal::not_found("channel", &self.channel));
+        }
+        let delivery = DeliveryId(draft.next(Counter::Delivery));
+        draft.emit(DeliveryParked {
+            delivery,
+            channel: self.channel.clone(),
+            slot: self.slot,
+            sealed: self.sealed.clone(),
+            problem: self.problem.clone(),
+        });
+        Ok(Accepted::Delivery(delivery))
+    }
+}

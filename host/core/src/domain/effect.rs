@@ -1,0 +1,323 @@
+//! Effects: what is done outside. Queued, then *started* durably before every call, then done, failed or unknown.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::channel::Idempotency;
+use crate::domain::erasure::{self, Due};
+use crate::ids::{CaseId, ChannelName, ContactId, ConversationId, EffectId, Fingerprint, ProfileId, SlotId};
+use crate::tables::{Table, Tables};
+use crate::time::Timestamp;
+
+/// Effects by number.
+pub const EFFECTS: Table<EffectId, Effect> = Table::new(70, "effects");
+/// Effects by the key the host derived: the same key is the same effect.
+pub const EFFECTS_BY_KEY: Table<String, EffectId> = Table::new(71, "effects-by-key");
+/// Effects that wait for a worker, by channel and the moment they may start.
+pub const EFFECTS_DUE: Table<(ChannelName, Timestamp, EffectId), ()> = Table::new(72, "effects-due");
+/// Effects started and without an outcome.
+pub const EFFECTS_STARTED: Table<EffectId, ()> = Table::new(73, "effects-started");
+/// Effects in answer to a case.
+pub const EFFECTS_BY_CASE: Table<(CaseId, EffectId), ()> = Table::new(74, "effects-by-case");
+/// Things on platforms that effects of ours brought about, hashed (channel, native id).
+pub const RECEIPTS: Table<Fingerprint, EffectId> = Table::new(75, "receipts");
+/// Effects directed at a profile, for erasing.
+pub const EFFECTS_BY_PROFILE: Table<(ProfileId, EffectId), ()> = Table::new(76, "effects-by-profile");
+/// Effects a person must decide about.
+pub const EFFECTS_UNDECIDED: Table<EffectId, ()> = Table::new(77, "effects-undecided");
+
+/// Where an effect stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EffectState {
+    /// Waits for its turn.
+    Queued,
+    /// The call may be under way.
+    Started,
+    /// It took place.
+    Done,
+    /// It did not and will not take place.
+    Failed,
+    /// It may have taken place: to be looked for.
+    Unknown,
+    /// Nothing can tell, or nothing may be done automatically: a person decides.
+    Undecided,
+}
+
+/// Who asked for an effect.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AskedBy {
+    /// A step of a workflow's run.
+    Run {
+        /// The run.
+        run: u64,
+        /// The step's name.
+        step: String,
+    },
+    /// Somebody through the API.
+    Person {
+        /// Their token's name.
+        name: String,
+    },
+}
+
+/// An effect.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Effect {
+    /// The host's key.
+    pub key: String,
+    /// The channel that does it.
+    pub channel: ChannelName,
+    /// `reply`, `post`, `activity`.
+    pub action: String,
+    /// What a repetition would do.
+    pub idempotency: Idempotency,
+    /// How long it may take to become visible to `find`.
+    pub settling_ms: u64,
+    /// The case it belongs to.
+    pub case: Option<CaseId>,
+    /// The conversation a reply goes to.
+    pub conversation: Option<ConversationId>,
+    /// The contact an activity is about.
+    pub contact: Option<ContactId>,
+    /// Who it is directed at.
+    pub profile: Option<ProfileId>,
+    /// Where its words' key is.
+    pub slot: SlotId,
+    /// Its words, sealed. Empty once erased.
+    pub sealed: Vec<u8>,
+    /// Who asked for it.
+    pub asked_by: AskedBy,
+    /// Where it stands.
+    pub state: EffectState,
+    /// Calls started so far.
+    pub attempts: u32,
+    /// When it was queued.
+    pub queued_at: Timestamp,
+    /// When it may start, or be looked for, next.
+    pub due_at: Timestamp,
+    /// When it was started last.
+    pub started_at: Option<Timestamp>,
+    /// When it came to an end.
+    pub ended_at: Option<Timestamp>,
+    /// The platform's receipt, sealed like the words.
+    pub receipt: Vec<u8>,
+    /// What went wrong last, without personal content.
+    pub problem: Option<String>,
+}
+
+/// An effect was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EffectQueued {
+    /// Its number.
+    pub effect: EffectId,
+    /// The host's key.
+    pub key: String,
+    /// The channel that does it.
+    pub channel: ChannelName,
+    /// `reply`, `post`, `activity`.
+    pub action: String,
+    /// What a repetition would do.
+    pub idempotency: Idempotency,
+    /// How long it may take to become visible to `find`.
+    pub settling_ms: u64,
+    /// The case it belongs to.
+    pub case: Option<CaseId>,
+    /// The conversation a reply goes to.
+    pub conversation: Option<ConversationId>,
+    /// The contact an activity is about.
+    pub contact: Option<ContactId>,
+    /// Who it is directed at.
+    pub profile: Option<ProfileId>,
+    /// Where its words' key is.
+    pub slot: SlotId,
+    /// Its words, sealed.
+    pub sealed: Vec<u8>,
+    /// Who asked for it.
+    pub asked_by: AskedBy,
+    /// Why a person must decide first; None: it may be done.
+    pub undecided: Option<String>,
+}
+
+/// A call is about to be made. Durable before it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EffectStarted {
+    /// Which.
+    pub effect: EffectId,
+    /// The how manieth call, from 1.
+    pub attempt: u32,
+}
+
+/// It took place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EffectDone {
+    /// Which.
+    pub effect: EffectId,
+    /// The thing it brought about (channel, native id), hashed.
+    pub receipt: Fingerprint,
+    /// The platform's receipt, sealed under the effect's slot.
+    pub sealed: Vec<u8>,
+}
+
+/// The call failed and nothing took effect; it is tried again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EffectPostponed {
+    /// Which.
+    pub effect: EffectId,
+    /// When the next call may be made.
+    pub due_at: Timestamp,
+    /// Why.
+    pub problem: String,
+}
+
+/// It did not and will not take place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EffectFailed {
+    /// Which.
+    pub effect: EffectId,
+    /// Why.
+    pub problem: String,
+}
+
+/// It may have taken place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EffectUnknown {
+    /// Which.
+    pub effect: EffectId,
+    /// When to look for it.
+    pub due_at: Timestamp,
+    /// Why it is not known.
+    pub problem: String,
+}
+
+/// A person must decide.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EffectUndecided {
+    /// Which.
+    pub effect: EffectId,
+    /// Why.
+    pub problem: String,
+}
+
+pub(crate) fn queued(tables: &mut Tables, at: Timestamp, event: &EffectQueued) {
+    let effect = Effect {
+        key: event.key.clone(),
+        channel: event.channel.clone(),
+        action: event.action.clone(),
+        idempotency: event.idempotency,
+        settling_ms: event.settling_ms,
+        case: event.case,
+        conversation: event.conversation,
+        contact: event.contact,
+        profile: event.profile,
+        slot: event.slot,
+        sealed: event.sealed.clone(),
+        asked_by: event.asked_by.clone(),
+        state: if event.undecided.is_some() { EffectState::Undecided } else { EffectState::Queued },
+        attempts: 0,
+        queued_at: at,
+        due_at: at,
+        started_at: None,
+        ended_at: None,
+        receipt: Vec::new(),
+        problem: event.undecided.clone(),
+    };
+    tables.put(&EFFECTS_BY_KEY, &event.key, &event.effect);
+    if let Some(case) = event.case {
+        tables.put(&EFFECTS_BY_CASE, &(case, event.effect), &());
+    }
+    if let Some(profile) = event.profile {
+        tables.put(&EFFECTS_BY_PROFILE, &(profile, event.effect), &());
+    }
+    place(tables, event.effect, &effect);
+    tables.put(&EFFECTS, &event.effect, &effect);
+}
+
+pub(crate) fn started(tables: &mut Tables, at: Timestamp, event: &EffectStarted) {
+    change(tables, event.effect, |effect| {
+        effect.state = EffectState::Started;
+        effect.attempts = event.attempt;
+        effect.started_at = Some(at);
+    });
+}
+
+pub(crate) fn done(tables: &mut Tables, at: Timestamp, event: &EffectDone) {
+    change(tables, event.effect, |effect| {
+        effect.state = EffectState::Done;
+        effect.ended_at = Some(at);
+        effect.receipt.clone_from(&event.sealed);
+        effect.problem = None;
+    });
+    tables.put(&RECEIPTS, &event.receipt, &event.effect);
+}
+
+pub(crate) fn postponed(tables: &mut Tables, event: &EffectPostponed) {
+    change(tables, event.effect, |effect| {
+        effect.state = EffectState::Queued;
+        effect.due_at = event.due_at;
+        effect.problem = Some(event.problem.clone());
+    });
+}
+
+pub(crate) fn failed(tables: &mut Tables, at: Timestamp, event: &EffectFailed) {
+    change(tables, event.effect, |effect| {
+        effect.state = EffectState::Failed;
+        effect.ended_at = Some(at);
+        effect.problem = Some(event.problem.clone());
+    });
+}
+
+pub(crate) fn unknown(tables: &mut Tables, event: &EffectUnknown) {
+    change(tables, event.effect, |effect| {
+        effect.state = EffectState::Unknown;
+        effect.due_at = event.due_at;
+        effect.problem = Some(event.problem.clone());
+    });
+}
+
+pub(crate) fn undecided(tables: &mut Tables, event: &EffectUndecided) {
+    change(tables, event.effect, |effect| {
+        effect.state = EffectState::Undecided;
+        effect.problem = Some(event.problem.clone());
+    });
+}
+
+/// Gives up the words; what was done stays on record.
+pub(crate) fn withdrawn(tables: &mut Tables, at: Timestamp, id: EffectId) {
+    let found = tables.update(&EFFECTS, &id, |effect| {
+        effect.sealed = Vec::new();
+        effect.receipt = Vec::new();
+    });
+    if found {
+        erasure::schedule(tables, at, Due::Effect(id));
+    }
+}
+
+fn change(tables: &mut Tables, id: EffectId, change: impl FnOnce(&mut Effect)) {
+    let Some(mut effect) = tables.get(&EFFECTS, &id) else { return };
+    displace(tables, id, &effect);
+    change(&mut effect);
+    place(tables, id, &effect);
+    tables.put(&EFFECTS, &id, &effect);
+}
+
+fn place(tables: &mut Tables, id: EffectId, effect: &Effect) {
+    match effect.state {
+        EffectState::Queued | EffectState::Unknown => {
+            tables.put(&EFFECTS_DUE, &(effect.channel.clone(), effect.due_at, id), &());
+        }
+        EffectState::Started => tables.put(&EFFECTS_STARTED, &id, &()),
+        EffectState::Undecided => tables.put(&EFFECTS_UNDECIDED, &id, &()),
+        EffectState::Done | EffectState::Failed => {}
+    }
+}
+
+fn displace(tables: &mut Tables, id: EffectId, effect: &Effect) {
+    match effect.state {
+        EffectState::Queued | EffectState::Unknown => {
+            tables.delete(&EFFECTS_DUE, &(effect.channel.clone(), effect.due_at, id));
+        }
+        EffectState::Started => tables.delete(&EFFECTS_STARTED, &id),
+        EffectState::Undecided => tables.delete(&EFFECTS_UNDECIDED, &id),
+        EffectState::Done | EffectState::Failed => {}
+    }
+}

@@ -1,0 +1,149 @@
+//! Profiles: who the platform says somebody is. What they are called stands sealed beside the id.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::erasure::{self, Due};
+use crate::ids::{ChannelName, IdentifierId, LinkId, PersonId, ProfileId};
+use crate::tables::{Table, Tables};
+use crate::time::Timestamp;
+
+/// Profiles by their slot.
+pub const PROFILES: Table<ProfileId, Profile> = Table::new(10, "profiles");
+/// Which profiles carry an identifier.
+pub const PROFILES_OF_IDENTIFIER: Table<IdentifierId, Vec<ProfileId>> = Table::new(11, "profiles-of-identifier");
+
+/// Profiles that may share one identifier before further ones are no longer looked at (a shared office phone is no evidence).
+pub const PROFILES_PER_IDENTIFIER_MAX: usize = 16;
+
+/// Something that identifies a person, by its slot; its scheme is not personal and stands in clear.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identified {
+    /// `email`, `phone`, `<network>.id`, `<network>.handle`, `external`.
+    pub scheme: String,
+    /// Its value's slot.
+    pub identifier: IdentifierId,
+}
+
+/// Where looking somebody up in the CRMs stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LookUp {
+    /// Not answered yet.
+    Pending,
+    /// Every CRM was asked and none knows them.
+    Absent,
+    /// A contact was found. Whether it could be linked is another matter.
+    Found,
+}
+
+/// A profile.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Profile {
+    /// The channel it was first seen on.
+    pub channel: ChannelName,
+    /// The network it belongs to.
+    pub network: String,
+    /// Names, handle and address, sealed under the profile's own slot.
+    pub sealed: Vec<u8>,
+    /// What it can be recognised by.
+    pub identifiers: Vec<Identified>,
+    /// The person that came into being with it.
+    pub person: PersonId,
+    /// The link in force, if any.
+    pub link: Option<LinkId>,
+    /// Where looking it up stands.
+    pub look_up: LookUp,
+    /// First and last time it was seen.
+    pub first_seen_at: Timestamp,
+    /// See `first_seen_at`.
+    pub last_seen_at: Timestamp,
+    /// Whether it has been erased: what is left names nobody.
+    pub erased: bool,
+}
+
+/// A profile was seen for the first time, or says something new about itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProfileSeen {
+    /// The profile.
+    pub profile: ProfileId,
+    /// Where.
+    pub channel: ChannelName,
+    /// Its network.
+    pub network: String,
+    /// Sealed names.
+    pub sealed: Vec<u8>,
+    /// What it can be recognised by.
+    pub identifiers: Vec<Identified>,
+    /// The person that comes into being with it; the profile's present one where it is known already.
+    pub person: PersonId,
+    /// When it may be kept until, by the network's policy.
+    pub erase_at: Option<Timestamp>,
+}
+
+/// The CRMs have answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LookUpAnswered {
+    /// The profile.
+    pub profile: ProfileId,
+    /// What they said.
+    pub look_up: LookUp,
+}
+
+pub(crate) fn seen(tables: &mut Tables, at: Timestamp, event: &ProfileSeen) {
+    let before = tables.get(&PROFILES, &event.profile);
+    for old in before.iter().flat_map(|profile: &Profile| &profile.identifiers) {
+        if !event.identifiers.iter().any(|new| new.identifier == old.identifier) {
+            forget_identifier(tables, event.profile, old.identifier);
+        }
+    }
+    for identified in &event.identifiers {
+        let mut holders = tables.get(&PROFILES_OF_IDENTIFIER, &identified.identifier).unwrap_or_default();
+        if !holders.contains(&event.profile) && holders.len() < PROFILES_PER_IDENTIFIER_MAX {
+            holders.push(event.profile);
+            tables.put(&PROFILES_OF_IDENTIFIER, &identified.identifier, &holders);
+        }
+    }
+    let profile = match before {
+        Some(profile) => Profile { sealed: event.sealed.clone(), identifiers: event.identifiers.clone(), last_seen_at: at, ..profile },
+        None => Profile {
+            channel: event.channel.clone(),
+            network: event.network.clone(),
+            sealed: event.sealed.clone(),
+            identifiers: event.identifiers.clone(),
+            person: event.person,
+            link: None,
+            look_up: LookUp::Pending,
+            first_seen_at: at,
+            last_seen_at: at,
+            erased: false,
+        },
+    };
+    tables.put(&PROFILES, &event.profile, &profile);
+    if let Some(due) = event.erase_at {
+        erasure::schedule(tables, due, Due::Profile(event.profile));
+    }
+}
+
+pub(crate) fn look_up_answered(tables: &mut Tables, event: &LookUpAnswered) {
+    tables.update(&PROFILES, &event.profile, |profile| profile.look_up = event.look_up);
+}
+
+/// Takes the profile out of everything it can be found by. Its rows stay, naming nobody.
+pub(crate) fn erased(tables: &mut Tables, profile_id: ProfileId) {
+    let Some(profile) = tables.get(&PROFILES, &profile_id) else { return };
+    for identified in &profile.identifiers {
+        forget_identifier(tables, profile_id, identified.identifier);
+    }
+    let empty = Profile { sealed: Vec::new(), identifiers: Vec::new(), erased: true, ..profile };
+    tables.put(&PROFILES, &profile_id, &empty);
+}
+
+fn forget_identifier(tables: &mut Tables, profile: ProfileId, identifier: IdentifierId) {
+    let mut holders = tables.get(&PROFILES_OF_IDENTIFIER, &identifier).unwrap_or_default();
+    holders.retain(|holder| *holder != profile);
+    if holders.is_empty() {
+        tables.delete(&PROFILES_OF_IDENTIFIER, &identifier);
+    } else {
+        tables.put(&PROFILES_OF_IDENTIFIER, &identifier, &holders);
+    }
+}

@@ -1,0 +1,86 @@
+//! Links by exact evidence: the same identifier on both sides, one contact and no more, nobody's no against it, and the network's leave.
+
+use crate::domain::channel::{CHANNELS, LinkPermission};
+use crate::domain::contact::{CONTACTS, CONTACTS_OF_IDENTIFIER};
+use crate::domain::person::{Evidence, LINKED_PROFILES, LINKS, LawfulBasis, LinkMade, PROFILES_PER_PERSON_MAX, REFUSED_LINKS};
+use crate::domain::profile::{Identified, LookUp, LookUpAnswered, PROFILES, Profile};
+use crate::draft::{Counter, Draft};
+use crate::event::Event;
+use crate::ids::{ContactId, LinkId, ProfileId};
+
+/// Whether the profile's network lets it be linked to a contact on evidence alone.
+pub(crate) fn permission<E: From<Event>>(draft: &Draft<'_, E>, profile: &Profile) -> LinkPermission {
+    draft
+        .tables()
+        .get(&CHANNELS, &profile.channel)
+        .and_then(|channel| channel.policy())
+        .map_or(LinkPermission::Forbidden, |policy| policy.link)
+}
+
+/// Links a profile if exactly one contact shares an identifier with it.
+pub(crate) fn link_by_evidence<E: From<Event>>(draft: &mut Draft<'_, E>, profile_id: ProfileId) {
+    let Some(profile) = draft.tables().get(&PROFILES, &profile_id) else { return };
+    if profile.link.is_some() || profile.erased {
+        return;
+    }
+    let mut candidates: Vec<(ContactId, &Identified)> = Vec::new();
+    for identified in &profile.identifiers {
+        for contact in draft.tables().get(&CONTACTS_OF_IDENTIFIER, &identified.identifier).unwrap_or_default() {
+            if !candidates.iter().any(|(known, _)| *known == contact) {
+                candidates.push((contact, identified));
+            }
+        }
+    }
+    if candidates.is_empty() {
+        return;
+    }
+    if profile.look_up != LookUp::Found {
+        draft.emit(LookUpAnswered { profile: profile_id, look_up: LookUp::Found });
+    }
+    if permission(draft, &profile) != LinkPermission::Evidence {
+        return;
+    }
+    // Two contacts with the same number are two answers: a person decides.
+    let [(contact, identified)] = candidates[..] else { return };
+    if draft.tables().contains(&REFUSED_LINKS, &(profile_id, contact)) || is_full(draft, contact) {
+        return;
+    }
+    let link = LinkId(draft.next(Counter::Link));
+    draft.emit(LinkMade {
+        link,
+        profile: profile_id,
+        contact,
+        evidence: Evidence::Identifier { scheme: identified.scheme.clone(), identifier: identified.identifier },
+        probability_thousandths: 1_000,
+        basis: LawfulBasis::LegitimateInterest,
+    });
+}
+
+/// Whether the contact's person has as many profiles as one can have.
+pub(crate) fn is_full<E: From<Event>>(draft: &Draft<'_, E>, contact: ContactId) -> bool {
+    draft
+        .tables()
+        .get(&CONTACTS, &contact)
+        .and_then(|contact| draft.tables().get(&LINKED_PROFILES, &contact.person))
+        .is_some_and(|profiles| profiles.len() >= PROFILES_PER_PERSON_MAX)
+}
+
+/// Ends links to a contact whose evidence the contact no longer carries.
+pub(crate) fn end_stale_links<E: From<Event>>(draft: &mut Draft<'_, E>, contact_id: ContactId) {
+    let Some(contact) = draft.tables().get(&CONTACTS, &contact_id) else { return };
+    for profile_id in draft.tables().get(&LINKED_PROFILES, &contact.person).unwrap_or_default() {
+        let Some(link_id) = draft.tables().get(&PROFILES, &profile_id).and_then(|profile| profile.link) else { continue };
+        let Some(link) = draft.tables().get(&LINKS, &link_id) else { continue };
+        let holds = match &link.evidence {
+            Evidence::Identifier { identifier, .. } => {
+                !contact.deleted && contact.identifiers.iter().any(|identified| identified.identifier == *identifier)
+            }
+            Evidence::Decision { .. } => !contact.deleted,
+        };
+        if !holds {
+            let reason =
+                if contact.deleted { "the contact was deleted in the CRM" } else { "the contact no longer carries the identifier" };
+            draft.emit(crate::domain::person::LinkEnded { link: link_id, reason: reason.to_owned(), refused: false });
+        }
+    }
+}

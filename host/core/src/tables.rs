@@ -1,0 +1,186 @@
+//! Typed rows over a plain ordered key-value store.
+//!
+//! The core reads rows through [`Rows`] (the overlay, then the view store) and writes them into [`Tables`], a draft that lies over it. When a
+//! command is accepted the draft's changes go to the views in one batch; when it is refused the draft is dropped and nothing happened.
+//! A key's bytes sort as its values do, so that the edge can list rows in order.
+
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Where rows are read from. Look-ups only: nothing in the core scans.
+pub trait Rows {
+    /// The row's bytes. A store that cannot answer remembers its failure and says `None`; whoever composes the core checks before it commits.
+    fn row(&self, table: u8, key: &[u8]) -> Option<Vec<u8>>;
+}
+
+/// Something a row is found by.
+pub trait Key {
+    /// Appends bytes that sort as the key does.
+    fn write_to(&self, key: &mut Vec<u8>);
+}
+
+impl Key for str {
+    /// Ends with a zero byte so that a text is no prefix of another when more follows.
+    fn write_to(&self, key: &mut Vec<u8>) {
+        key.extend(self.bytes().filter(|byte| *byte != 0));
+        key.push(0);
+    }
+}
+
+impl Key for String {
+    fn write_to(&self, key: &mut Vec<u8>) {
+        self.as_str().write_to(key);
+    }
+}
+
+impl Key for u8 {
+    fn write_to(&self, key: &mut Vec<u8>) {
+        key.push(*self);
+    }
+}
+
+impl Key for u64 {
+    fn write_to(&self, key: &mut Vec<u8>) {
+        key.extend_from_slice(&self.to_be_bytes());
+    }
+}
+
+impl Key for () {
+    fn write_to(&self, _key: &mut Vec<u8>) {}
+}
+
+impl<A: Key, B: Key> Key for (A, B) {
+    fn write_to(&self, key: &mut Vec<u8>) {
+        self.0.write_to(key);
+        self.1.write_to(key);
+    }
+}
+
+impl<A: Key, B: Key, C: Key> Key for (A, B, C) {
+    fn write_to(&self, key: &mut Vec<u8>) {
+        self.0.write_to(key);
+        self.1.write_to(key);
+        self.2.write_to(key);
+    }
+}
+
+/// A key's bytes.
+pub fn key_bytes(key: &(impl Key + ?Sized)) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(24);
+    key.write_to(&mut bytes);
+    bytes
+}
+
+/// A kind of row. The number is part of the stored form: never reused.
+pub struct Table<K: ?Sized, V> {
+    /// The table's number.
+    pub id: u8,
+    /// The table's name, for messages and listings.
+    pub name: &'static str,
+    shape: PhantomData<fn(&K) -> V>,
+}
+
+impl<K: Key + ?Sized, V: Serialize + DeserializeOwned> Table<K, V> {
+    /// Declares a table.
+    #[must_use]
+    pub const fn new(id: u8, name: &'static str) -> Self {
+        Self { id, name, shape: PhantomData }
+    }
+
+    /// Reads a row's bytes as the table's type. `None` where they are not: a row only this program writes, so that is damage.
+    #[must_use]
+    pub fn decode(&self, bytes: &[u8]) -> Option<V> {
+        postcard::from_bytes(bytes).ok()
+    }
+
+    /// Reads one row straight from a store.
+    pub fn get(&self, rows: &(impl Rows + ?Sized), key: &K) -> Option<V> {
+        rows.row(self.id, &key_bytes(key)).and_then(|bytes| self.decode(&bytes))
+    }
+}
+
+/// One changed row; no value means it is gone.
+pub type RowChange = ((u8, Vec<u8>), Option<Vec<u8>>);
+
+/// A draft of changed rows over a store.
+pub struct Tables<'rows> {
+    rows: &'rows dyn Rows,
+    changed: BTreeMap<(u8, Vec<u8>), Option<Vec<u8>>>,
+}
+
+impl<'rows> Tables<'rows> {
+    /// An empty draft over `rows`.
+    #[must_use]
+    pub fn over(rows: &'rows dyn Rows) -> Self {
+        Self { rows, changed: BTreeMap::new() }
+    }
+
+    /// The row as it stands in the draft.
+    pub fn get<K: Key + ?Sized, V: Serialize + DeserializeOwned>(&self, table: &Table<K, V>, key: &K) -> Option<V> {
+        self.row(table.id, &key_bytes(key)).and_then(|bytes| table.decode(&bytes))
+    }
+
+    /// Whether there is such a row.
+    pub fn contains<K: Key + ?Sized, V>(&self, table: &Table<K, V>, key: &K) -> bool {
+        self.row(table.id, &key_bytes(key)).is_some()
+    }
+
+    /// Writes a row.
+    pub fn put<K: Key + ?Sized, V: Serialize + DeserializeOwned>(&mut self, table: &Table<K, V>, key: &K, value: &V) {
+        // Our row types hold no maps with failing serializers: encoding into memory cannot fail.
+        if let Ok(bytes) = postcard::to_stdvec(value) {
+            self.changed.insert((table.id, key_bytes(key)), Some(bytes));
+        }
+    }
+
+    /// Removes a row.
+    pub fn delete<K: Key + ?Sized, V>(&mut self, table: &Table<K, V>, key: &K) {
+        self.changed.insert((table.id, key_bytes(key)), None);
+    }
+
+    /// Changes a row in place if it is there; tells whether it was.
+    pub fn update<K: Key + ?Sized, V: Serialize + DeserializeOwned>(
+        &mut self,
+        table: &Table<K, V>,
+        key: &K,
+        change: impl FnOnce(&mut V),
+    ) -> bool {
+        let Some(mut value) = self.get(table, key) else { return false };
+        change(&mut value);
+        self.put(table, key, &value);
+        true
+    }
+
+    /// The changes, in key order.
+    #[must_use]
+    pub fn into_changes(self) -> Vec<RowChange> {
+        self.changed.into_iter().collect()
+    }
+
+    /// A point to come back to with [`Tables::restore`].
+    #[must_use]
+    pub fn save(&self) -> SavedDraft {
+        SavedDraft(self.changed.clone())
+    }
+
+    /// Forgets all changes since `saved`.
+    pub fn restore(&mut self, saved: SavedDraft) {
+        self.changed = saved.0;
+    }
+}
+
+/// A draft as it was at some point.
+pub struct SavedDraft(BTreeMap<(u8, Vec<u8>), Option<Vec<u8>>>);
+
+impl Rows for Tables<'_> {
+    fn row(&self, table: u8, key: &[u8]) -> Option<Vec<u8>> {
+        // The lookup key is owned because BTreeMap's borrow of a tuple is.
+        match self.changed.get(&(table, key.to_vec())) {
+            Some(change) => change.clone(),
+            None => self.rows.row(table, key),
+        }
+    }
+}
