@@ -17,10 +17,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     eprintln!("\n── measure");
     let built = Workspace::Host.target_folder().join("release");
     let mut benchmarks = process::program(built.join("sportello-bench"));
-    benchmarks
-        .args(arguments)
-        .env("SPORTELLO_BINARY", built.join("sportello"))
-        .env("SPORTELLO_GUESTS", guests::folder());
+    benchmarks.args(arguments).env("SPORTELLO_BINARY", built.join("sportello")).env("SPORTELLO_GUESTS", guests::folder());
     process::announce(&benchmarks);
     let error = benchmarks.exec();
     Err(process::could_not_start(&benchmarks, &error))

@@ -9,10 +9,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
         return Err(Failure::new("`check` takes no argument"));
     }
     stage("formatting", || fmt::format_all(true)).0?;
-    stage("licences, duplicates and sources of dependencies", || {
-        deny::run(&[])
-    })
-    .0?;
+    stage("licences, duplicates and sources of dependencies", || deny::run(&[])).0?;
     stage("lints", || clippy::run(&[])).0?;
     Ok(())
 }

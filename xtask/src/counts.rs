@@ -39,6 +39,8 @@ pub(crate) struct Run {
     pub(crate) status: ExitStatus,
     pub(crate) counts: Counts,
     pub(crate) closing: Option<String>,
+    /// The runner's own lines for tests that were red.
+    pub(crate) red: Vec<String>,
 }
 
 /// Runs a test runner, shows its output as it comes, and reads its counts.
@@ -54,9 +56,7 @@ pub(crate) fn run(command: &mut Command, runner: Runner) -> Result<Run, Failure>
         .spawn()
         .map_err(|error| process::could_not_start(command, &error))?;
     let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
-        return Err(Failure::new(
-            "the test runner was started without its output",
-        ));
+        return Err(Failure::new("the test runner was started without its output"));
     };
     // Two threads, because a runner that fills one pipe while we read the other would wait for ever.
     let (from_stdout, from_stderr) = std::thread::scope(|scope| {
@@ -64,25 +64,20 @@ pub(crate) fn run(command: &mut Command, runner: Runner) -> Result<Run, Failure>
         let stderr = pass_through(stderr, std::io::stderr(), runner);
         (stdout.join(), stderr)
     });
-    let unreadable =
-        |error: std::io::Error| Failure::new(format!("the test runner's output: {error}"));
-    let from_stdout = from_stdout
-        .map_err(|_| Failure::new("the thread that reads the test runner panicked"))?
-        .map_err(unreadable)?;
+    let unreadable = |error: std::io::Error| Failure::new(format!("the test runner's output: {error}"));
+    let from_stdout = from_stdout.map_err(|_| Failure::new("the thread that reads the test runner panicked"))?.map_err(unreadable)?;
     let mut seen = from_stderr.map_err(unreadable)?;
     let status = child.wait().map_err(unreadable)?;
     seen.counts += from_stdout.counts;
-    Ok(Run {
-        status,
-        counts: seen.counts,
-        closing: seen.closing.or(from_stdout.closing),
-    })
+    seen.red.extend(from_stdout.red);
+    Ok(Run { status, counts: seen.counts, red: seen.red, closing: seen.closing.or(from_stdout.closing) })
 }
 
 #[derive(Debug, Default)]
 struct Seen {
     counts: Counts,
     closing: Option<String>,
+    red: Vec<String>,
 }
 
 impl Seen {
@@ -94,11 +89,16 @@ impl Seen {
                 if let Some(counts) = nextest_closing(&line) {
                     self.counts = counts;
                     self.closing = Some(line.trim().to_owned());
+                    self.red.clear();
+                } else if self.closing.is_some() && is_nextest_red(&line) {
+                    self.red.push(line.trim().to_owned());
                 }
             }
             Runner::Libtest => {
                 if let Some(counts) = libtest_closing(&line) {
                     self.counts += counts;
+                } else if line.starts_with("test ") && line.trim_end().ends_with("... FAILED") {
+                    self.red.push(line.trim().to_owned());
                 }
             }
         }
@@ -123,6 +123,13 @@ fn nextest_closing(line: &str) -> Option<Counts> {
     let rest = line.trim_start().strip_prefix("Summary [")?;
     let (_, outcomes) = rest.split_once(" run: ")?;
     Some(outcomes_of(&without_brackets(outcomes), ','))
+}
+
+/// After its closing line nextest lists what was not green: `    FAIL [   0.1s] (3/10) journal tests::name`, `TIMEOUT`, `SIGSEGV`, ….
+fn is_nextest_red(line: &str) -> bool {
+    line.trim_start().split_once(" [").is_some_and(|(word, _)| {
+        !word.is_empty() && word != "PASS" && word != "SLOW" && word.chars().all(|letter| letter.is_ascii_uppercase())
+    })
 }
 
 /// `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 2 filtered out; finished in 0.00s`
@@ -203,15 +210,19 @@ mod tests {
              \u{1b}[31;1m     Summary\u{1b}[0m [   1.234s] \u{1b}[1m10\u{1b}[0m tests run: 6 passed (1 slow, 1 leaky), 2 failed, 1 timed out, 1 exec failed, 4 skipped\n",
             Runner::Nextest,
         );
-        assert_eq!(
-            seen.counts,
-            Counts {
-                passed: 6,
-                failed: 4,
-                skipped: 4
-            }
-        );
+        assert_eq!(seen.counts, Counts { passed: 6, failed: 4, skipped: 4 });
         assert!(seen.closing.expect("kept").starts_with("Summary ["));
+    }
+
+    #[test]
+    fn red_tests_are_named_once_by_either_runner() {
+        let nextest = seen(
+            "        FAIL [   0.1s] (1/2) core tests::a\n     Summary [   0.1s] 2 tests run: 0 passed, 2 failed, 0 skipped\n        FAIL [   0.1s] (1/2) core tests::a\n     SIGSEGV [   0.1s] (2/2) core tests::b\nerror: test run failed\n",
+            Runner::Nextest,
+        );
+        assert_eq!(nextest.red, ["FAIL [   0.1s] (1/2) core tests::a", "SIGSEGV [   0.1s] (2/2) core tests::b"]);
+        let libtest = seen("test tests::a ... ok\ntest tests::b ... FAILED\n", Runner::Libtest);
+        assert_eq!(libtest.red, ["test tests::b ... FAILED"]);
     }
 
     #[test]
@@ -220,14 +231,7 @@ mod tests {
             "    Summary [   9.0s] 99 tests run: 99 passed, 0 skipped\n     Summary [   0.1s] 1 test run: 1 passed, 0 skipped\n",
             Runner::Nextest,
         );
-        assert_eq!(
-            seen.counts,
-            Counts {
-                passed: 1,
-                failed: 0,
-                skipped: 0
-            }
-        );
+        assert_eq!(seen.counts, Counts { passed: 1, failed: 0, skipped: 0 });
     }
 
     #[test]
@@ -237,22 +241,12 @@ mod tests {
              test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.50s\n",
             Runner::Libtest,
         );
-        assert_eq!(
-            seen.counts,
-            Counts {
-                passed: 4,
-                failed: 2,
-                skipped: 3
-            }
-        );
+        assert_eq!(seen.counts, Counts { passed: 4, failed: 2, skipped: 3 });
     }
 
     #[test]
     fn output_that_is_no_closing_line_counts_nothing() {
-        let seen = seen(
-            "running 3 tests\nSummary of the week\ntest result\n",
-            Runner::Nextest,
-        );
+        let seen = seen("running 3 tests\nSummary of the week\ntest result\n", Runner::Nextest);
         assert_eq!(seen.counts, Counts::default());
         assert!(seen.closing.is_none());
     }

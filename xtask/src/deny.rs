@@ -9,9 +9,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
         _ => return Err(Failure::new("`deny` takes nothing, or --advisories")),
     };
     if !process::has_cargo_subcommand("deny") {
-        return Err(Failure::new(
-            "cargo-deny is not installed: `cargo install cargo-deny --locked`",
-        ));
+        return Err(Failure::new("cargo-deny is not installed: `cargo install cargo-deny --locked`"));
     }
     for workspace in Workspace::BOTH {
         // Not `process::cargo`: cargo-deny wants what it is about before its subcommand.

@@ -19,9 +19,7 @@ pub(crate) fn format_all(check_only: bool) -> Result<(), Failure> {
         if check_only {
             command.arg("--check");
         }
-        process::run(&mut command).map_err(|failure| {
-            Failure::new(format!("{failure}\n`cargo xtask fmt` puts it right."))
-        })?;
+        process::run(&mut command).map_err(|failure| Failure::new(format!("{failure}\n`cargo xtask fmt` puts it right.")))?;
     }
     Ok(())
 }

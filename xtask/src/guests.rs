@@ -10,19 +10,14 @@ pub(crate) const TARGET: &str = "wasm32-wasip2";
 
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     if let Some(argument) = arguments.first() {
-        return Err(Failure::new(format!(
-            "`guests` takes no argument, `{argument}` was given"
-        )));
+        return Err(Failure::new(format!("`guests` takes no argument, `{argument}` was given")));
     }
     build()
 }
 
 /// Where the built components lie; absolute.
 pub(crate) fn folder() -> PathBuf {
-    Workspace::Connectors
-        .target_folder()
-        .join(TARGET)
-        .join("release")
+    Workspace::Connectors.target_folder().join(TARGET).join("release")
 }
 
 /// Adds the target if it is missing, builds every connector in release, prints the sizes.
@@ -58,10 +53,7 @@ fn print_sizes() -> Result<(), Failure> {
     for entry in std::fs::read_dir(&folder).map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?;
         let path = entry.path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "wasm")
-        {
+        if path.extension().is_some_and(|extension| extension == "wasm") {
             let bytes = entry.metadata().map_err(unreadable)?.len();
             components.push((entry.file_name().to_string_lossy().into_owned(), bytes));
         }

@@ -86,12 +86,7 @@ Examples:
 Checks both lock files against deny.toml. With --advisories also known vulnerabilities, which needs to reach GitHub.
 Needs cargo-deny: `cargo install cargo-deny --locked`.",
     },
-    Task {
-        name: "check",
-        usage: "check",
-        about: "fmt --check, clippy, deny",
-        details: "The part of `ci` that runs no test.",
-    },
+    Task { name: "check", usage: "check", about: "fmt --check, clippy, deny", details: "The part of `ci` that runs no test." },
     Task {
         name: "ci",
         usage: "ci",
@@ -116,13 +111,8 @@ pub(crate) fn run(task: Option<&str>) -> Result<(), Failure> {
         return Ok(());
     };
     let Some(task) = TASKS.iter().find(|task| task.name == name) else {
-        return Err(Failure::new(format!(
-            "there is no task `{name}`; `cargo xtask help` lists them"
-        )));
+        return Err(Failure::new(format!("there is no task `{name}`; `cargo xtask help` lists them")));
     };
-    println!(
-        "cargo xtask {}\n\n{}.\n\n{}",
-        task.usage, task.about, task.details
-    );
+    println!("cargo xtask {}\n\n{}.\n\n{}", task.usage, task.about, task.details);
     Ok(())
 }

@@ -27,9 +27,7 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let task = arguments.next().unwrap_or_else(|| "help".to_owned());
     let arguments: Vec<String> = arguments.collect();
-    let wants_help = arguments
-        .iter()
-        .any(|argument| argument == "--help" || argument == "-h");
+    let wants_help = arguments.iter().any(|argument| argument == "--help" || argument == "-h");
     let outcome = match task.as_str() {
         "help" | "--help" | "-h" => help::run(arguments.first().map(String::as_str)),
         task if wants_help => help::run(Some(task)),
@@ -43,9 +41,7 @@ fn main() -> ExitCode {
         "deny" => deny::run(&arguments),
         "check" => check::run(&arguments),
         "ci" => ci::run(&arguments),
-        unknown => Err(Failure::new(format!(
-            "there is no task `{unknown}`; `cargo xtask help` lists them"
-        ))),
+        unknown => Err(Failure::new(format!("there is no task `{unknown}`; `cargo xtask help` lists them"))),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -63,11 +63,9 @@ pub(crate) fn program(name: impl AsRef<std::ffi::OsStr>) -> Command {
     // Cargo describes xtask itself to us in the environment. Handed on, it would make build scripts that watch these names (ring's
     // does) run again each time a person changes between `cargo xtask` and plain `cargo`.
     for (name, _) in std::env::vars_os() {
-        let inherited = name.to_str().is_some_and(|name| {
-            name.starts_with("CARGO_PKG_")
-                || name.starts_with("CARGO_MANIFEST_")
-                || name == "CARGO_TARGET_DIR"
-        });
+        let inherited = name
+            .to_str()
+            .is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") || name == "CARGO_TARGET_DIR");
         if inherited {
             command.env_remove(&name);
         }
@@ -93,11 +91,7 @@ pub(crate) fn in_ci() -> bool {
 
 /// `always` where a person watches: the output of tests passes through us, so that Cargo can't see the terminal by itself.
 pub(crate) fn colour() -> &'static str {
-    if std::io::stderr().is_terminal() {
-        "always"
-    } else {
-        "never"
-    }
+    if std::io::stderr().is_terminal() { "always" } else { "never" }
 }
 
 /// Whether `cargo NAME` can be called here.
@@ -122,14 +116,8 @@ pub(crate) fn announce(command: &Command) {
 /// When it can't be started or doesn't succeed.
 pub(crate) fn run(command: &mut Command) -> Result<(), Failure> {
     announce(command);
-    let status = command
-        .status()
-        .map_err(|error| could_not_start(command, &error))?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(Failure::new(format!("`{}`: {status}", display(command))))
-    }
+    let status = command.status().map_err(|error| could_not_start(command, &error))?;
+    if status.success() { Ok(()) } else { Err(Failure::new(format!("`{}`: {status}", display(command)))) }
 }
 
 /// Runs to the end and returns its standard output, trimmed.
@@ -137,32 +125,17 @@ pub(crate) fn run(command: &mut Command) -> Result<(), Failure> {
 /// # Errors
 /// When it can't be started, doesn't succeed, or answers with something that is not text.
 pub(crate) fn output(command: &mut Command) -> Result<String, Failure> {
-    let output = command
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()
-        .map_err(|error| could_not_start(command, &error))?;
+    let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().map_err(|error| could_not_start(command, &error))?;
     if !output.status.success() {
-        return Err(Failure::new(format!(
-            "`{}`: {}",
-            display(command),
-            output.status
-        )));
+        return Err(Failure::new(format!("`{}`: {}", display(command), output.status)));
     }
-    let text = String::from_utf8(output.stdout).map_err(|_| {
-        Failure::new(format!(
-            "`{}` answered with something that is not text",
-            display(command)
-        ))
-    })?;
+    let text = String::from_utf8(output.stdout)
+        .map_err(|_| Failure::new(format!("`{}` answered with something that is not text", display(command))))?;
     Ok(text.trim().to_owned())
 }
 
 pub(crate) fn could_not_start(command: &Command, error: &std::io::Error) -> Failure {
-    Failure::new(format!(
-        "`{}` could not be started: {error}",
-        display(command)
-    ))
+    Failure::new(format!("`{}` could not be started: {error}", display(command)))
 }
 
 /// The command line with its added environment, quoted where a shell would need it.
@@ -170,11 +143,7 @@ pub(crate) fn display(command: &Command) -> String {
     let mut words = Vec::new();
     for (name, value) in command.get_envs() {
         if let Some(value) = value {
-            words.push(format!(
-                "{}={}",
-                name.to_string_lossy(),
-                quoted(&value.to_string_lossy())
-            ));
+            words.push(format!("{}={}", name.to_string_lossy(), quoted(&value.to_string_lossy())));
         }
     }
     words.push(quoted(&command.get_program().to_string_lossy()));
@@ -185,13 +154,6 @@ pub(crate) fn display(command: &Command) -> String {
 }
 
 fn quoted(word: &str) -> String {
-    let plain = !word.is_empty()
-        && word
-            .chars()
-            .all(|character| character.is_ascii_alphanumeric() || "-_./=:,+@".contains(character));
-    if plain {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
+    let plain = !word.is_empty() && word.chars().all(|character| character.is_ascii_alphanumeric() || "-_./=:,+@".contains(character));
+    if plain { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }

@@ -22,6 +22,8 @@ pub(crate) enum Outcome {
     Tested {
         counts: Counts,
         closing: Option<String>,
+        /// The runner's lines for tests that were red.
+        red: Vec<String>,
     },
     /// It did not come to an end: did not compile, could not be started.
     Broken(String),
@@ -51,11 +53,7 @@ impl Report {
 
     /// Titles of the stages that did not come to an end.
     pub(crate) fn broken(&self) -> Vec<&'static str> {
-        self.lines
-            .iter()
-            .filter(|line| matches!(line.outcome, Outcome::Broken(_)))
-            .map(|line| line.title)
-            .collect()
+        self.lines.iter().filter(|line| matches!(line.outcome, Outcome::Broken(_))).map(|line| line.title).collect()
     }
 
     /// The table, with the sum as its last line.
@@ -66,20 +64,18 @@ impl Report {
             total += line.took;
             let outcome = match &line.outcome {
                 Outcome::Built => "built".to_owned(),
-                Outcome::Tested {
-                    closing: Some(closing),
-                    ..
-                } => closing.clone(),
+                Outcome::Tested { closing: Some(closing), .. } => closing.clone(),
                 Outcome::Tested { counts, .. } => sentence(*counts),
                 Outcome::Broken(reason) => {
                     format!("BROKEN: {}", reason.lines().next().unwrap_or_default())
                 }
             };
-            text.push_str(&format!(
-                "   {:<37} {:>12}   {outcome}\n",
-                line.title,
-                Took(line.took)
-            ));
+            text.push_str(&format!("   {:<37} {:>12}   {outcome}\n", line.title, Took(line.took)));
+            if let Outcome::Tested { red, .. } = &line.outcome {
+                for test in red {
+                    text.push_str(&format!("      {test}\n"));
+                }
+            }
         }
         text.push_str(&format!("{} in {}", sentence(self.counts()), Took(total)));
         text
@@ -87,10 +83,7 @@ impl Report {
 }
 
 fn sentence(counts: Counts) -> String {
-    format!(
-        "{} passed, {} failed, {} skipped",
-        counts.passed, counts.failed, counts.skipped
-    )
+    format!("{} passed, {} failed, {} skipped", counts.passed, counts.failed, counts.skipped)
 }
 
 #[cfg(test)]
@@ -101,29 +94,18 @@ mod tests {
     fn the_last_line_is_the_sum_of_all_stages_and_a_broken_stage_is_named() {
         let mut report = Report::default();
         let tested = |passed, failed| Outcome::Tested {
-            counts: Counts {
-                passed,
-                failed,
-                skipped: 1,
-            },
+            counts: Counts { passed, failed, skipped: 1 },
             closing: None,
+            red: (0..failed).map(|number| format!("FAIL {number}")).collect(),
         };
-        for (title, outcome) in [
-            ("connectors", tested(2, 0)),
-            ("host", tested(3, 1)),
-            ("documentation", Outcome::Broken("did not compile".into())),
-        ] {
-            report.push(Line {
-                title,
-                took: Duration::from_secs(1),
-                outcome,
-            });
+        for (title, outcome) in
+            [("connectors", tested(2, 0)), ("host", tested(3, 1)), ("documentation", Outcome::Broken("did not compile".into()))]
+        {
+            report.push(Line { title, took: Duration::from_secs(1), outcome });
         }
         let text = report.text();
-        assert_eq!(
-            text.lines().last(),
-            Some("5 passed, 1 failed, 2 skipped in 3.0 s")
-        );
+        assert_eq!(text.lines().last(), Some("5 passed, 1 failed, 2 skipped in 3.0 s"));
+        assert!(text.contains("      FAIL 0\n"), "{text}");
         assert!(text.contains("BROKEN: did not compile"), "{text}");
         assert_eq!(report.broken(), ["documentation"]);
     }

@@ -51,21 +51,13 @@ const PROMISES: &[Promise] = &[
         broken: "a credential echoed by a server reaches the guest",
         guards: "package(sportello-runtime) or (package(sportello-tests) and binary(hostile_guests))",
     },
-    Promise {
-        name: "skip-dedupe",
-        broken: "an interaction delivered again enters again",
-        guards: "package(sportello-core)",
-    },
+    Promise { name: "skip-dedupe", broken: "an interaction delivered again enters again", guards: "package(sportello-core)" },
     Promise {
         name: "forget-effect-started",
         broken: "an effect is called without `effect.started` being durable",
         guards: "package(sportello-core) or package(sportello-server)",
     },
-    Promise {
-        name: "apply-twice",
-        broken: "a record's events are applied a second time",
-        guards: "package(sportello-server)",
-    },
+    Promise { name: "apply-twice", broken: "a record's events are applied a second time", guards: "package(sportello-server)" },
 ];
 
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
@@ -78,41 +70,27 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     let chosen = choose(arguments)?;
     table_matches_code()?;
     if !process::has_cargo_subcommand("nextest") {
-        return Err(Failure::new(
-            "sabotage needs cargo-nextest: `cargo install cargo-nextest --locked`",
-        ));
+        return Err(Failure::new("sabotage needs cargo-nextest: `cargo install cargo-nextest --locked`"));
     }
     guests::build()?;
     let features = features()?.join(",");
-    stage("build the host and its tests, breakable", || {
-        process::run(&mut build_host(&["--features", &features]))
-    })
-    .0?;
+    stage("build the host and its tests, breakable", || process::run(&mut build_host(&["--features", &features]))).0?;
 
     stage("nothing broken: all guards must be green", || {
-        let guards: BTreeSet<String> = chosen
-            .iter()
-            .map(|promise| format!("({})", promise.guards))
-            .collect();
+        let guards: BTreeSet<String> = chosen.iter().map(|promise| format!("({})", promise.guards)).collect();
         let guards: Vec<String> = guards.into_iter().collect();
         let red = red_tests(&features, None, &guards.join(" or "))?;
         if red.is_empty() {
             return Ok(());
         }
-        Err(Failure::new(format!(
-            "red with nothing broken, so they prove nothing:\n   {}",
-            red.join("\n   ")
-        )))
+        Err(Failure::new(format!("red with nothing broken, so they prove nothing:\n   {}", red.join("\n   "))))
     })
     .0?;
 
     let mut rows = Vec::new();
     for promise in &chosen {
         let title = format!("broken: {} ({})", promise.name, promise.broken);
-        let red = stage(&title, || {
-            red_tests(&features, Some(promise.name), promise.guards)
-        })
-        .0?;
+        let red = stage(&title, || red_tests(&features, Some(promise.name), promise.guards)).0?;
         rows.push((*promise, red));
     }
     println!("\n{:<24} red tests", "promise broken");
@@ -125,22 +103,12 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
             println!("{name:<24} {test}");
         }
     }
-    let unnoticed: Vec<&str> = rows
-        .iter()
-        .filter(|(_, red)| red.is_empty())
-        .map(|(promise, _)| promise.name)
-        .collect();
+    let unnoticed: Vec<&str> = rows.iter().filter(|(_, red)| red.is_empty()).map(|(promise, _)| promise.name).collect();
     if unnoticed.is_empty() {
-        println!(
-            "\n{} promises broken one at a time, each noticed",
-            rows.len()
-        );
+        println!("\n{} promises broken one at a time, each noticed", rows.len());
         Ok(())
     } else {
-        Err(Failure::new(format!(
-            "no test notices when these promises are broken: {}",
-            unnoticed.join(", ")
-        )))
+        Err(Failure::new(format!("no test notices when these promises are broken: {}", unnoticed.join(", "))))
     }
 }
 
@@ -166,9 +134,7 @@ pub(crate) fn features() -> Result<Vec<String>, Failure> {
     }
     features.sort();
     if features.is_empty() {
-        return Err(Failure::new(
-            "no crate under host/ has a feature `sabotage`",
-        ));
+        return Err(Failure::new("no crate under host/ has a feature `sabotage`"));
     }
     Ok(features)
 }
@@ -183,24 +149,17 @@ fn choose(names: &[String]) -> Result<Vec<&'static Promise>, Failure> {
             PROMISES
                 .iter()
                 .find(|promise| promise.name == name)
-                .ok_or_else(|| {
-                    Failure::new(format!(
-                        "there is no promise `{name}`; `cargo xtask sabotage --list` shows them"
-                    ))
-                })
+                .ok_or_else(|| Failure::new(format!("there is no promise `{name}`; `cargo xtask sabotage --list` shows them")))
         })
         .collect()
 }
 
 /// Runs the guards of one promise and returns the names of those that were red.
 fn red_tests(features: &str, broken: Option<&str>, guards: &str) -> Result<Vec<String>, Failure> {
-    let report = Workspace::Host
-        .target_folder()
-        .join("nextest/sabotage/junit.xml");
+    let report = Workspace::Host.target_folder().join("nextest/sabotage/junit.xml");
     // An old report must not speak for a run that wrote none.
     if report.exists() {
-        std::fs::remove_file(&report)
-            .map_err(|error| Failure::new(format!("{}: {error}", report.display())))?;
+        std::fs::remove_file(&report).map_err(|error| Failure::new(format!("{}: {error}", report.display())))?;
     }
     let mut command = nextest(Workspace::Host, "sabotage");
     command.args(["--features", features, "--no-tests=fail"]);
@@ -210,26 +169,18 @@ fn red_tests(features: &str, broken: Option<&str>, guards: &str) -> Result<Vec<S
         command.env("SPORTELLO_SABOTAGE", name);
     }
     process::announce(&command);
-    let status = command
-        .status()
-        .map_err(|error| process::could_not_start(&command, &error))?;
+    let status = command.status().map_err(|error| process::could_not_start(&command, &error))?;
     let red = match status.code() {
         Some(0) => Vec::new(),
         Some(NEXTEST_RED) => red_in_report(&read(&report)?),
         _ => {
-            return Err(Failure::new(format!(
-                "`{}`: {status}",
-                process::display(&command)
-            )));
+            return Err(Failure::new(format!("`{}`: {status}", process::display(&command))));
         }
     };
     if status.success() || !red.is_empty() {
         Ok(red)
     } else {
-        Err(Failure::new(format!(
-            "the runner says that tests are red, but {} names none",
-            report.display()
-        )))
+        Err(Failure::new(format!("the runner says that tests are red, but {} names none", report.display())))
     }
 }
 
@@ -250,20 +201,14 @@ fn red_in_report(report: &str) -> Vec<String> {
 
 /// The value of an attribute. Test names hold nothing that XML would escape, except `<` and `>` of generic tests, which we have none of.
 fn attribute<'tag>(tag: &'tag str, name: &str) -> Option<&'tag str> {
-    tag.split('"')
-        .zip(tag.split('"').skip(1))
-        .find(|(before, _)| before.trim_start() == format!("{name}="))
-        .map(|(_, value)| value)
+    tag.split('"').zip(tag.split('"').skip(1)).find(|(before, _)| before.trim_start() == format!("{name}=")).map(|(_, value)| value)
 }
 
 /// Every name the code can be sabotaged by is in the table, and every name in the table is in the code.
 fn table_matches_code() -> Result<(), Failure> {
     let mut in_code = BTreeSet::new();
     collect_names(&process::root().join("host"), &mut in_code)?;
-    let in_table: BTreeSet<String> = PROMISES
-        .iter()
-        .map(|promise| promise.name.to_owned())
-        .collect();
+    let in_table: BTreeSet<String> = PROMISES.iter().map(|promise| promise.name.to_owned()).collect();
     let only_in_code: Vec<&str> = in_code.difference(&in_table).map(String::as_str).collect();
     let only_in_table: Vec<&str> = in_table.difference(&in_code).map(String::as_str).collect();
     if only_in_code.is_empty() && only_in_table.is_empty() {
@@ -290,25 +235,16 @@ fn collect_names(folder: &Path, names: &mut BTreeSet<String>) -> Result<(), Fail
 
 /// The names in calls of `sabotaged("name")`.
 fn names_in(source: &str) -> Vec<String> {
-    source
-        .split("sabotaged(\"")
-        .skip(1)
-        .filter_map(|rest| rest.split_once('"'))
-        .map(|(name, _)| name.to_owned())
-        .collect()
+    source.split("sabotaged(\"").skip(1).filter_map(|rest| rest.split_once('"')).map(|(name, _)| name.to_owned()).collect()
 }
 
 fn entries(folder: &Path) -> Result<Vec<std::path::PathBuf>, Failure> {
     let unreadable = |error: std::io::Error| Failure::new(format!("{}: {error}", folder.display()));
-    std::fs::read_dir(folder)
-        .map_err(unreadable)?
-        .map(|entry| entry.map(|entry| entry.path()).map_err(unreadable))
-        .collect()
+    std::fs::read_dir(folder).map_err(unreadable)?.map(|entry| entry.map(|entry| entry.path()).map_err(unreadable)).collect()
 }
 
 fn read(path: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(path)
-        .map_err(|error| Failure::new(format!("{}: {error}", path.display())))
+    std::fs::read_to_string(path).map_err(|error| Failure::new(format!("{}: {error}", path.display())))
 }
 
 #[cfg(test)]

@@ -56,38 +56,14 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     // The end-to-end tests load what this builds: without it there is nothing to test.
     let started = std::time::Instant::now();
     guests::build()?;
-    report.push(Line {
-        title: "build connectors",
-        took: started.elapsed(),
-        outcome: Outcome::Built,
-    });
+    report.push(Line { title: "build connectors", took: started.elapsed(), outcome: Outcome::Built });
 
-    test_stage(
-        &mut report,
-        "test connectors, natively",
-        tests(Workspace::Connectors, runner, &request),
-        runner,
-    );
+    test_stage(&mut report, "test connectors, natively", tests(Workspace::Connectors, runner, &request), runner);
     build_stage(&mut report, "build host and its tests", build_host(&[]));
-    test_stage(
-        &mut report,
-        "test host, end to end included",
-        tests(Workspace::Host, runner, &request),
-        runner,
-    );
+    test_stage(&mut report, "test host, end to end included", tests(Workspace::Host, runner, &request), runner);
     if request.filters.is_empty() {
-        test_stage(
-            &mut report,
-            "examples in the SDK's documentation",
-            documentation(Workspace::Connectors),
-            Runner::Libtest,
-        );
-        test_stage(
-            &mut report,
-            "examples in the host's documentation",
-            documentation(Workspace::Host),
-            Runner::Libtest,
-        );
+        test_stage(&mut report, "examples in the SDK's documentation", documentation(Workspace::Connectors), Runner::Libtest);
+        test_stage(&mut report, "examples in the host's documentation", documentation(Workspace::Host), Runner::Libtest);
     }
 
     eprintln!("\n── summary");
@@ -100,13 +76,10 @@ fn verdict(report: &Report, request: &Request) -> Result<(), Failure> {
     let counts = report.counts();
     let broken = report.broken();
     if !broken.is_empty() {
-        return Err(Failure::new(format!(
-            "not everything could be tested: {}",
-            broken.join("; ")
-        )));
+        return Err(Failure::new(format!("not everything could be tested: {}", broken.join("; "))));
     }
     if counts.failed > 0 {
-        return Err(Failure::new(format!("{} tests are red", counts.failed)));
+        return Err(Failure::new(format!("{} red, named above", counts.failed)));
     }
     if counts.passed == 0 {
         return Err(Failure::new(if request.filters.is_empty() {
@@ -140,31 +113,21 @@ fn test_stage(report: &mut Report, title: &'static str, mut command: Command, ru
                 Runner::Libtest => LIBTEST_RED,
             };
             // A red exit without a red test is not about tests: it did not compile, or the runner gave up.
-            let explained =
-                run.status.success() || (run.status.code() == Some(red) && run.counts.failed > 0);
+            let explained = run.status.success() || (run.status.code() == Some(red) && run.counts.failed > 0);
             if explained {
-                Outcome::Tested {
-                    counts: run.counts,
-                    closing: run.closing,
-                }
+                Outcome::Tested { counts: run.counts, closing: run.closing, red: run.red }
             } else {
                 Outcome::Broken(format!("the test runner ended with {}", run.status))
             }
         }
     };
-    report.push(Line {
-        title,
-        took,
-        outcome,
-    });
+    report.push(Line { title, took, outcome });
 }
 
 /// Builds the host's programs and tests in one go: the tests start the program `sportello`, which Cargo would not build for them.
 pub(crate) fn build_host(flags: &[&str]) -> Command {
     let mut command = process::cargo(&["build"], Workspace::Host);
-    command
-        .args(["--workspace", "--bins", "--tests"])
-        .args(flags);
+    command.args(["--workspace", "--bins", "--tests"]).args(flags);
     command
 }
 
@@ -189,9 +152,7 @@ fn tests(workspace: Workspace, runner: Runner, request: &Request) -> Command {
         Runner::Libtest => {
             let mut command = process::cargo(&["test"], workspace);
             command.args(["--workspace", "--tests", "--no-fail-fast", "--color"]);
-            command
-                .args([process::colour(), "--"])
-                .args(&request.filters);
+            command.args([process::colour(), "--"]).args(&request.filters);
             if !request.all {
                 command.args(["--skip", "long_"]);
             }
@@ -203,21 +164,14 @@ fn tests(workspace: Workspace, runner: Runner, request: &Request) -> Command {
 
 fn documentation(workspace: Workspace) -> Command {
     let mut command = process::cargo(&["test", "--doc"], workspace);
-    command.args([
-        "--workspace",
-        "--no-fail-fast",
-        "--color",
-        process::colour(),
-    ]);
+    command.args(["--workspace", "--no-fail-fast", "--color", process::colour()]);
     what_was_built(&mut command);
     command
 }
 
 fn what_was_built(command: &mut Command) {
     let binary = Workspace::Host.target_folder().join("debug/sportello");
-    command
-        .env("SPORTELLO_BINARY", binary)
-        .env("SPORTELLO_GUESTS", guests::folder());
+    command.env("SPORTELLO_BINARY", binary).env("SPORTELLO_GUESTS", guests::folder());
 }
 
 #[cfg(test)]
@@ -229,23 +183,12 @@ mod tests {
 
     fn report(outcome: Outcome) -> Report {
         let mut report = Report::default();
-        report.push(Line {
-            title: "stage",
-            took: Duration::ZERO,
-            outcome,
-        });
+        report.push(Line { title: "stage", took: Duration::ZERO, outcome });
         report
     }
 
     fn tested(passed: u64, failed: u64) -> Report {
-        report(Outcome::Tested {
-            counts: Counts {
-                passed,
-                failed,
-                skipped: 0,
-            },
-            closing: None,
-        })
+        report(Outcome::Tested { counts: Counts { passed, failed, skipped: 0 }, closing: None, red: Vec::new() })
     }
 
     #[test]
@@ -268,12 +211,6 @@ mod tests {
     fn options_and_filters_may_stand_in_any_order() {
         let arguments = ["torn_tail".to_owned(), "--all".to_owned()];
         let request = Request::parse(&arguments).expect("accepted");
-        assert_eq!(
-            request,
-            Request {
-                all: true,
-                filters: vec!["torn_tail".to_owned()]
-            }
-        );
+        assert_eq!(request, Request { all: true, filters: vec!["torn_tail".to_owned()] });
     }
 }
