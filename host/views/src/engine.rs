@@ -37,17 +37,8 @@ impl Engine {
     /// Opens what is in `folder`, or makes it.
     pub(crate) fn open(folder: &Path, cache_bytes_max: u64) -> Result<Engine, ViewsError> {
         wait_until_released(folder)?;
-        let store = guarded("open", || {
-            sled::Config::new()
-                .path(folder)
-                .cache_capacity(cache_bytes_max)
-                .flush_every_ms(None)
-                .open()
-        })?;
-        Ok(Engine {
-            folder: folder.to_path_buf(),
-            store: RwLock::new(Some(store)),
-        })
+        let store = guarded("open", || sled::Config::new().path(folder).cache_capacity(cache_bytes_max).flush_every_ms(None).open())?;
+        Ok(Engine { folder: folder.to_path_buf(), store: RwLock::new(Some(store)) })
     }
 
     /// Puts the cursor of an empty store in its place.
@@ -65,16 +56,12 @@ impl Engine {
         let Some(bytes) = self.get(&CURSOR_PLACE)? else {
             return Ok(None);
         };
-        let bytes: [u8; 8] = bytes
-            .try_into()
-            .map_err(|_| ViewsError::store("read", "its cursor is garbled"))?;
+        let bytes: [u8; 8] = bytes.try_into().map_err(|_| ViewsError::store("read", "its cursor is garbled"))?;
         Ok(Some(u64::from_le_bytes(bytes)))
     }
 
     pub(crate) fn get(&self, place: &[u8]) -> Result<Option<Vec<u8>>, ViewsError> {
-        self.with("read", |store| {
-            Ok(store.get(place)?.map(|value| value.to_vec()))
-        })
+        self.with("read", |store| Ok(store.get(place)?.map(|value| value.to_vec())))
     }
 
     /// Shows the rows of a span to `visit`, in order, until it breaks.
@@ -166,11 +153,7 @@ impl Engine {
 
     /// Lets go of the files. Nobody reads meanwhile or afterwards.
     pub(crate) fn release(&self) -> Result<(), ViewsError> {
-        let store = self
-            .store
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let store = self.store.write().unwrap_or_else(PoisonError::into_inner).take();
         guarded("close", || {
             drop(store);
             Ok(())
@@ -187,11 +170,7 @@ impl Engine {
             .map_err(|source| ViewsError::disk("make durable", &self.folder, source))
     }
 
-    fn with<T>(
-        &self,
-        action: &'static str,
-        call: impl FnOnce(&sled::Db) -> Result<T, sled::Error>,
-    ) -> Result<T, ViewsError> {
+    fn with<T>(&self, action: &'static str, call: impl FnOnce(&sled::Db) -> Result<T, sled::Error>) -> Result<T, ViewsError> {
         let store = self.store.read().unwrap_or_else(PoisonError::into_inner);
         let store = store.as_ref().ok_or(ViewsError::Closed)?;
         guarded(action, || call(store))
@@ -200,21 +179,13 @@ impl Engine {
 
 /// A call into sled whose panic is an error like any other. Nothing of ours is changed inside, and after an error in
 /// writing the store takes nothing more until it is reset, so no half-changed state is looked at.
-fn guarded<T>(
-    action: &'static str,
-    call: impl FnOnce() -> Result<T, sled::Error>,
-) -> Result<T, ViewsError> {
+fn guarded<T>(action: &'static str, call: impl FnOnce() -> Result<T, sled::Error>) -> Result<T, ViewsError> {
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(answer) => answer.map_err(|error| ViewsError::store(action, error)),
         Err(panic) => {
             let message = panic.downcast_ref::<String>().map(String::as_str);
-            let message = message
-                .or_else(|| panic.downcast_ref::<&str>().copied())
-                .unwrap_or("no message");
-            Err(ViewsError::store(
-                action,
-                format!("sled panicked: {message}"),
-            ))
+            let message = message.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+            Err(ViewsError::store(action, format!("sled panicked: {message}")))
         }
     }
 }
@@ -233,9 +204,7 @@ fn wait_until_released(folder: &Path) -> Result<(), ViewsError> {
             Ok(()) => return Ok(()),
             Err(_) if started.elapsed() < RELEASE_WAIT_MAX => std::thread::sleep(RELEASE_POLL),
             Err(_) => {
-                return Err(ViewsError::InUse {
-                    folder: folder.to_path_buf(),
-                });
+                return Err(ViewsError::InUse { folder: folder.to_path_buf() });
             }
         }
     }

@@ -7,17 +7,13 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum ViewsError {
     /// Another process, or another `Views` of this one, has the folder.
-    #[error(
-        "the views in {folder} are in use by another process; stop it, or give this one a data folder of its own"
-    )]
+    #[error("the views in {folder} are in use by another process; stop it, or give this one a data folder of its own")]
     InUse {
         /// The folder of the views.
         folder: PathBuf,
     },
     /// The file system refused something.
-    #[error(
-        "the views could not {action} {path}: {source}; mend the disk or its permissions and start again"
-    )]
+    #[error("the views could not {action} {path}: {source}; mend the disk or its permissions and start again")]
     Disk {
         /// What was attempted.
         action: &'static str,
@@ -27,9 +23,7 @@ pub enum ViewsError {
         source: io::Error,
     },
     /// sled failed or panicked while it served a request. The store takes no more records until it is reset.
-    #[error(
-        "the store of the views failed to {action}: {reason}; reset the views and replay the journal"
-    )]
+    #[error("the store of the views failed to {action}: {reason}; reset the views and replay the journal")]
     Store {
         /// What was attempted.
         action: &'static str,
@@ -45,9 +39,7 @@ pub enum ViewsError {
         given: u64,
     },
     /// A change is larger than the store takes. Nothing of its record was applied.
-    #[error(
-        "record {sequence} changes a row of table {table} with {what} of {bytes} bytes; the most is {bytes_max}"
-    )]
+    #[error("record {sequence} changes a row of table {table} with {what} of {bytes} bytes; the most is {bytes_max}")]
     TooLarge {
         /// Sequence of the record.
         sequence: u64,
@@ -73,17 +65,10 @@ pub enum ViewsError {
 
 impl ViewsError {
     pub(crate) fn disk(action: &'static str, path: &Path, source: io::Error) -> ViewsError {
-        ViewsError::Disk {
-            action,
-            path: path.to_path_buf(),
-            source,
-        }
+        ViewsError::Disk { action, path: path.to_path_buf(), source }
     }
 
     pub(crate) fn store(action: &'static str, reason: impl ToString) -> ViewsError {
-        ViewsError::Store {
-            action,
-            reason: reason.to_string(),
-        }
+        ViewsError::Store { action, reason: reason.to_string() }
     }
 }

@@ -24,23 +24,15 @@ pub(crate) struct Found {
 pub(crate) fn lock(folder: &Path) -> Result<File, ViewsError> {
     fs::create_dir_all(folder).map_err(|source| ViewsError::disk("create", folder, source))?;
     let path = folder.join("lock");
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path);
+    let file = File::options().create(true).truncate(false).write(true).open(&path);
     let file = file.map_err(|source| ViewsError::disk("open", &path, source))?;
     let started = Instant::now();
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) if started.elapsed() < LOCK_WAIT_MAX => {
-                std::thread::sleep(LOCK_POLL)
-            }
+            Err(TryLockError::WouldBlock) if started.elapsed() < LOCK_WAIT_MAX => std::thread::sleep(LOCK_POLL),
             Err(TryLockError::WouldBlock) => {
-                return Err(ViewsError::InUse {
-                    folder: folder.to_path_buf(),
-                });
+                return Err(ViewsError::InUse { folder: folder.to_path_buf() });
             }
             Err(TryLockError::Error(source)) => {
                 return Err(ViewsError::disk("lock", &path, source));
@@ -65,19 +57,11 @@ pub(crate) fn open(folder: &Path, options: &ViewsOptions) -> Result<Found, Views
     };
     let engine = begin(folder, options)?;
     drop_others(folder, &engine)?;
-    Ok(Found {
-        engine,
-        cursor: 0,
-        rebuilt_because: reason,
-    })
+    Ok(Found { engine, cursor: 0, rebuilt_because: reason })
 }
 
 /// Opens the rows the stamp speaks of; the inner error is the doubt that came up.
-fn believe(
-    folder: &Path,
-    stamp: &Stamp,
-    options: &ViewsOptions,
-) -> Result<Result<Found, String>, ViewsError> {
+fn believe(folder: &Path, stamp: &Stamp, options: &ViewsOptions) -> Result<Result<Found, String>, ViewsError> {
     Stamp::open(folder, &stamp.rows_folder, &options.made_from, stamp.cursor)?.write(folder)?;
     let engine = match Engine::open(&folder.join(&stamp.rows_folder), options.cache_bytes_max) {
         Ok(engine) => engine,
@@ -85,11 +69,7 @@ fn believe(
         Err(error) => return Ok(Err(error.to_string())),
     };
     match check(&engine, stamp, options) {
-        Ok(cursor) => Ok(Ok(Found {
-            engine,
-            cursor,
-            rebuilt_because: None,
-        })),
+        Ok(cursor) => Ok(Ok(Found { engine, cursor, rebuilt_because: None })),
         Err(reason) => {
             // It is about to be dropped, so it does not matter how it closes.
             let _ = engine.release();
@@ -99,15 +79,9 @@ fn believe(
 }
 
 fn check(engine: &Engine, stamp: &Stamp, options: &ViewsOptions) -> Result<u64, String> {
-    let cursor = engine
-        .cursor()
-        .map_err(|error| error.to_string())?
-        .ok_or("its cursor is missing")?;
+    let cursor = engine.cursor().map_err(|error| error.to_string())?.ok_or("its cursor is missing")?;
     if cursor < stamp.cursor || (stamp.clean && cursor != stamp.cursor) {
-        return Err(format!(
-            "its rows are at record {cursor}, its stamp is at {}",
-            stamp.cursor
-        ));
+        return Err(format!("its rows are at record {cursor}, its stamp is at {}", stamp.cursor));
     }
     if options.scan_on_open {
         engine.scan().map_err(|error| error.to_string())?;
@@ -117,11 +91,7 @@ fn check(engine: &Engine, stamp: &Stamp, options: &ViewsOptions) -> Result<u64, 
 
 /// Begins an empty store in a rows folder of its own and stamps it; what was there before stays until `drop_others`.
 pub(crate) fn begin(folder: &Path, options: &ViewsOptions) -> Result<Engine, ViewsError> {
-    let last = rows_folders(folder)?
-        .iter()
-        .filter_map(|name| rows_folder_number(name))
-        .max()
-        .unwrap_or(0);
+    let last = rows_folders(folder)?.iter().filter_map(|name| rows_folder_number(name)).max().unwrap_or(0);
     let name = format!("rows-{}", last + 1);
     let rows = folder.join(&name);
     fs::create_dir(&rows).map_err(|source| ViewsError::disk("create", &rows, source))?;
@@ -136,42 +106,24 @@ pub(crate) fn drop_others(folder: &Path, engine: &Engine) -> Result<(), ViewsErr
     for name in rows_folders(folder)? {
         let path = folder.join(&name);
         if path != engine.folder() {
-            fs::remove_dir_all(&path)
-                .map_err(|source| ViewsError::disk("remove", &path, source))?;
+            fs::remove_dir_all(&path).map_err(|source| ViewsError::disk("remove", &path, source))?;
         }
     }
     Ok(())
 }
 
 /// Stamps a store whose files were just made durable.
-pub(crate) fn stamp_clean(
-    folder: &Path,
-    engine: &Engine,
-    options: &ViewsOptions,
-    cursor: u64,
-) -> Result<(), ViewsError> {
-    let name = engine
-        .folder()
-        .file_name()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default();
+pub(crate) fn stamp_clean(folder: &Path, engine: &Engine, options: &ViewsOptions, cursor: u64) -> Result<(), ViewsError> {
+    let name = engine.folder().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let stamp = Stamp::open(folder, &name, &options.made_from, cursor)?;
-    Stamp {
-        clean: true,
-        ..stamp
-    }
-    .write(folder)
+    Stamp { clean: true, ..stamp }.write(folder)
 }
 
 fn rows_folders(folder: &Path) -> Result<Vec<String>, ViewsError> {
     let disk = |source| ViewsError::disk("list", folder, source);
     let mut names = Vec::new();
     for entry in fs::read_dir(folder).map_err(disk)? {
-        let name = entry
-            .map_err(disk)?
-            .file_name()
-            .to_string_lossy()
-            .into_owned();
+        let name = entry.map_err(disk)?.file_name().to_string_lossy().into_owned();
         if is_rows_folder(&name) {
             names.push(name);
         }

@@ -54,11 +54,7 @@ impl Record {
                 (place, content)
             })
             .collect();
-        Record {
-            sequence,
-            changes,
-            bytes,
-        }
+        Record { sequence, changes, bytes }
     }
 }
 
@@ -74,24 +70,13 @@ pub(crate) struct Batch {
 impl Batch {
     /// The batch of no record.
     pub(crate) fn empty() -> Batch {
-        Batch {
-            sequence: 0,
-            rows: HashMap::new(),
-            changes: 0,
-        }
+        Batch { sequence: 0, rows: HashMap::new(), changes: 0 }
     }
 }
 
 impl Overlay {
     pub(crate) fn new(engine: Arc<Engine>, generation: u64, cursor: u64) -> Overlay {
-        Overlay {
-            engine,
-            generation,
-            cursor,
-            rows: BTreeMap::new(),
-            records: VecDeque::new(),
-            bytes: 0,
-        }
+        Overlay { engine, generation, cursor, rows: BTreeMap::new(), records: VecDeque::new(), bytes: 0 }
     }
 
     pub(crate) fn bytes(&self) -> usize {
@@ -110,10 +95,7 @@ impl Overlay {
     pub(crate) fn apply(&mut self, record: Record) {
         debug_assert_eq!(record.sequence, self.cursor + 1);
         for (place, content) in &record.changes {
-            let newest = Newest {
-                sequence: record.sequence,
-                content: content.clone(),
-            };
+            let newest = Newest { sequence: record.sequence, content: content.clone() };
             match self.rows.get_mut(&**place) {
                 Some(row) => *row = newest,
                 None => {
@@ -127,20 +109,11 @@ impl Overlay {
     }
 
     /// The next batch: the oldest records, none above `durable`, up to the limits but at least one.
-    pub(crate) fn next_batch(
-        &self,
-        durable: u64,
-        rows_max: usize,
-        bytes_max: usize,
-    ) -> Option<Batch> {
+    pub(crate) fn next_batch(&self, durable: u64, rows_max: usize, bytes_max: usize) -> Option<Batch> {
         let mut batch = Batch::empty();
         let mut bytes = 0;
         let changes_max = rows_max.saturating_mul(CHANGES_PER_BATCH_ROW_MAX);
-        for record in self
-            .records
-            .iter()
-            .take_while(|record| record.sequence <= durable)
-        {
+        for record in self.records.iter().take_while(|record| record.sequence <= durable) {
             let full = batch.rows.len() + record.changes.len() > rows_max
                 || bytes + record.bytes > bytes_max
                 || batch.changes + record.changes.len() > changes_max;
@@ -163,17 +136,11 @@ impl Overlay {
     /// Returns the records, so that the caller can free them after it let go of the overlay.
     pub(crate) fn finished(&mut self, batch: &Batch) -> Vec<Record> {
         for place in batch.rows.keys() {
-            if self
-                .rows
-                .get(&**place)
-                .is_some_and(|newest| newest.sequence <= batch.sequence)
-            {
+            if self.rows.get(&**place).is_some_and(|newest| newest.sequence <= batch.sequence) {
                 self.rows.remove(&**place);
             }
         }
-        let count = self
-            .records
-            .partition_point(|record| record.sequence <= batch.sequence);
+        let count = self.records.partition_point(|record| record.sequence <= batch.sequence);
         let records: Vec<Record> = self.records.drain(..count).collect();
         self.bytes -= records.iter().map(|record| record.bytes).sum::<usize>();
         records
@@ -181,16 +148,8 @@ impl Overlay {
 
     /// The rows of a span in order, deleted ones included, up to the `limit`th that is not deleted. Together with the
     /// store's rows of the span this decides the first `limit` rows: each that is live here is one of the result.
-    pub(crate) fn rows_of(
-        &self,
-        span: &Span,
-        direction: Direction,
-        limit: usize,
-    ) -> Vec<(Place, Content)> {
-        fn until<'a>(
-            rows: impl Iterator<Item = (&'a Place, &'a Newest)>,
-            limit: usize,
-        ) -> Vec<(Place, Content)> {
+    pub(crate) fn rows_of(&self, span: &Span, direction: Direction, limit: usize) -> Vec<(Place, Content)> {
+        fn until<'a>(rows: impl Iterator<Item = (&'a Place, &'a Newest)>, limit: usize) -> Vec<(Place, Content)> {
             let mut found = Vec::new();
             let mut live = 0;
             for (place, newest) in rows {

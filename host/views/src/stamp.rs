@@ -47,15 +47,9 @@ pub(crate) struct Stamp {
 
 impl Stamp {
     /// The stamp of an open store in `folder/rows_folder`, which must exist.
-    pub(crate) fn open(
-        folder: &Path,
-        rows_folder: &str,
-        made_from: &str,
-        cursor: u64,
-    ) -> Result<Stamp, ViewsError> {
+    pub(crate) fn open(folder: &Path, rows_folder: &str, made_from: &str, cursor: u64) -> Result<Stamp, ViewsError> {
         let rows = folder.join(rows_folder);
-        let metadata =
-            fs::metadata(&rows).map_err(|source| ViewsError::disk("look at", &rows, source))?;
+        let metadata = fs::metadata(&rows).map_err(|source| ViewsError::disk("look at", &rows, source))?;
         Ok(Stamp {
             rows_folder: rows_folder.to_owned(),
             made_from: made_from.to_owned(),
@@ -79,9 +73,7 @@ impl Stamp {
             Err(source) => return Err(ViewsError::disk("look at", &path, source)),
         }
         let bytes = fs::read(&path).map_err(|source| ViewsError::disk("read", &path, source))?;
-        Ok(Some(parse(&bytes).ok_or_else(|| {
-            "its stamp is garbled or of another format".to_owned()
-        })))
+        Ok(Some(parse(&bytes).ok_or_else(|| "its stamp is garbled or of another format".to_owned())))
     }
 
     /// Replaces the stamp and makes it durable.
@@ -90,23 +82,15 @@ impl Stamp {
         let path = folder.join(FILE_NAME);
         let text = self.text();
         File::create(&aside)
-            .and_then(|mut file| {
-                file.write_all(text.as_bytes())
-                    .and_then(|()| file.sync_all())
-            })
+            .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
             .map_err(|source| ViewsError::disk("write", &aside, source))?;
-        fs::rename(&aside, &path)
-            .and_then(|()| File::open(folder)?.sync_all())
-            .map_err(|source| ViewsError::disk("replace", &path, source))
+        fs::rename(&aside, &path).and_then(|()| File::open(folder)?.sync_all()).map_err(|source| ViewsError::disk("replace", &path, source))
     }
 
     /// Why the rows it stands beside can't be believed, as far as the stamp alone can tell.
     pub(crate) fn doubt(&self, folder: &Path, made_from: &str) -> Option<String> {
         if self.made_from != made_from {
-            return Some(format!(
-                "its rows were made from {:?}, not from {made_from:?}",
-                self.made_from
-            ));
+            return Some(format!("its rows were made from {:?}, not from {made_from:?}", self.made_from));
         }
         if !folder.join(&self.rows_folder).is_dir() {
             return Some(format!("its folder {} is missing", self.rows_folder));
@@ -125,12 +109,7 @@ impl Stamp {
     }
 
     fn text(&self) -> String {
-        let hex = |bytes: &[u8]| {
-            bytes
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect::<String>()
-        };
+        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         let state = if self.clean { "clean" } else { "open" };
         let lines = format!(
             "{FORMAT}\nrows {}\nmade-from {}\nstate {state}\nboot {}\nplace {} {}\ncursor {}\n",
@@ -154,13 +133,7 @@ fn parse(bytes: &[u8]) -> Option<Stamp> {
     if lines.next()? != FORMAT {
         return None;
     }
-    let mut field = |name: &str| {
-        lines
-            .next()?
-            .strip_prefix(name)?
-            .strip_prefix(' ')
-            .map(str::to_owned)
-    };
+    let mut field = |name: &str| lines.next()?.strip_prefix(name)?.strip_prefix(' ').map(str::to_owned);
     let rows_folder = field("rows")?;
     let made_from = unhex(&field("made-from")?)?;
     let clean = field("state")? == "clean";
@@ -180,21 +153,12 @@ fn parse(bytes: &[u8]) -> Option<Stamp> {
 }
 
 fn unhex(text: &str) -> Option<String> {
-    let digits: Option<Vec<u8>> = text
-        .chars()
-        .map(|digit| digit.to_digit(16).map(|value| value as u8))
-        .collect();
+    let digits: Option<Vec<u8>> = text.chars().map(|digit| digit.to_digit(16).map(|value| value as u8)).collect();
     let digits = digits?;
     if digits.len() % 2 != 0 {
         return None;
     }
-    String::from_utf8(
-        digits
-            .chunks(2)
-            .map(|pair| pair[0] << 4 | pair[1])
-            .collect(),
-    )
-    .ok()
+    String::from_utf8(digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()).ok()
 }
 
 /// Whether a name is that of a rows folder, and so the store's to remove.
@@ -209,9 +173,7 @@ pub(crate) fn rows_folder_number(name: &str) -> Option<u64> {
 
 /// The kernel's name for this boot; empty where there is none.
 fn present_boot() -> String {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id")
-        .map(|text| text.trim().to_owned())
-        .unwrap_or_default()
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|text| text.trim().to_owned()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -235,37 +197,15 @@ mod tests {
     fn a_store_left_open_is_dropped_after_another_boot_and_a_clean_one_is_not() {
         for (clean, believed) in [(true, true), (false, false)] {
             let folder = tempfile::tempdir().unwrap();
-            let views = Views::open(folder.path(), ViewsOptions::new("x"))
-                .unwrap()
-                .views;
-            views
-                .apply(
-                    1,
-                    vec![Change {
-                        table: 1,
-                        key: vec![1],
-                        value: Some(vec![1]),
-                    }],
-                )
-                .unwrap();
+            let views = Views::open(folder.path(), ViewsOptions::new("x")).unwrap().views;
+            views.apply(1, vec![Change { table: 1, key: vec![1], value: Some(vec![1]) }]).unwrap();
             views.only_up_to(1);
             views.close().unwrap();
             let stamp = Stamp::read(folder.path()).unwrap().unwrap().unwrap();
             assert!(stamp.clean);
-            Stamp {
-                clean,
-                boot: "another boot".into(),
-                ..stamp
-            }
-            .write(folder.path())
-            .unwrap();
+            Stamp { clean, boot: "another boot".into(), ..stamp }.write(folder.path()).unwrap();
             let opened = Views::open(folder.path(), ViewsOptions::new("x")).unwrap();
-            assert_eq!(
-                opened.rebuilt_because.is_none(),
-                believed,
-                "{:?}",
-                opened.rebuilt_because
-            );
+            assert_eq!(opened.rebuilt_because.is_none(), believed, "{:?}", opened.rebuilt_because);
             assert_eq!(opened.views.cursor(), u64::from(believed));
         }
     }
@@ -282,17 +222,9 @@ mod tests {
             for bit in 0..8 {
                 let mut changed = bytes.clone();
                 changed[position] ^= 1 << bit;
-                assert_eq!(
-                    parse(&changed),
-                    None,
-                    "bit {bit} of byte {position} flipped"
-                );
+                assert_eq!(parse(&changed), None, "bit {bit} of byte {position} flipped");
             }
-            assert_eq!(
-                parse(&bytes[..position]),
-                None,
-                "cut after {position} bytes"
-            );
+            assert_eq!(parse(&bytes[..position]), None, "cut after {position} bytes");
         }
     }
 }

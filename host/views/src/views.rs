@@ -96,26 +96,14 @@ impl Views {
         }
         let lock = opening::lock(folder)?;
         let found = opening::open(folder, &options)?;
-        let shared = Arc::new(Shared::new(
-            folder.to_path_buf(),
-            options,
-            found.engine,
-            found.cursor,
-        ));
+        let shared = Arc::new(Shared::new(folder.to_path_buf(), options, found.engine, found.cursor));
         let for_thread = shared.clone();
         let write_behind = std::thread::Builder::new()
             .name("views-write".into())
             .spawn(move || for_thread.write_behind())
             .map_err(|source| ViewsError::disk("start the thread that writes", folder, source))?;
-        let views = Views {
-            shared,
-            write_behind: Mutex::new(Some(write_behind)),
-            lock: Mutex::new(Some(lock)),
-        };
-        Ok(Opened {
-            views,
-            rebuilt_because: found.rebuilt_because,
-        })
+        let views = Views { shared, write_behind: Mutex::new(Some(write_behind)), lock: Mutex::new(Some(lock)) };
+        Ok(Opened { views, rebuilt_because: found.rebuilt_because })
     }
 
     /// Last sequence applied in memory; 0 before the first.
@@ -173,19 +161,13 @@ impl Views {
             let (generation, cursor) = (moment.generation, moment.cursor);
             let rows = rows_of(moment, &span, direction, limit);
             // A batch with records after that moment may have shown some of its rows.
-            let disturbed = self.shared.batch_begun.load(Ordering::SeqCst) > cursor
-                || self.shared.overlay().generation != generation;
+            let disturbed = self.shared.batch_begun.load(Ordering::SeqCst) > cursor || self.shared.overlay().generation != generation;
             if !disturbed {
                 return rows;
             }
         }
         let _gate = self.shared.gate();
-        rows_of(
-            self.moment(&span, direction, limit),
-            &span,
-            direction,
-            limit,
-        )
+        rows_of(self.moment(&span, direction, limit), &span, direction, limit)
     }
 
     /// Applies the changes of one record, all at once for every reader. Called by one thread; `sequence` is the cursor
@@ -198,9 +180,7 @@ impl Views {
         let record = Record::new(sequence, changes);
         let bytes_max = self.shared.options.overlay_bytes_max;
         let over = |progress: &Progress| {
-            progress.overlay_bytes > bytes_max
-                && progress.storable() > progress.stored
-                && progress.state == State::Running
+            progress.overlay_bytes > bytes_max && progress.storable() > progress.stored && progress.state == State::Running
         };
         let mut progress = self.shared.progress();
         if over(&progress) {
@@ -213,10 +193,7 @@ impl Views {
 
         let mut overlay = self.shared.overlay_mut();
         if sequence != overlay.cursor + 1 {
-            return Err(ViewsError::OutOfOrder {
-                cursor: overlay.cursor,
-                given: sequence,
-            });
+            return Err(ViewsError::OutOfOrder { cursor: overlay.cursor, given: sequence });
         }
         overlay.apply(record);
         let mut progress = self.shared.progress();
@@ -249,27 +226,18 @@ impl Views {
         let span = span_of_all_tables();
         let moment = self.moment(&span, Direction::Forward, usize::MAX);
         let mut hash = Context::new(&SHA256);
-        merged(
-            moment.newer,
-            &moment.engine,
-            &span,
-            Direction::Forward,
-            |place, value| {
-                // Keys and values are bounded far below 4 GiB when they are applied.
-                hash.update(&place[..1]);
-                hash.update(&((place.len() - 1) as u32).to_le_bytes());
-                hash.update(&place[1..]);
-                hash.update(&(value.len() as u32).to_le_bytes());
-                hash.update(value);
-                ControlFlow::Continue(())
-            },
-        )?;
+        merged(moment.newer, &moment.engine, &span, Direction::Forward, |place, value| {
+            // Keys and values are bounded far below 4 GiB when they are applied.
+            hash.update(&place[..1]);
+            hash.update(&((place.len() - 1) as u32).to_le_bytes());
+            hash.update(&place[1..]);
+            hash.update(&(value.len() as u32).to_le_bytes());
+            hash.update(value);
+            ControlFlow::Continue(())
+        })?;
         let mut sha256 = [0; 32];
         sha256.copy_from_slice(hash.finish().as_ref());
-        Ok(StateHash {
-            cursor: moment.cursor,
-            sha256,
-        })
+        Ok(StateHash { cursor: moment.cursor, sha256 })
     }
 
     /// Waits until every record that is applied and durable now is in the store and outlives this process.
@@ -280,11 +248,8 @@ impl Views {
         progress.flush_wanted = progress.flush_wanted.max(target);
         drop(progress);
         self.shared.work.notify_one();
-        let waiting = |progress: &mut Progress| {
-            progress.state == State::Running
-                && progress.handed_over < target
-                && progress.flush_wanted >= target
-        };
+        let waiting =
+            |progress: &mut Progress| progress.state == State::Running && progress.handed_over < target && progress.flush_wanted >= target;
         self.shared.wait_while(waiting).usable()
     }
 
@@ -303,10 +268,7 @@ impl Views {
         shared.batch_begun.store(0, Ordering::SeqCst);
         let mut progress = shared.progress();
         let apply_waits = progress.apply_waits;
-        *progress = Progress {
-            apply_waits,
-            ..Progress::at(0, progress.durable)
-        };
+        *progress = Progress { apply_waits, ..Progress::at(0, progress.durable) };
         drop(progress);
         drop(overlay);
         shared.done.notify_all();
@@ -325,17 +287,10 @@ impl Views {
         let stored = self.stop();
         let engine = self.shared.overlay().engine.clone();
         let closed = match flushed {
-            Ok(()) => engine.close().and_then(|()| {
-                opening::stamp_clean(&self.shared.folder, &engine, &self.shared.options, stored)
-            }),
+            Ok(()) => engine.close().and_then(|()| opening::stamp_clean(&self.shared.folder, &engine, &self.shared.options, stored)),
             Err(error) => engine.release().and(Err(error)),
         };
-        drop(
-            self.lock
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take(),
-        );
+        drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
         closed
     }
 
@@ -365,12 +320,7 @@ impl Views {
         self.shared.progress().state = State::Closed;
         self.shared.work.notify_all();
         self.shared.done.notify_all();
-        if let Some(thread) = self
-            .write_behind
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
-        {
+        if let Some(thread) = self.write_behind.lock().unwrap_or_else(PoisonError::into_inner).take() {
             // A panic there was reported when it happened; what it had not stored is replayed.
             let _ = thread.join();
         }
@@ -398,20 +348,10 @@ impl Views {
                 return Err(ViewsError::ReservedTable);
             }
             let key = ("a key", change.key.len(), KEY_BYTES_MAX);
-            let value = (
-                "a value",
-                change.value.as_ref().map_or(0, Vec::len),
-                value_bytes_max,
-            );
+            let value = ("a value", change.value.as_ref().map_or(0, Vec::len), value_bytes_max);
             for (what, bytes, bytes_max) in [key, value] {
                 if bytes > bytes_max {
-                    return Err(ViewsError::TooLarge {
-                        sequence,
-                        table: change.table,
-                        what,
-                        bytes,
-                        bytes_max,
-                    });
+                    return Err(ViewsError::TooLarge { sequence, table: change.table, what, bytes, bytes_max });
                 }
             }
         }
@@ -429,33 +369,15 @@ impl Drop for Views {
 
 impl std::fmt::Debug for Views {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("Views")
-            .field("folder", &self.shared.folder)
-            .finish_non_exhaustive()
+        formatter.debug_struct("Views").field("folder", &self.shared.folder).finish_non_exhaustive()
     }
 }
 
-fn rows_of(
-    moment: Moment,
-    span: &Span,
-    direction: Direction,
-    limit: usize,
-) -> Result<Vec<Row>, ViewsError> {
+fn rows_of(moment: Moment, span: &Span, direction: Direction, limit: usize) -> Result<Vec<Row>, ViewsError> {
     let mut rows = Vec::new();
-    merged(
-        moment.newer,
-        &moment.engine,
-        span,
-        direction,
-        |place, value| {
-            rows.push((place[1..].to_vec(), value.to_vec()));
-            if rows.len() == limit {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
-        },
-    )?;
+    merged(moment.newer, &moment.engine, span, direction, |place, value| {
+        rows.push((place[1..].to_vec(), value.to_vec()));
+        if rows.len() == limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
     Ok(rows)
 }

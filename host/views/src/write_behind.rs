@@ -8,9 +8,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{
-    Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
-};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::engine::Engine;
 use crate::error::ViewsError;
@@ -81,8 +79,7 @@ impl Progress {
     }
 
     fn has_work(&self) -> bool {
-        self.state == State::Running
-            && (self.storable() > self.stored || self.flush_wanted > self.handed_over)
+        self.state == State::Running && (self.storable() > self.stored || self.flush_wanted > self.handed_over)
     }
 
     /// An error if the store takes nothing more.
@@ -96,12 +93,7 @@ impl Progress {
 }
 
 impl Shared {
-    pub(crate) fn new(
-        folder: PathBuf,
-        options: ViewsOptions,
-        engine: Engine,
-        cursor: u64,
-    ) -> Shared {
+    pub(crate) fn new(folder: PathBuf, options: ViewsOptions, engine: Engine, cursor: u64) -> Shared {
         Shared {
             folder,
             options,
@@ -138,13 +130,8 @@ impl Shared {
     }
 
     /// Waits on `done` while `condition` holds.
-    pub(crate) fn wait_while(
-        &self,
-        condition: impl FnMut(&mut Progress) -> bool,
-    ) -> MutexGuard<'_, Progress> {
-        self.done
-            .wait_while(self.progress(), condition)
-            .unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn wait_while(&self, condition: impl FnMut(&mut Progress) -> bool) -> MutexGuard<'_, Progress> {
+        self.done.wait_while(self.progress(), condition).unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The thread: until closed.
@@ -153,9 +140,7 @@ impl Shared {
             let progress = self.progress();
             let progress = self
                 .work
-                .wait_while(progress, |progress| {
-                    progress.state != State::Closed && !progress.has_work()
-                })
+                .wait_while(progress, |progress| progress.state != State::Closed && !progress.has_work())
                 .unwrap_or_else(PoisonError::into_inner);
             // Let changes of the same rows gather, unless somebody waits or memory runs short.
             let (progress, _) = self
@@ -206,19 +191,14 @@ impl Shared {
         drop(progress);
 
         let overlay = self.overlay();
-        let Some(batch) = overlay.next_batch(
-            durable,
-            self.options.batch_rows_max,
-            self.options.batch_bytes_max,
-        ) else {
+        let Some(batch) = overlay.next_batch(durable, self.options.batch_rows_max, self.options.batch_bytes_max) else {
             return Ok(false);
         };
         let engine = overlay.engine.clone();
         drop(overlay);
-        assert!(
-            batch.sequence <= durable,
-            "a record that is not durable was about to reach the store of the views"
-        );
+        if batch.sequence > durable {
+            return Err(ViewsError::store("write", "a record that is not durable was about to reach the store"));
+        }
 
         self.batch_begun.store(batch.sequence, Ordering::SeqCst);
         engine.write(&batch)?;
@@ -234,10 +214,8 @@ impl Shared {
         self.done.notify_all();
 
         self.batches.fetch_add(1, Ordering::Relaxed);
-        self.rows_written
-            .fetch_add(batch.rows.len() as u64, Ordering::Relaxed);
-        self.rows_coalesced
-            .fetch_add((batch.changes - batch.rows.len()) as u64, Ordering::Relaxed);
+        self.rows_written.fetch_add(batch.rows.len() as u64, Ordering::Relaxed);
+        self.rows_coalesced.fetch_add((batch.changes - batch.rows.len()) as u64, Ordering::Relaxed);
         drop(forgotten);
         Ok(true)
     }

@@ -33,11 +33,7 @@ fn changes(seed: u64, sequence: u64) -> Vec<Change> {
     let mut random = fastrand::Rng::with_seed(seed ^ sequence.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     (0..random.usize(1..12))
         .map(|_| {
-            let bytes = if random.usize(..2000) == 0 {
-                200_000
-            } else {
-                random.usize(8..300)
-            };
+            let bytes = if random.usize(..2000) == 0 { 200_000 } else { random.usize(8..300) };
             let mut value = sequence.to_le_bytes().to_vec();
             value.resize(bytes, sequence as u8);
             Change {
@@ -74,10 +70,7 @@ fn writer() {
 
 #[test]
 fn a_killed_process_leaves_the_rows_of_exactly_the_stored_cursor() {
-    let seed: u64 = std::env::var(SEED)
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or_else(|| fastrand::u64(..));
+    let seed: u64 = std::env::var(SEED).ok().and_then(|text| text.parse().ok()).unwrap_or_else(|| fastrand::u64(..));
     println!("seed {seed}; set {SEED} to repeat");
     let mut random = fastrand::Rng::with_seed(seed);
     let folder = tempfile::tempdir().unwrap();
@@ -94,14 +87,9 @@ fn a_killed_process_leaves_the_rows_of_exactly_the_stored_cursor() {
             .spawn()
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let progress = lines
-            .map_while(Result::ok)
-            .filter(|line| line.contains("stored "));
+        let progress = lines.map_while(Result::ok).filter(|line| line.contains("stored "));
         let seen = progress.take(random.usize(1..40)).count();
-        assert!(
-            seen > 0,
-            "seed {seed}, round {round}: the writer ended before it stored anything"
-        );
+        assert!(seen > 0, "seed {seed}, round {round}: the writer ended before it stored anything");
         // Anywhere in the middle of a batch: a spin, because no sleep is that short.
         let (started, spin) = (Instant::now(), Duration::from_micros(random.u64(..3000)));
         while started.elapsed() < spin {
@@ -111,16 +99,10 @@ fn a_killed_process_leaves_the_rows_of_exactly_the_stored_cursor() {
         child.wait().unwrap();
 
         let opened = Views::open(folder.path(), options()).unwrap();
-        assert_eq!(
-            opened.rebuilt_because, None,
-            "seed {seed}, round {round}: a kill is not a power cut"
-        );
+        assert_eq!(opened.rebuilt_because, None, "seed {seed}, round {round}: a kill is not a power cut");
         let views = opened.views;
         let stored = views.cursor();
-        assert!(
-            stored >= cursor,
-            "seed {seed}, round {round}: the store went back from {cursor} to {stored}"
-        );
+        assert!(stored >= cursor, "seed {seed}, round {round}: the store went back from {cursor} to {stored}");
         assert_eq!(stored, views.stored_cursor());
         advanced += usize::from(stored > cursor);
         for sequence in cursor + 1..=stored {
@@ -133,24 +115,11 @@ fn a_killed_process_leaves_the_rows_of_exactly_the_stored_cursor() {
         }
         cursor = stored;
         for table in 0..TABLES {
-            let found = views
-                .range(
-                    table,
-                    Bound::Unbounded,
-                    Bound::Unbounded,
-                    Direction::Forward,
-                    usize::MAX,
-                )
-                .unwrap();
-            let expected: Vec<_> = model
-                .range((table, vec![])..(table + 1, vec![]))
-                .map(|((_, key), value)| (key.clone(), value.clone()))
-                .collect();
+            let found = views.range(table, Bound::Unbounded, Bound::Unbounded, Direction::Forward, usize::MAX).unwrap();
+            let expected: Vec<_> =
+                model.range((table, vec![])..(table + 1, vec![])).map(|((_, key), value)| (key.clone(), value.clone())).collect();
             let sequence = |value: &[u8]| u64::from_le_bytes(value[..8].try_into().unwrap());
-            let difference = found
-                .iter()
-                .zip(&expected)
-                .find(|(found, expected)| found != expected);
+            let difference = found.iter().zip(&expected).find(|(found, expected)| found != expected);
             assert!(
                 found == expected,
                 "seed {seed}, round {round}: table {table} is not that of record {cursor}: {} rows, expected {}; {}",
@@ -167,8 +136,5 @@ fn a_killed_process_leaves_the_rows_of_exactly_the_stored_cursor() {
         }
     }
     println!("{ROUNDS} kills, the store advanced in {advanced}, last at record {cursor}");
-    assert!(
-        advanced > ROUNDS / 2,
-        "seed {seed}: the writer hardly wrote, so the kills proved little"
-    );
+    assert!(advanced > ROUNDS / 2, "seed {seed}: the writer hardly wrote, so the kills proved little");
 }

@@ -47,11 +47,7 @@ fn change() -> impl Strategy<Value = Change> {
 }
 
 fn bound() -> impl Strategy<Value = Bound<Vec<u8>>> {
-    prop_oneof![
-        Just(Bound::Unbounded),
-        key().prop_map(Bound::Included),
-        key().prop_map(Bound::Excluded)
-    ]
+    prop_oneof![Just(Bound::Unbounded), key().prop_map(Bound::Included), key().prop_map(Bound::Excluded)]
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -106,9 +102,7 @@ fn expected(
         };
         after && before
     };
-    let rows = model
-        .iter()
-        .filter(|((of, key), _)| *of == table && within(key));
+    let rows = model.iter().filter(|((of, key), _)| *of == table && within(key));
     let rows = rows.map(|((_, key), value)| (key.clone(), value.clone()));
     match direction {
         Direction::Forward => rows.take(limit).collect(),
@@ -120,11 +114,7 @@ fn expected(
 fn rebuilt_hash(model: &Model) -> [u8; 32] {
     let folder = tempfile::tempdir().unwrap();
     let views = Views::open(folder.path(), options()).unwrap().views;
-    let rows = model.iter().map(|((table, key), value)| Change {
-        table: *table,
-        key: key.clone(),
-        value: Some(value.clone()),
-    });
+    let rows = model.iter().map(|((table, key), value)| Change { table: *table, key: key.clone(), value: Some(value.clone()) });
     views.apply(1, rows.collect()).unwrap();
     views.state_hash().unwrap().sha256
 }
