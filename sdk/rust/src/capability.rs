@@ -1,0 +1,120 @@
+//! A trait for each capability, and what turns the host's calls into calls of them.
+
+use serde::de::DeserializeOwned;
+
+use crate::bindings;
+use crate::bindings::shared::sportello::connector::types;
+use crate::{Contact, Context, Effect, Error, Identifier, Manifest, Receipt, crm, find, poll, webhook};
+
+/// What a connector is. Every connector has one.
+pub trait Description {
+    /// The channel's settings, deserialised from the JSON document the operator wrote. It has passed the manifest's schema, so a failure here is a
+    /// disagreement between your schema and your type; every call then answers [`Error::reject`] with serde's message.
+    type Settings: DeserializeOwned;
+
+    /// The manifest: what the connector is and what it asks for. It must be a constant: there are no settings, network or state here.
+    fn describe() -> Manifest;
+}
+
+/// Deliveries the platform pushes.
+pub trait Webhook: Description {
+    /// Understands one delivery. A `POST` has a verified signature; a `GET` is a challenge: unsigned, and its answer can't hold interactions.
+    ///
+    /// # Errors
+    /// Whatever it is, the platform is answered 200 and the delivery is kept for a replay: an error never loses anything.
+    fn handle(context: &Context<Self::Settings>, request: &webhook::Request) -> Result<webhook::Outcome, Error>;
+}
+
+/// A source that is asked.
+pub trait Poll: Description {
+    /// Fetches what came since `cursor` (None: the first time). Platforms show rows late, so step back a little: the host drops what it has.
+    ///
+    /// # Errors
+    /// The cursor stays where it was.
+    fn poll(context: &Context<Self::Settings>, cursor: Option<String>) -> Result<poll::Page, Error>;
+}
+
+/// Things done outside.
+pub trait Publish: Description {
+    /// Does one thing. `effect.key` is the same for every attempt of the same effect.
+    ///
+    /// # Errors
+    /// [`Error::retry`] and [`Error::rate_limited`] promise that nothing took effect. If you can't promise that, [`Error::uncertain`].
+    fn publish(context: &Context<Self::Settings>, effect: &Effect) -> Result<Receipt, Error>;
+}
+
+/// Looking whether an effect took place.
+pub trait Find: Description {
+    /// Looks for `effect`, which was tried at or after `effect.queued_at`. Answer `Absent` only if you have looked everywhere it could be.
+    ///
+    /// # Errors
+    /// As for [`Poll::poll`]: looking changes nothing.
+    fn find(context: &Context<Self::Settings>, effect: &Effect) -> Result<find::Presence, Error>;
+}
+
+/// A system of record.
+pub trait Crm: Description {
+    /// All contacts that carry this identifier exactly. An empty list is an answer.
+    ///
+    /// # Errors
+    /// As for [`Poll::poll`].
+    fn look_up(context: &Context<Self::Settings>, identifier: &Identifier) -> Result<Vec<Contact>, Error>;
+
+    /// What was created, changed or deleted since `cursor`.
+    ///
+    /// # Errors
+    /// The cursor stays where it was.
+    fn changes(context: &Context<Self::Settings>, cursor: Option<String>) -> Result<crm::ContactPage, Error>;
+}
+
+impl<C: Description> bindings::base::exports::sportello::connector::description::Guest for C {
+    fn describe() -> Manifest {
+        C::describe()
+    }
+}
+
+impl<C: Webhook> bindings::webhook::exports::sportello::connector::webhook::Guest for C {
+    fn handle(context: types::Context, requests: Vec<webhook::Request>) -> Vec<Result<webhook::Outcome, Error>> {
+        each(context, &requests, C::handle)
+    }
+}
+
+impl<C: Poll> bindings::poll::exports::sportello::connector::poll::Guest for C {
+    fn poll(context: types::Context, cursor: Option<String>) -> Result<poll::Page, Error> {
+        C::poll(&Context::try_from(context)?, cursor)
+    }
+}
+
+impl<C: Publish> bindings::publish::exports::sportello::connector::publish::Guest for C {
+    fn publish(context: types::Context, effects: Vec<Effect>) -> Vec<Result<Receipt, Error>> {
+        each(context, &effects, C::publish)
+    }
+}
+
+impl<C: Find> bindings::find::exports::sportello::connector::find::Guest for C {
+    fn find(context: types::Context, effect: Effect) -> Result<find::Presence, Error> {
+        C::find(&Context::try_from(context)?, &effect)
+    }
+}
+
+impl<C: Crm> bindings::crm::exports::sportello::connector::crm::Guest for C {
+    fn look_up(context: types::Context, identifier: Identifier) -> Result<Vec<Contact>, Error> {
+        C::look_up(&Context::try_from(context)?, &identifier)
+    }
+
+    fn changes(context: types::Context, cursor: Option<String>) -> Result<crm::ContactPage, Error> {
+        C::changes(&Context::try_from(context)?, cursor)
+    }
+}
+
+/// One answer for each item, in order, also where the settings can't be read.
+fn each<S: DeserializeOwned, I, O>(
+    context: types::Context,
+    items: &[I],
+    call: impl Fn(&Context<S>, &I) -> Result<O, Error>,
+) -> Vec<Result<O, Error>> {
+    match Context::try_from(context) {
+        Ok(context) => items.iter().map(|item| call(&context, item)).collect(),
+        Err(error) => items.iter().map(|_| Err(error.clone())).collect(),
+    }
+}
