@@ -1,0 +1,61 @@
+//! What a connector can do: which of the contract's interfaces its component exports.
+
+use serde::{Deserialize, Serialize};
+use wasmtime::component::InstancePre;
+
+use crate::bindings::exports::sportello::connector::{crm, description, find, poll, publish, webhook};
+
+/// The capabilities of one connector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Capabilities {
+    /// Takes deliveries.
+    pub webhook: bool,
+    /// Asks a source.
+    pub poll: bool,
+    /// Does effects.
+    pub publish: bool,
+    /// Looks whether an effect took place.
+    pub find: bool,
+    /// Looks up contacts and reports their changes.
+    pub crm: bool,
+}
+
+impl Capabilities {
+    /// Their names in the contract.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        [
+            ("webhook", self.webhook),
+            ("poll", self.poll),
+            ("publish", self.publish),
+            ("find", self.find),
+            ("crm", self.crm),
+        ]
+        .into_iter()
+        .filter_map(|(name, there)| there.then_some(name))
+    }
+}
+
+/// Where in a component each exported function is. Looked up once, used by every fresh instance.
+#[derive(Clone)]
+pub(crate) struct Indices {
+    pub(crate) description: description::GuestIndices,
+    pub(crate) webhook: Option<webhook::GuestIndices>,
+    pub(crate) poll: Option<poll::GuestIndices>,
+    pub(crate) publish: Option<publish::GuestIndices>,
+    pub(crate) find: Option<find::GuestIndices>,
+    pub(crate) crm: Option<crm::GuestIndices>,
+}
+
+impl Indices {
+    /// Looks up the functions of `capabilities`. An error names the function that is missing.
+    pub(crate) fn new<T: 'static>(pre: &InstancePre<T>, capabilities: Capabilities) -> wasmtime::Result<Self> {
+        Ok(Self {
+            description: description::GuestIndices::new(pre)?,
+            webhook: capabilities.webhook.then(|| webhook::GuestIndices::new(pre)).transpose()?,
+            poll: capabilities.poll.then(|| poll::GuestIndices::new(pre)).transpose()?,
+            publish: capabilities.publish.then(|| publish::GuestIndices::new(pre)).transpose()?,
+            find: capabilities.find.then(|| find::GuestIndices::new(pre)).transpose()?,
+            crm: capabilities.crm.then(|| crm::GuestIndices::new(pre)).transpose()?,
+        })
+    }
+}

@@ -1,0 +1,483 @@
+//! What stands behind the imports of one running guest: the data of its store.
+//!
+//! One [`GuestData`] per call, dropped with the store whatever happens; nothing in it outlives the call except what [`GuestData::finish`] hands
+//! over after a success.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use wasmtime::component::{HasSelf, Linker, ResourceTable};
+use wasmtime::{Engine, ResourceLimiter};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{Error as HttpError, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
+
+use crate::bindings::Connector;
+use crate::bindings::sportello::connector::{credentials, diagnostics, state, types};
+use crate::contract::{Level, Mac};
+use crate::limits::{CallLimits, state as state_limits};
+use crate::outbound::{CallHttp, ChannelHttp};
+use crate::sabotage::sabotaged;
+use crate::wasi;
+
+/// Where a guest's key-value state is read from: the channel's state as of the call's start.
+pub trait ConnectorState: Send + Sync {
+    /// The value of `key`.
+    fn get(&self, key: &str) -> Option<Vec<u8>>;
+
+    /// How many keys the channel has: a call may not bring it above [`limits::state::KEYS_MAX`](crate::limits::state::KEYS_MAX).
+    fn key_count(&self) -> usize;
+}
+
+impl ConnectorState for BTreeMap<String, Vec<u8>> {
+    fn get(&self, key: &str) -> Option<Vec<u8>> {
+        BTreeMap::get(self, key).cloned()
+    }
+
+    fn key_count(&self) -> usize {
+        self.len()
+    }
+}
+
+/// One change of a connector's state, to be committed with the call's interactions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateWrite {
+    /// The key.
+    pub key: String,
+    /// Its new value; none deletes it.
+    pub value: Option<Vec<u8>>,
+}
+
+/// A message of a connector for the operator.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Diagnostic {
+    /// How serious it is.
+    pub level: Level,
+    /// The text, cut off at the limit.
+    pub message: String,
+}
+
+/// What a guest may do with the channel's credentials. Nothing it returns is a secret.
+pub(crate) trait Credentials: Send + Sync {
+    /// The MAC of `data`, or why not.
+    fn sign(&self, credential: &str, mac: Mac, data: &[u8]) -> Result<Vec<u8>, String>;
+    /// Whether `candidate` is the secret, or why that is not told.
+    fn matches(&self, credential: &str, candidate: &str) -> Result<bool, String>;
+    /// Forgets the session, or says why there is none.
+    fn renew(&self, credential: &str) -> Result<(), String>;
+}
+
+/// For the one call made before there is a channel: `describe`.
+pub(crate) struct NoCredentials;
+
+impl Credentials for NoCredentials {
+    fn sign(&self, _: &str, _: Mac, _: &[u8]) -> Result<Vec<u8>, String> {
+        Err("a description is a constant: it may not use credentials".into())
+    }
+
+    fn matches(&self, _: &str, _: &str) -> Result<bool, String> {
+        Err("a description is a constant: it may not use credentials".into())
+    }
+
+    fn renew(&self, _: &str) -> Result<(), String> {
+        Err("a description is a constant: it may not use credentials".into())
+    }
+}
+
+/// Memory and tables of one guest, all of its modules together. What is over the limit ends the call instead of failing in the guest, so that
+/// the host knows why.
+pub(crate) struct GuestMemory {
+    used_bytes: usize,
+    limit_bytes: usize,
+    table_elements_max: usize,
+}
+
+/// The guest asked for more memory than the call may use.
+#[derive(Debug)]
+pub(crate) struct MemoryExceeded {
+    pub(crate) asked_bytes: usize,
+    pub(crate) limit_bytes: usize,
+}
+
+impl fmt::Display for MemoryExceeded {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "the guest asked for {} bytes of memory, it may use {}", self.asked_bytes, self.limit_bytes)
+    }
+}
+
+impl std::error::Error for MemoryExceeded {}
+
+impl GuestMemory {
+    fn new(limits: &CallLimits, table_elements_max: usize) -> Self {
+        let lifted = sabotaged("lift-guest-limit");
+        Self { used_bytes: 0, limit_bytes: if lifted { usize::MAX } else { limits.memory_bytes_max }, table_elements_max }
+    }
+}
+
+impl ResourceLimiter for GuestMemory {
+    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let asked = self.used_bytes.saturating_add(desired.saturating_sub(current));
+        if asked > self.limit_bytes {
+            return Err(wasmtime::Error::new(MemoryExceeded { asked_bytes: asked, limit_bytes: self.limit_bytes }));
+        }
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false); // the module's own maximum: an ordinary answer to `memory.grow`
+        }
+        self.used_bytes = asked;
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, _: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(desired <= self.table_elements_max && maximum.is_none_or(|maximum| desired <= maximum))
+    }
+}
+
+/// The key-value state as one call sees it: what was there, and its own writes over it.
+struct CallState {
+    before: Arc<dyn ConnectorState>,
+    writable: bool,
+    written: BTreeMap<String, Option<Vec<u8>>>,
+    writes: usize,
+    /// Keys there would be after the call.
+    keys: usize,
+}
+
+impl CallState {
+    fn get(&self, key: &str) -> Option<Vec<u8>> {
+        match self.written.get(key) {
+            Some(value) => value.clone(),
+            None => self.before.get(key),
+        }
+    }
+
+    fn put(&mut self, key: String, value: Option<Vec<u8>>) -> Result<(), state::Refusal> {
+        if !self.writable {
+            return Err(state::Refusal::ReadOnly);
+        }
+        if key.is_empty() || key.len() > state_limits::KEY_BYTES_MAX {
+            return Err(state::Refusal::TooLarge(format!("a key has 1 to {} bytes", state_limits::KEY_BYTES_MAX)));
+        }
+        if value.as_ref().is_some_and(|value| value.len() > state_limits::VALUE_BYTES_MAX) {
+            return Err(state::Refusal::TooLarge(format!("a value has at most {} bytes", state_limits::VALUE_BYTES_MAX)));
+        }
+        if self.writes == state_limits::WRITES_MAX {
+            return Err(state::Refusal::TooLarge(format!("at most {} writes a call", state_limits::WRITES_MAX)));
+        }
+        let there = self.get(&key).is_some();
+        if value.is_some() && !there {
+            if self.keys >= state_limits::KEYS_MAX {
+                return Err(state::Refusal::TooLarge(format!("at most {} keys a channel", state_limits::KEYS_MAX)));
+            }
+            self.keys += 1;
+        }
+        if value.is_none() && there {
+            self.keys -= 1;
+        }
+        self.writes += 1;
+        self.written.insert(key, value);
+        Ok(())
+    }
+
+    /// The writes that change something.
+    fn into_writes(self) -> Vec<StateWrite> {
+        let before = self.before;
+        self.written
+            .into_iter()
+            .filter(|(key, value)| before.get(key) != *value)
+            .map(|(key, value)| StateWrite { key, value })
+            .collect()
+    }
+}
+
+/// What a guest is started with.
+pub(crate) struct GuestOptions<'a> {
+    pub(crate) now: Timestamp,
+    pub(crate) seed: u64,
+    pub(crate) state: Arc<dyn ConnectorState>,
+    pub(crate) state_writable: bool,
+    pub(crate) credentials: Arc<dyn Credentials>,
+    /// None: `describe`, which may not reach out.
+    pub(crate) http: Option<Arc<ChannelHttp>>,
+    pub(crate) limits: &'a CallLimits,
+    pub(crate) table_elements_max: usize,
+}
+
+/// The data of one guest's store.
+pub(crate) struct GuestData {
+    wasi: WasiCtx,
+    wasi_http: WasiHttpCtx,
+    table: ResourceTable,
+    http: GuestHttp,
+    state: CallState,
+    credentials: Arc<dyn Credentials>,
+    diagnostics: Arc<Mutex<Diagnostics>>,
+    written: Arc<AtomicU64>,
+    pub(crate) memory: GuestMemory,
+    /// For the epoch callback.
+    pub(crate) deadline: Instant,
+    pub(crate) ticks_left: u64,
+}
+
+/// What a call leaves behind when it succeeds.
+pub(crate) struct Leftovers {
+    pub(crate) state_writes: Vec<StateWrite>,
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    pub(crate) diagnostics_dropped: u32,
+    pub(crate) output_bytes_discarded: u64,
+    pub(crate) http_requests: u32,
+}
+
+/// The messages of one call: the guest's own, and the host's about requests it refused or that failed.
+struct Diagnostics {
+    kept: Vec<Diagnostic>,
+    dropped: u32,
+    kept_max: usize,
+    bytes_max: usize,
+}
+
+impl Diagnostics {
+    fn push(&mut self, level: Level, mut message: String) {
+        if self.kept.len() >= self.kept_max {
+            self.dropped = self.dropped.saturating_add(1);
+            return;
+        }
+        if message.len() > self.bytes_max {
+            message.truncate(message.floor_char_boundary(self.bytes_max));
+            message.shrink_to_fit();
+            message.push('…');
+        }
+        self.kept.push(Diagnostic { level, message });
+    }
+}
+
+fn lock(diagnostics: &Mutex<Diagnostics>) -> MutexGuard<'_, Diagnostics> {
+    // Nothing panics while it is held, and a list of messages cannot be left half-way.
+    diagnostics.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+enum GuestHttp {
+    Channel(CallHttp),
+    Nowhere(NoHttp),
+}
+
+/// Outgoing HTTP of a guest that has no channel: refused as anything not granted is.
+struct NoHttp;
+
+impl WasiHttpHooks for NoHttp {
+    fn send_request(
+        &mut self,
+        _: http::Request<WasiBody>,
+        _: Option<RequestOptions>,
+        _: Box<dyn Future<Output = Result<(), HttpError>> + Send>,
+    ) -> Box<dyn Future<Output = Result<HttpAnswer, HttpError>> + Send> {
+        Box::new(async { Err(HttpError::HttpRequestDenied) })
+    }
+}
+
+/// What `wasi:http` wants of whoever sends: the response, and a future for errors after it.
+type HttpAnswer = (http::Response<WasiBody>, Box<dyn Future<Output = Result<(), HttpError>> + Send>);
+
+impl GuestData {
+    pub(crate) fn new(options: GuestOptions<'_>, deadline: Instant, ticks_left: u64) -> Self {
+        let limits = options.limits;
+        let (wasi, written) = wasi::context(options.now, options.seed, limits);
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(limits.resources_max);
+        let keys = options.state.key_count();
+        let diagnostics = Arc::new(Mutex::new(Diagnostics {
+            kept: Vec::new(),
+            dropped: 0,
+            kept_max: limits.diagnostics_max,
+            bytes_max: limits.diagnostic_bytes_max,
+        }));
+        let http = match options.http {
+            Some(channel) => {
+                let notes = Arc::clone(&diagnostics);
+                let note = Arc::new(move |note: &str| lock(&notes).push(Level::Warning, note.to_owned()));
+                GuestHttp::Channel(CallHttp::new(channel, note))
+            }
+            None => GuestHttp::Nowhere(NoHttp),
+        };
+        Self {
+            wasi,
+            wasi_http: WasiHttpCtx::new(),
+            table,
+            http,
+            state: CallState {
+                before: options.state,
+                writable: options.state_writable,
+                written: BTreeMap::new(),
+                writes: 0,
+                keys,
+            },
+            credentials: options.credentials,
+            diagnostics,
+            written,
+            memory: GuestMemory::new(limits, options.table_elements_max),
+            deadline,
+            ticks_left,
+        }
+    }
+
+    /// What was said so far, also by a call that failed. Without any secret of the channel.
+    pub(crate) fn diagnostics(&self) -> (Vec<Diagnostic>, u32) {
+        let mut diagnostics = lock(&self.diagnostics);
+        let mut kept = std::mem::take(&mut diagnostics.kept);
+        if let GuestHttp::Channel(http) = &self.http {
+            for diagnostic in &mut kept {
+                diagnostic.message = http.channel().redact(&diagnostic.message);
+            }
+        }
+        (kept, diagnostics.dropped)
+    }
+
+    pub(crate) fn finish(self) -> Leftovers {
+        let (diagnostics, diagnostics_dropped) = self.diagnostics();
+        Leftovers {
+            diagnostics,
+            diagnostics_dropped,
+            http_requests: match &self.http {
+                GuestHttp::Channel(http) => http.requests(),
+                GuestHttp::Nowhere(_) => 0,
+            },
+            output_bytes_discarded: self.written.load(Ordering::Relaxed),
+            state_writes: self.state.into_writes(),
+        }
+    }
+}
+
+/// Everything a connector can import.
+pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<GuestData>> {
+    let mut linker = Linker::new(engine);
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+    Connector::add_to_linker::<_, HasSelf<_>>(&mut linker, |data| data)?;
+    Ok(linker)
+}
+
+impl WasiView for GuestData {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for GuestData {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        let hooks: &mut dyn WasiHttpHooks = match &mut self.http {
+            GuestHttp::Channel(http) => http,
+            GuestHttp::Nowhere(http) => http,
+        };
+        WasiHttpCtxView { ctx: &mut self.wasi_http, table: &mut self.table, hooks }
+    }
+}
+
+impl types::Host for GuestData {}
+
+impl diagnostics::Host for GuestData {
+    async fn emit(&mut self, level: Level, message: String) -> wasmtime::Result<()> {
+        lock(&self.diagnostics).push(level, message);
+        Ok(())
+    }
+}
+
+impl state::Host for GuestData {
+    async fn get(&mut self, key: String) -> wasmtime::Result<Option<Vec<u8>>> {
+        Ok(self.state.get(&key))
+    }
+
+    async fn set(&mut self, key: String, value: Vec<u8>) -> wasmtime::Result<Result<(), state::Refusal>> {
+        Ok(self.state.put(key, Some(value)))
+    }
+
+    async fn delete(&mut self, key: String) -> wasmtime::Result<Result<(), state::Refusal>> {
+        Ok(self.state.put(key, None))
+    }
+}
+
+impl credentials::Host for GuestData {
+    async fn sign(&mut self, credential: String, mac: Mac, data: Vec<u8>) -> wasmtime::Result<Result<Vec<u8>, credentials::Refusal>> {
+        Ok(self.credentials.sign(&credential, mac, &data).map_err(credentials::Refusal::NotGranted))
+    }
+
+    async fn matches(&mut self, credential: String, candidate: String) -> wasmtime::Result<Result<bool, credentials::Refusal>> {
+        Ok(self.credentials.matches(&credential, &candidate).map_err(credentials::Refusal::NotGranted))
+    }
+
+    async fn renew(&mut self, credential: String) -> wasmtime::Result<Result<(), credentials::Refusal>> {
+        Ok(self.credentials.renew(&credential).map_err(credentials::Refusal::NotGranted))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(before: &[(&str, &str)], writable: bool) -> CallState {
+        let before: BTreeMap<String, Vec<u8>> =
+            before.iter().map(|(key, value)| ((*key).to_owned(), value.as_bytes().to_vec())).collect();
+        let keys = before.len();
+        CallState { before: Arc::new(before), writable, written: BTreeMap::new(), writes: 0, keys }
+    }
+
+    #[test]
+    fn a_call_reads_its_own_writes_and_leaves_only_what_changed() {
+        let mut state = state(&[("kept", "1"), ("changed", "1"), ("gone", "1")], true);
+        state.put("kept".into(), Some(b"1".to_vec())).unwrap();
+        state.put("changed".into(), Some(b"2".to_vec())).unwrap();
+        state.put("gone".into(), None).unwrap();
+        state.put("brief".into(), Some(b"1".to_vec())).unwrap();
+        state.put("brief".into(), None).unwrap();
+        assert_eq!(state.get("changed"), Some(b"2".to_vec()));
+        assert_eq!(state.get("gone"), None);
+        assert_eq!(
+            state.into_writes(),
+            [
+                StateWrite { key: "changed".into(), value: Some(b"2".to_vec()) },
+                StateWrite { key: "gone".into(), value: None },
+            ]
+        );
+    }
+
+    #[test]
+    fn state_is_read_only_outside_of_webhook_and_poll() {
+        let mut state = state(&[("a", "1")], false);
+        assert!(matches!(state.put("a".into(), None), Err(state::Refusal::ReadOnly)));
+        assert_eq!(state.get("a"), Some(b"1".to_vec()));
+    }
+
+    #[test]
+    fn every_limit_of_state_is_kept() {
+        let refused = |result| matches!(result, Err(state::Refusal::TooLarge(_)));
+        let mut small = state(&[], true);
+        assert!(refused(small.put("k".repeat(129), Some(vec![]))));
+        assert!(refused(small.put(String::new(), Some(vec![]))));
+        assert!(refused(small.put("k".into(), Some(vec![0; (16 << 10) + 1]))));
+        for write in 0..64 {
+            small.put(format!("key-{write}"), Some(vec![0; 16 << 10])).unwrap();
+        }
+        assert!(refused(small.put("key-0".into(), None)));
+
+        let keys: Vec<String> = (0..1024).map(|key| key.to_string()).collect();
+        let keys: Vec<(&str, &str)> = keys.iter().map(|key| (key.as_str(), "")).collect();
+        let mut full = state(&keys, true);
+        assert!(refused(full.put("one-more".into(), Some(vec![]))));
+        full.put("7".into(), None).unwrap();
+        full.put("one-more".into(), Some(vec![])).unwrap();
+    }
+
+    #[test]
+    fn memory_of_all_modules_counts_together() {
+        let limits = CallLimits { memory_bytes_max: 1000, ..CallLimits::default() };
+        let mut memory = GuestMemory::new(&limits, 10);
+        assert!(memory.memory_growing(0, 600, None).unwrap());
+        assert!(memory.memory_growing(0, 400, None).unwrap());
+        let error = memory.memory_growing(400, 401, None).unwrap_err();
+        assert_eq!(error.downcast_ref::<MemoryExceeded>().unwrap().asked_bytes, 1001);
+        assert!(!memory.table_growing(0, 11, None).unwrap());
+    }
+}

@@ -1,0 +1,378 @@
+//! Checking what a guest returned, before anybody believes it.
+//!
+//! Types and total size are checked while the values cross the border. Here are the promises of `wit/types.wit` that types cannot express:
+//! lengths, counts, times that are times, ranges within the input. One broken promise refuses the call's whole output, and the message names the
+//! field: a connector that breaks one is wrong, and half of its output would hide that.
+
+use jiff::Timestamp;
+
+use crate::contract::{
+    Attribute, ConnectorError, Contact, ContactPage, ConversationReference, Identifier, Interaction, Page, Presence, Profile,
+    Raw, Receipt, WebhookOutcome, WebhookRequest,
+};
+use crate::limits::output as limits;
+
+/// A promise of the contract the guest's answer breaks.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {problem}")]
+pub struct OutputFault {
+    /// The field, for example `interactions[3].occurred-at`.
+    pub field: String,
+    /// What is wrong and what is expected.
+    pub problem: String,
+}
+
+type Checked = Result<(), OutputFault>;
+
+fn fault(field: impl Into<String>, problem: impl Into<String>) -> Checked {
+    Err(OutputFault { field: field.into(), problem: problem.into() })
+}
+
+/// The answers to a batch of deliveries.
+pub(crate) fn webhook(requests: &[WebhookRequest], answers: &[Result<WebhookOutcome, ConnectorError>]) -> Checked {
+    one_each(requests.len(), answers.len())?;
+    let mut interactions = 0;
+    for (position, (request, answer)) in requests.iter().zip(answers).enumerate() {
+        let place = format!("answers[{position}]");
+        match answer {
+            Err(refusal) => error(&place, refusal)?,
+            Ok(outcome) => {
+                interactions += outcome.interactions.len();
+                count(&place, "interactions", interactions, limits::INTERACTIONS_MAX)?;
+                if request.method != "POST" && !outcome.interactions.is_empty() {
+                    return fault(place, format!("a {} is not signed, so it brings no interactions", request.method));
+                }
+                for (position, interaction) in outcome.interactions.iter().enumerate() {
+                    self::interaction(&format!("{place}.interactions[{position}]"), interaction, Some(request.body.len()))?;
+                }
+                if let Some(response) = &outcome.response {
+                    if !(200..600).contains(&response.status) {
+                        return fault(format!("{place}.response.status"), format!("{} is not between 200 and 599", response.status));
+                    }
+                    text(&place, "response.content-type", &response.content_type, limits::NAME_BYTES_MAX * 2)?;
+                    if http::HeaderValue::from_str(&response.content_type).is_err() {
+                        return fault(format!("{place}.response.content-type"), "it cannot stand in a header");
+                    }
+                    size(&place, "response.body", response.body.len(), limits::RESPONSE_BYTES_MAX)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A page of a source.
+pub(crate) fn page(answer: &Result<Page, ConnectorError>) -> Checked {
+    match answer {
+        Err(refusal) => error("answer", refusal),
+        Ok(page) => {
+            count("page", "interactions", page.interactions.len(), limits::INTERACTIONS_MAX)?;
+            cursor(page.cursor.as_deref())?;
+            for (position, interaction) in page.interactions.iter().enumerate() {
+                self::interaction(&format!("interactions[{position}]"), interaction, None)?;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// The answers to a batch of effects.
+pub(crate) fn receipts(effects: usize, answers: &[Result<Receipt, ConnectorError>]) -> Checked {
+    one_each(effects, answers.len())?;
+    for (position, answer) in answers.iter().enumerate() {
+        let place = format!("answers[{position}]");
+        match answer {
+            Err(refusal) => error(&place, refusal)?,
+            Ok(receipt) => self::receipt(&place, receipt)?,
+        }
+    }
+    Ok(())
+}
+
+/// Whether an effect took place.
+pub(crate) fn presence(answer: &Result<Presence, ConnectorError>) -> Checked {
+    match answer {
+        Err(refusal) => error("answer", refusal),
+        Ok(Presence::Present(receipt)) => self::receipt("present", receipt),
+        Ok(Presence::Absent | Presence::CannotTell) => Ok(()),
+    }
+}
+
+/// Contacts found by an identifier.
+pub(crate) fn contacts(answer: &Result<Vec<Contact>, ConnectorError>) -> Checked {
+    match answer {
+        Err(refusal) => error("answer", refusal),
+        Ok(contacts) => all_contacts(contacts),
+    }
+}
+
+/// A page of contacts.
+pub(crate) fn contact_page(answer: &Result<ContactPage, ConnectorError>) -> Checked {
+    match answer {
+        Err(refusal) => error("answer", refusal),
+        Ok(page) => {
+            cursor(page.cursor.as_deref())?;
+            all_contacts(&page.contacts)
+        }
+    }
+}
+
+fn all_contacts(contacts: &[Contact]) -> Checked {
+    count("answer", "contacts", contacts.len(), limits::CONTACTS_MAX)?;
+    for (position, contact) in contacts.iter().enumerate() {
+        let place = format!("contacts[{position}]");
+        id(&place, "id", &contact.id)?;
+        text(&place, "version", &contact.version, limits::ID_BYTES_MAX)?;
+        optional(&place, "display-name", contact.display_name.as_deref(), limits::ID_BYTES_MAX)?;
+        identifiers(&place, &contact.identifiers)?;
+        attributes(&place, &contact.attributes)?;
+        raw(&place, contact.raw.as_ref(), None)?;
+    }
+    Ok(())
+}
+
+fn interaction(place: &str, interaction: &Interaction, input_bytes: Option<usize>) -> Checked {
+    id(place, "native-id", &interaction.native_id)?;
+    text(place, "revision", &interaction.revision, limits::ID_BYTES_MAX)?;
+    name(place, "kind", &interaction.kind)?;
+    timestamp(place, "occurred-at", &interaction.occurred_at)?;
+    if let Some(author) = &interaction.author {
+        profile(&format!("{place}.author"), author)?;
+    }
+    conversation(&format!("{place}.conversation"), &interaction.conversation)?;
+    optional(place, "in-reply-to", interaction.in_reply_to.as_deref(), limits::ID_BYTES_MAX)?;
+    optional(place, "text", interaction.text.as_deref(), limits::TEXT_BYTES_MAX)?;
+    optional(place, "language", interaction.language.as_deref(), limits::NAME_BYTES_MAX)?;
+    attributes(place, &interaction.attributes)?;
+    raw(place, interaction.raw.as_ref(), input_bytes)
+}
+
+fn profile(place: &str, profile: &Profile) -> Checked {
+    id(place, "id", &profile.id)?;
+    optional(place, "handle", profile.handle.as_deref(), limits::ID_BYTES_MAX)?;
+    optional(place, "display-name", profile.display_name.as_deref(), limits::ID_BYTES_MAX)?;
+    optional(place, "url", profile.url.as_deref(), limits::URL_BYTES_MAX)?;
+    identifiers(place, &profile.identifiers)
+}
+
+fn conversation(place: &str, conversation: &ConversationReference) -> Checked {
+    if conversation.key.is_empty() {
+        return fault(format!("{place}.key"), "it is empty");
+    }
+    text(place, "key", &conversation.key, limits::CONVERSATION_KEY_BYTES_MAX)?;
+    optional(place, "title", conversation.title.as_deref(), limits::ID_BYTES_MAX)?;
+    optional(place, "url", conversation.url.as_deref(), limits::URL_BYTES_MAX)
+}
+
+fn receipt(place: &str, receipt: &Receipt) -> Checked {
+    id(place, "native-id", &receipt.native_id)?;
+    optional(place, "url", receipt.url.as_deref(), limits::URL_BYTES_MAX)?;
+    match &receipt.at {
+        Some(at) => timestamp(place, "at", at),
+        None => Ok(()),
+    }
+}
+
+fn identifiers(place: &str, identifiers: &[Identifier]) -> Checked {
+    count(place, "identifiers", identifiers.len(), limits::IDENTIFIERS_MAX)?;
+    for (position, identifier) in identifiers.iter().enumerate() {
+        let place = format!("{place}.identifiers[{position}]");
+        let words = identifier.scheme.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'.');
+        if !words || identifier.scheme.is_empty() || identifier.scheme.len() > limits::NAME_BYTES_MAX {
+            return fault(format!("{place}.scheme"), "a scheme is written like `email` or `example.handle`");
+        }
+        id(&place, "value", &identifier.value)?;
+    }
+    Ok(())
+}
+
+fn attributes(place: &str, attributes: &[Attribute]) -> Checked {
+    count(place, "attributes", attributes.len(), limits::ATTRIBUTES_MAX)?;
+    for (position, attribute) in attributes.iter().enumerate() {
+        let place = format!("{place}.attributes[{position}]");
+        name(&place, "name", &attribute.name)?;
+        text(&place, "value", &attribute.value, limits::ATTRIBUTE_BYTES_MAX)?;
+    }
+    Ok(())
+}
+
+fn raw(place: &str, raw: Option<&Raw>, input_bytes: Option<usize>) -> Checked {
+    match (raw, input_bytes) {
+        (None, _) => Ok(()),
+        (Some(Raw::Text(raw)), _) => text(place, "raw", raw, limits::RAW_TEXT_BYTES_MAX),
+        (Some(Raw::Input(_)), None) => fault(format!("{place}.raw"), "a range of the input, but this call has no body"),
+        (Some(Raw::Input(range)), Some(bytes)) => {
+            if u64::from(range.start) + u64::from(range.length) > bytes as u64 {
+                return fault(
+                    format!("{place}.raw"),
+                    format!("{} bytes from {} on, but the body has {bytes}", range.length, range.start),
+                );
+            }
+            Ok(())
+        }
+    }
+}
+
+fn error(place: &str, error: &ConnectorError) -> Checked {
+    match error {
+        ConnectorError::Retry(retry) => text(place, "reason", &retry.reason, limits::REASON_BYTES_MAX),
+        ConnectorError::RateLimited(limit) => {
+            timestamp(place, "until", &limit.until)?;
+            text(place, "reason", &limit.reason, limits::REASON_BYTES_MAX)
+        }
+        ConnectorError::Auth(reason) | ConnectorError::Reject(reason) | ConnectorError::Uncertain(reason) => {
+            text(place, "reason", reason, limits::REASON_BYTES_MAX)
+        }
+    }
+}
+
+fn cursor(cursor: Option<&str>) -> Checked {
+    optional("page", "cursor", cursor, limits::CURSOR_BYTES_MAX)
+}
+
+fn one_each(asked: usize, answered: usize) -> Checked {
+    if asked == answered {
+        return Ok(());
+    }
+    fault("answers", format!("{answered} answers to {asked} requests; there must be one each, in order"))
+}
+
+fn id(place: &str, field: &str, value: &str) -> Checked {
+    if value.is_empty() {
+        return fault(format!("{place}.{field}"), "it is empty");
+    }
+    text(place, field, value, limits::ID_BYTES_MAX)
+}
+
+fn name(place: &str, field: &str, value: &str) -> Checked {
+    let words = value.split('-').all(|word| {
+        !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    });
+    if words && value.len() <= limits::NAME_BYTES_MAX {
+        return Ok(());
+    }
+    fault(format!("{place}.{field}"), format!("lower-case words joined by `-`, at most {} bytes", limits::NAME_BYTES_MAX))
+}
+
+fn timestamp(place: &str, field: &str, value: &str) -> Checked {
+    // RFC 3339 in UTC, and nothing else jiff would accept.
+    let utc = value.len() >= "2026-01-01T00:00:00Z".len() && value.as_bytes()[10] == b'T' && value.ends_with('Z');
+    if utc && value.parse::<Timestamp>().is_ok() {
+        return Ok(());
+    }
+    fault(format!("{place}.{field}"), "a time is written in UTC like 2026-11-22T10:15:00.250Z")
+}
+
+fn optional(place: &str, field: &str, value: Option<&str>, bytes_max: usize) -> Checked {
+    value.map_or(Ok(()), |value| text(place, field, value, bytes_max))
+}
+
+fn text(place: &str, field: &str, value: &str, bytes_max: usize) -> Checked {
+    size(place, field, value.len(), bytes_max)
+}
+
+fn size(place: &str, field: &str, bytes: usize, bytes_max: usize) -> Checked {
+    if bytes <= bytes_max {
+        return Ok(());
+    }
+    fault(format!("{place}.{field}"), format!("{bytes} bytes, at most {bytes_max} are accepted"))
+}
+
+fn count(place: &str, field: &str, entries: usize, entries_max: usize) -> Checked {
+    if entries <= entries_max {
+        return Ok(());
+    }
+    fault(format!("{place}.{field}"), format!("{entries} entries, at most {entries_max} are accepted"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::*;
+
+    fn sound() -> Interaction {
+        Interaction {
+            native_id: "1".into(),
+            revision: String::new(),
+            change: Change::Created,
+            kind: "direct-message".into(),
+            occurred_at: "2026-11-22T10:15:00.250Z".into(),
+            author: Some(Profile {
+                id: "7".into(),
+                handle: Some("ada".into()),
+                display_name: None,
+                url: None,
+                identifiers: vec![Identifier { scheme: "example.handle".into(), value: "ada".into() }],
+            }),
+            own: false,
+            conversation: ConversationReference { key: "c".into(), title: None, url: None },
+            in_reply_to: None,
+            text: Some("hello".into()),
+            language: None,
+            visibility: Visibility::Everyone,
+            attributes: vec![Attribute { name: "sub-kind".into(), value: "x".into() }],
+            raw: Some(Raw::Input(ByteRange { start: 0, length: 10 })),
+        }
+    }
+
+    fn request(method: &str) -> WebhookRequest {
+        WebhookRequest { method: method.into(), query: vec![], headers: vec![], body: vec![0; 10] }
+    }
+
+    fn answer(interaction: Interaction) -> Vec<Result<WebhookOutcome, ConnectorError>> {
+        vec![Ok(WebhookOutcome { interactions: vec![interaction], response: None })]
+    }
+
+    #[test]
+    fn a_sound_answer_passes() {
+        webhook(&[request("POST")], &answer(sound())).unwrap();
+    }
+
+    #[test]
+    fn each_broken_promise_is_refused_by_its_field() {
+        type Break = (&'static str, fn(&mut Interaction));
+        let cases: &[Break] = &[
+            ("native-id", |interaction| interaction.native_id.clear()),
+            ("native-id", |interaction| interaction.native_id = "x".repeat(513)),
+            ("kind", |interaction| interaction.kind = "Direct Message".into()),
+            ("occurred-at", |interaction| interaction.occurred_at = "2026-11-22T10:15:00+01:00".into()),
+            ("occurred-at", |interaction| interaction.occurred_at = "2026-11-31T10:15:00Z".into()),
+            ("occurred-at", |interaction| interaction.occurred_at = "yesterday".into()),
+            ("author.id", |interaction| interaction.author.as_mut().unwrap().id.clear()),
+            ("author.identifiers[0].scheme", |interaction| {
+                interaction.author.as_mut().unwrap().identifiers[0].scheme = "E mail".into();
+            }),
+            ("conversation.key", |interaction| interaction.conversation.key = "k".repeat(513)),
+            ("text", |interaction| interaction.text = Some("t".repeat((64 << 10) + 1))),
+            ("attributes[0].name", |interaction| interaction.attributes[0].name = "a_b".into()),
+            ("attributes[0].value", |interaction| interaction.attributes[0].value = "v".repeat((4 << 10) + 1)),
+            ("attributes", |interaction| interaction.attributes = vec![interaction.attributes[0].clone(); 33]),
+            ("raw", |interaction| interaction.raw = Some(Raw::Input(ByteRange { start: 1, length: 10 }))),
+            ("raw", |interaction| interaction.raw = Some(Raw::Input(ByteRange { start: u32::MAX, length: u32::MAX }))),
+            ("raw", |interaction| interaction.raw = Some(Raw::Text("r".repeat((64 << 10) + 1)))),
+        ];
+        for (field, spoil) in cases {
+            let mut interaction = sound();
+            spoil(&mut interaction);
+            let fault = webhook(&[request("POST")], &answer(interaction)).expect_err(field);
+            assert_eq!(fault.field, format!("answers[0].interactions[0].{field}"));
+        }
+    }
+
+    #[test]
+    fn an_unsigned_challenge_brings_no_interactions() {
+        assert_eq!(webhook(&[request("GET")], &answer(sound())).unwrap_err().field, "answers[0]");
+    }
+
+    #[test]
+    fn there_is_one_answer_for_each_request() {
+        assert_eq!(webhook(&[request("POST"), request("POST")], &answer(sound())).unwrap_err().field, "answers");
+        assert_eq!(receipts(1, &[]).unwrap_err().field, "answers");
+    }
+
+    #[test]
+    fn a_poll_has_no_body_to_quote_from() {
+        let page = Page { interactions: vec![sound()], cursor: None, more: false };
+        assert_eq!(super::page(&Ok(page)).unwrap_err().field, "interactions[0].raw");
+    }
+}
