@@ -11,10 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sportello_journal::{
-    Journal, JournalError, JournalOptions, KeySlots, SEAL_OVERHEAD_BYTES, SegmentJournal, SlotId,
-    SlotOptions,
-};
+use sportello_journal::{Journal, JournalError, JournalOptions, KeySlots, SEAL_OVERHEAD_BYTES, SegmentJournal, SlotId, SlotOptions};
 
 const ITEM_BYTES: usize = 512;
 const FRAME_BYTES: usize = 56;
@@ -28,11 +25,7 @@ struct Raw {
 
 impl Raw {
     fn new(path: PathBuf, zeros_bytes: usize) -> std::io::Result<Self> {
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(true)
-            .write(true)
-            .open(path)?;
+        let file = OpenOptions::new().create(true).truncate(true).write(true).open(path)?;
         let zeros = vec![0; 1 << 20];
         for megabyte in 0..zeros_bytes.div_ceil(zeros.len()) {
             file.write_all_at(&zeros, (megabyte * zeros.len()) as u64)?;
@@ -50,12 +43,7 @@ impl Raw {
     }
 }
 
-fn commit(
-    journal: &SegmentJournal,
-    slots: &KeySlots,
-    ids: &[SlotId],
-    item: &[u8],
-) -> Result<Duration, JournalError> {
+fn commit(journal: &SegmentJournal, slots: &KeySlots, ids: &[SlotId], item: &[u8]) -> Result<Duration, JournalError> {
     let start = Instant::now();
     let mut last = journal.durable();
     for id in ids {
@@ -74,25 +62,15 @@ fn median(times: &mut [Duration]) -> Duration {
 fn run(folder: &Path, batch: usize) -> Result<(), Box<dyn std::error::Error>> {
     let bytes = vec![0x5a; batch * (FRAME_BYTES + ITEM_BYTES + SEAL_OVERHEAD_BYTES)];
     let item = [0x5a; ITEM_BYTES];
-    let slots = Arc::new(KeySlots::open(
-        &folder.join("keys.slots"),
-        SlotOptions {
-            chunk_slots: 1 << 18,
-        },
-    )?);
-    let options = JournalOptions {
-        before_write: Some(slots.before_write()),
-        ..JournalOptions::default()
-    };
+    let slots = Arc::new(KeySlots::open(&folder.join("keys.slots"), SlotOptions { chunk_slots: 1 << 18 })?);
+    let options = JournalOptions { before_write: Some(slots.before_write()), ..JournalOptions::default() };
     let (journal, _) = SegmentJournal::open(&folder.join("journal"), options)?;
     let mut growing = Raw::new(folder.join("growing"), 0)?;
     let mut filled = Raw::new(folder.join("filled"), bytes.len() * (COMMITS + WARM_UP))?;
     let mut times: [Vec<Duration>; 3] = Default::default();
     let mut cpu: Vec<Duration> = Vec::new();
     for round in 0..COMMITS + WARM_UP {
-        let ids = (0..batch)
-            .map(|_| slots.allocate())
-            .collect::<Result<Vec<_>, _>>()?;
+        let ids = (0..batch).map(|_| slots.allocate()).collect::<Result<Vec<_>, _>>()?;
         let start = Instant::now();
         for id in &ids {
             std::hint::black_box(slots.seal(*id, &id.0.to_le_bytes(), &item)?);
@@ -115,14 +93,8 @@ fn run(folder: &Path, batch: usize) -> Result<(), Box<dyn std::error::Error>> {
             }
         }
     }
-    let sums: Vec<f64> = times
-        .iter()
-        .map(|times| times.iter().sum::<Duration>().as_secs_f64())
-        .collect();
-    let medians: Vec<f64> = times
-        .iter_mut()
-        .map(|times| median(times).as_secs_f64())
-        .collect();
+    let sums: Vec<f64> = times.iter().map(|times| times.iter().sum::<Duration>().as_secs_f64()).collect();
+    let medians: Vec<f64> = times.iter_mut().map(|times| median(times).as_secs_f64()).collect();
     println!(
         "batch {batch:>3}: ours {:>4.0} us, raw growing {:>4.0} us, raw zero-filled {:>4.0} us (medians); sealing alone {:>3.0} us",
         medians[0] * 1e6,

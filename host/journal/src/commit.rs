@@ -1,7 +1,7 @@
 //! Group commit: the one thread that writes and syncs.
 //!
 //! It takes whatever is queued, writes it, looks whether more was queued meanwhile, and when nothing was (or the group is large
-//! enough) fsyncs and tells everybody. So records are written while later ones of the same burst are still being sealed and hashed,
+//! enough) fsyncs and tells everybody. So records are hashed and written while later ones of the same burst are still being sealed,
 //! and a group is whatever came during the last fsync.
 
 use std::io;
@@ -30,6 +30,8 @@ pub(crate) struct Committer {
     shared: Arc<Shared>,
     folder: PathBuf,
     active: Active,
+    /// The chain's after the last record taken.
+    hash: Hash,
     segment_bytes_max: u64,
     group_bytes_max: usize,
     zero_ahead_bytes: usize,
@@ -48,11 +50,7 @@ pub(crate) fn segment_name(first: Sequence) -> String {
 }
 
 /// Makes a segment, durable with its name.
-pub(crate) fn create_segment(
-    disk: &dyn Disk,
-    folder: &Path,
-    header: Header,
-) -> Result<Active, Failed> {
+pub(crate) fn create_segment(disk: &dyn Disk, folder: &Path, header: Header) -> Result<Active, Failed> {
     let path = folder.join(segment_name(header.first));
     let made = disk.create(&path).and_then(|file| {
         file.write_all_at(&header.encode(), 0)?;
@@ -61,28 +59,18 @@ pub(crate) fn create_segment(
         Ok(file)
     });
     match made {
-        Ok(file) => Ok(Active {
-            file,
-            path,
-            ordinal: header.ordinal,
-            offset: HEADER_BYTES as u64,
-            zeros_until: HEADER_BYTES as u64,
-        }),
+        Ok(file) => Ok(Active { file, path, ordinal: header.ordinal, offset: HEADER_BYTES as u64, zeros_until: HEADER_BYTES as u64 }),
         Err(error) => Err(("making the segment", path, error)),
     }
 }
 
 impl Committer {
-    pub(crate) fn new(
-        shared: Arc<Shared>,
-        folder: PathBuf,
-        active: Active,
-        options: JournalOptions,
-    ) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, folder: PathBuf, (active, hash): (Active, Hash), options: JournalOptions) -> Self {
         Self {
             shared,
             folder,
             active,
+            hash,
             segment_bytes_max: options.segment_bytes_max,
             group_bytes_max: options.group_bytes_max,
             zero_ahead_bytes: options.zero_ahead_bytes,
@@ -97,16 +85,9 @@ impl Committer {
         let stop = StopOnPanic(Arc::clone(&self.shared), self.folder.clone());
         if let Err((action, path, error)) = self.commit_groups() {
             let durable = self.shared.durable();
-            self.shared.stop(&JournalError::Poisoned {
-                durable,
-                action,
-                path,
-                source: Arc::new(error),
-            });
+            self.shared.stop(&JournalError::Poisoned { durable, action, path, source: Arc::new(error) });
         } else {
-            self.shared.stop(&JournalError::Closed {
-                durable: self.shared.durable(),
-            });
+            self.shared.stop(&JournalError::Closed { durable: self.shared.durable() });
         }
         drop(stop);
     }
@@ -133,18 +114,15 @@ impl Committer {
                 }
             }
             if !sabotaged("ack-before-fsync") {
-                self.active
-                    .file
-                    .sync_data()
-                    .map_err(|error| self.failed("syncing", error))?;
+                self.active.file.sync_data().map_err(|error| self.failed("syncing", error))?;
             }
-            self.shared.publish(last);
+            self.shared.publish(last, self.hash);
             self.write_zeros_ahead()?;
         }
     }
 
     /// Takes the queue, waiting for something to be in it; `None` when the journal is closing and the queue is empty.
-    fn take_waiting(&self, frames: &mut Vec<u8>) -> Option<Sequence> {
+    fn take_waiting(&mut self, frames: &mut Vec<u8>) -> Option<Sequence> {
         {
             let mut queue = lock(&self.shared.queue);
             while queue.frames.is_empty() {
@@ -152,19 +130,16 @@ impl Committer {
                     return None;
                 }
                 queue.idle = true;
-                queue = self
-                    .shared
-                    .work
-                    .wait(queue)
-                    .unwrap_or_else(PoisonError::into_inner);
+                queue.hash = Some(self.hash);
+                queue = self.shared.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
             }
             queue.idle = false;
         }
         self.take(frames)
     }
 
-    /// Swaps the queue with the emptied `frames`; gives the last sequence in it, `None` if it was empty.
-    fn take(&self, frames: &mut Vec<u8>) -> Option<Sequence> {
+    /// Swaps the queue with the emptied `frames` and completes these; gives the last sequence in it, `None` if it was empty.
+    fn take(&mut self, frames: &mut Vec<u8>) -> Option<Sequence> {
         frames.clear();
         let mut queue = lock(&self.shared.queue);
         if queue.frames.is_empty() {
@@ -172,25 +147,19 @@ impl Committer {
         }
         std::mem::swap(&mut queue.frames, frames);
         let last = queue.last;
+        let chained = std::mem::take(&mut queue.chained);
+        self.hash = queue.hash.take().unwrap_or(self.hash);
         drop(queue);
         self.shared.space.notify_all();
+        self.hash = format::chain(&mut frames[chained..], self.hash);
         Some(last)
     }
 
     fn write(&mut self, frames: &[u8]) -> Result<(), Failed> {
         if let Some(before_write) = &self.before_write {
-            before_write().map_err(|error| {
-                (
-                    "syncing what the records refer to (key slots), before",
-                    self.active.path.clone(),
-                    error,
-                )
-            })?;
+            before_write().map_err(|error| ("syncing what the records refer to (key slots), before", self.active.path.clone(), error))?;
         }
-        self.active
-            .file
-            .write_all_at(frames, self.active.offset)
-            .map_err(|error| self.failed("writing", error))?;
+        self.active.file.write_all_at(frames, self.active.offset).map_err(|error| self.failed("writing", error))?;
         let (_, first) = format::claimed(frames);
         if let Some(entry) = lock(&self.shared.segments).last_mut() {
             entry.mark(first, self.active.offset);
@@ -204,28 +173,13 @@ impl Committer {
     /// a segment with a successor is complete, whatever happens in between.
     fn rotate(&mut self, frames: &[u8]) -> Result<(), Failed> {
         let file = &self.active.file;
-        file.set_length(self.active.offset)
-            .and_then(|()| file.sync_all())
-            .map_err(|error| self.failed("closing the segment", error))?;
+        file.set_length(self.active.offset).and_then(|()| file.sync_all()).map_err(|error| self.failed("closing the segment", error))?;
         let (_, first) = format::claimed(frames);
-        let previous_hash: Hash = format::claimed_previous_hash(frames);
+        let previous_hash = format::previous_hash(frames);
         let ordinal = self.active.ordinal + 1;
-        self.active = create_segment(
-            self.shared.disk.as_ref(),
-            &self.folder,
-            Header {
-                ordinal,
-                first,
-                previous_hash,
-            },
-        )?;
+        self.active = create_segment(self.shared.disk.as_ref(), &self.folder, Header { ordinal, first, previous_hash })?;
         self.zero_ahead_failed = false;
-        let entry = SegmentEntry {
-            path: self.active.path.clone(),
-            ordinal,
-            first,
-            marks: Vec::new(),
-        };
+        let entry = SegmentEntry { path: self.active.path.clone(), ordinal, first, marks: Vec::new() };
         lock(&self.shared.segments).push(entry);
         Ok(())
     }
@@ -234,27 +188,16 @@ impl Committer {
     /// waits for it unless the disk is busy anyway.
     fn write_zeros_ahead(&mut self) -> Result<(), Failed> {
         let left = self.active.zeros_until - self.active.offset;
-        if self.zero_ahead_failed
-            || left >= (self.zero_ahead_bytes / 2) as u64
-            || self.active.offset >= self.segment_bytes_max
-        {
+        if self.zero_ahead_failed || left >= (self.zero_ahead_bytes / 2) as u64 || self.active.offset >= self.segment_bytes_max {
             return Ok(());
         }
-        if self
-            .active
-            .file
-            .write_all_at(&self.zeros, self.active.zeros_until)
-            .is_err()
-        {
+        if self.active.file.write_all_at(&self.zeros, self.active.zeros_until).is_err() {
             self.zero_ahead_failed = true;
             return Ok(());
         }
         self.active.zeros_until += self.zeros.len() as u64;
         if lock(&self.shared.queue).frames.is_empty() {
-            self.active
-                .file
-                .sync_data()
-                .map_err(|error| self.failed("syncing", error))?;
+            self.active.file.sync_data().map_err(|error| self.failed("syncing", error))?;
         }
         Ok(())
     }
@@ -270,15 +213,8 @@ struct StopOnPanic(Arc<Shared>, PathBuf);
 impl Drop for StopOnPanic {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let source = Arc::new(io::Error::other(
-                "a callback or hook on the syncing thread panicked",
-            ));
-            self.0.stop(&JournalError::Poisoned {
-                durable: self.0.durable(),
-                action: "syncing",
-                path: self.1.clone(),
-                source,
-            });
+            let source = Arc::new(io::Error::other("a callback or hook on the syncing thread panicked"));
+            self.0.stop(&JournalError::Poisoned { durable: self.0.durable(), action: "syncing", path: self.1.clone(), source });
         }
     }
 }

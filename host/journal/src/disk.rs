@@ -88,20 +88,11 @@ pub struct RealDisk;
 
 impl Disk for RealDisk {
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        Ok(Box::new(
-            OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(path)?,
-        ))
+        Ok(Box::new(OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?))
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        Ok(Box::new(
-            OpenOptions::new().read(true).write(true).open(path)?,
-        ))
+        Ok(Box::new(OpenOptions::new().read(true).write(true).open(path)?))
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
@@ -110,20 +101,11 @@ impl Disk for RealDisk {
 
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
         // A name that is not UTF-8 is none of ours.
-        std::fs::read_dir(folder)?
-            .filter_map(|entry| {
-                entry
-                    .map(|entry| entry.file_name().into_string().ok())
-                    .transpose()
-            })
-            .collect()
+        std::fs::read_dir(folder)?.filter_map(|entry| entry.map(|entry| entry.file_name().into_string().ok()).transpose()).collect()
     }
 
     fn create_folder(&self, folder: &Path) -> io::Result<()> {
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
     }
 
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
@@ -131,12 +113,7 @@ impl Disk for RealDisk {
     }
 
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Any + Send + Sync>> {
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path)?;
+        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
         match file.try_lock() {
             Ok(()) => Ok(Box::new(file)),
             Err(TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),

@@ -129,19 +129,11 @@ pub enum JournalError {
 impl JournalError {
     /// An [`JournalError::Io`] for `map_err`.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io {
-            action,
-            path: path.to_owned(),
-            source: Arc::new(source),
-        }
+        move |source| Self::Io { action, path: path.to_owned(), source: Arc::new(source) }
     }
 
     /// A [`JournalError::Damaged`].
     pub(crate) fn damaged(path: &Path, offset: u64, reason: impl Into<String>) -> Self {
-        Self::Damaged {
-            path: path.to_owned(),
-            offset,
-            reason: reason.into(),
-        }
+        Self::Damaged { path: path.to_owned(), offset, reason: reason.into() }
     }
 }

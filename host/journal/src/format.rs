@@ -76,14 +76,10 @@ impl Header {
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, BadHeader> {
         if bytes.len() < HEADER_BYTES {
-            return Err(BadHeader::Broken(
-                "the file is shorter than a segment's header",
-            ));
+            return Err(BadHeader::Broken("the file is shorter than a segment's header"));
         }
         if bytes[..8] != MAGIC {
-            return Err(BadHeader::Broken(
-                "the file does not start as a journal segment",
-            ));
+            return Err(BadHeader::Broken("the file does not start as a journal segment"));
         }
         // Before the checksum: a newer version may compute that differently.
         let version = read_u32(bytes, 8);
@@ -91,15 +87,9 @@ impl Header {
             return Err(BadHeader::Newer(version));
         }
         if version != VERSION || read_u32(bytes, 12) != header_checksum(bytes) {
-            return Err(BadHeader::Broken(
-                "the checksum of the segment's header is wrong",
-            ));
+            return Err(BadHeader::Broken("the checksum of the segment's header is wrong"));
         }
-        Ok(Self {
-            ordinal: read_u64(bytes, 16),
-            first: Sequence::new(read_u64(bytes, 24)),
-            previous_hash: read_hash(bytes, 32),
-        })
+        Ok(Self { ordinal: read_u64(bytes, 16), first: Sequence::new(read_u64(bytes, 24)), previous_hash: read_hash(bytes, 32) })
     }
 }
 
@@ -141,28 +131,32 @@ pub(crate) enum Decoded<'bytes> {
     Bad,
 }
 
-/// Appends the frame of `record` to `buffer`; returns the chain's hash after it.
-pub(crate) fn encode(
-    buffer: &mut Vec<u8>,
-    durable: Sequence,
-    sequence: Sequence,
-    previous_hash: &Hash,
-    record: &[u8],
-) -> Hash {
-    let start = buffer.len();
+/// Appends the frame of `record` to `buffer`, without previous hash and checksum: [`chain`] adds them.
+pub(crate) fn frame(buffer: &mut Vec<u8>, durable: Sequence, sequence: Sequence, record: &[u8]) {
     // The caller has checked the record against a limit below 4 GiB.
     let length = (record.len() as u32).to_le_bytes();
+    let mut head = [0; FRAME_BYTES];
+    head[..4].copy_from_slice(&length);
+    head[8..16].copy_from_slice(&durable.get().to_le_bytes());
+    head[16..24].copy_from_slice(&sequence.get().to_le_bytes());
     buffer.reserve(FRAME_BYTES + record.len());
-    buffer.extend_from_slice(&length);
-    buffer.extend_from_slice(&[0; 4]);
-    buffer.extend_from_slice(&durable.get().to_le_bytes());
-    buffer.extend_from_slice(&sequence.get().to_le_bytes());
-    buffer.extend_from_slice(previous_hash);
+    buffer.extend_from_slice(&head);
     buffer.extend_from_slice(record);
-    let frame = &mut buffer[start..];
-    let checksum = frame_checksum(frame);
-    frame[4..8].copy_from_slice(&checksum.to_le_bytes());
-    chain_hash(&frame[HASHED_FROM..])
+}
+
+/// Completes frames made by [`frame`], one after the other; returns the chain's hash after the last.
+pub(crate) fn chain(frames: &mut [u8], mut hash: Hash) -> Hash {
+    let mut rest = frames;
+    while !rest.is_empty() {
+        let (length, _) = claimed(rest);
+        let (frame, after) = rest.split_at_mut(length);
+        frame[24..FRAME_BYTES].copy_from_slice(&hash);
+        let checksum = frame_checksum(frame);
+        frame[4..8].copy_from_slice(&checksum.to_le_bytes());
+        hash = chain_hash(&frame[HASHED_FROM..]);
+        rest = after;
+    }
+    hash
 }
 
 /// Reads the frame at the start of `bytes`.
@@ -191,15 +185,12 @@ pub(crate) fn decode(bytes: &[u8]) -> Decoded<'_> {
 
 /// The length a frame claims to have with its record, and the sequence it claims; unchecked. `bytes` holds [`FRAME_BYTES`].
 pub(crate) fn claimed(bytes: &[u8]) -> (usize, Sequence) {
-    (
-        FRAME_BYTES + read_u32(bytes, 0) as usize,
-        Sequence::new(read_u64(bytes, 16)),
-    )
+    (FRAME_BYTES + read_u32(bytes, 0) as usize, Sequence::new(read_u64(bytes, 16)))
 }
 
-/// The hash of the chain before a frame, unchecked. `bytes` holds [`FRAME_BYTES`].
-pub(crate) fn claimed_previous_hash(bytes: &[u8]) -> Hash {
-    read_hash(bytes, 24)
+/// The hash of the chain before a completed frame.
+pub(crate) fn previous_hash(frame: &[u8]) -> Hash {
+    read_hash(frame, 24)
 }
 
 fn frame_checksum(frame: &[u8]) -> u32 {

@@ -77,6 +77,6 @@ pub trait Journal: Send + Sync {
     /// The first damage found.
     fn verify(&self, progress: &mut dyn FnMut(u64)) -> Result<VerifyReport, JournalError>;
 
-    /// The last sequence appended (durable or not yet) and the hash of the chain there.
+    /// The last durable sequence and the hash of the chain after it; [`Sequence::NONE`] and zeros when there is none.
     fn head(&self) -> (Sequence, [u8; 32]);
 }

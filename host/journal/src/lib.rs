@@ -1,7 +1,11 @@
 //! The durable record with its key slots.
 mod commit;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod disk;
 mod error;
+#[cfg(feature = "faults")]
+pub mod faults;
 mod format;
 mod journal;
 mod reader;

@@ -47,31 +47,19 @@ impl Reader {
         let until = shared.durable();
         let from = from.max(Sequence::FIRST);
         if from > until.next() {
-            return Err(JournalError::BeyondEnd {
-                asked: from,
-                durable: until,
-            });
+            return Err(JournalError::BeyondEnd { asked: from, durable: until });
         }
         let segments = lock(&shared.segments);
         // The first segment starts at 1, so there is one at or before `from`.
-        let place = segments
-            .partition_point(|entry| entry.first <= from)
-            .saturating_sub(1);
+        let place = segments.partition_point(|entry| entry.first <= from).saturating_sub(1);
         let mut needed: Vec<SegmentEntry> = Vec::with_capacity(segments.len() - place);
         for entry in &segments[place..] {
             let (path, marks) = (entry.path.clone(), Vec::new());
-            needed.push(SegmentEntry {
-                path,
-                ordinal: entry.ordinal,
-                first: entry.first,
-                marks,
-            });
+            needed.push(SegmentEntry { path, ordinal: entry.ordinal, first: entry.first, marks });
         }
         let near = segments.get(place).and_then(|entry| {
             let marks = &entry.marks;
-            marks[..marks.partition_point(|mark| mark.0 <= from)]
-                .last()
-                .copied()
+            marks[..marks.partition_point(|mark| mark.0 <= from)].last().copied()
         });
         drop(segments);
         let next = needed.first().map_or(from, |entry| entry.first);
@@ -90,6 +78,7 @@ impl Reader {
             && let (Some((sequence, offset)), Some(open)) = (near, reader.open.as_mut())
         {
             reader.next = sequence;
+            reader.hash = None;
             open.jump(offset);
         }
         Ok(reader)
@@ -101,42 +90,20 @@ impl Reader {
             return Ok(false);
         };
         let path = entry.path;
-        let file = self
-            .disk
-            .open(&path)
-            .map_err(JournalError::io("opening", &path))?;
+        let file = self.disk.open(&path).map_err(JournalError::io("opening", &path))?;
         let mut bytes = [0; HEADER_BYTES];
-        let filled = file
-            .read_at(&mut bytes, 0)
-            .map_err(JournalError::io("reading", &path))?;
+        let filled = file.read_at(&mut bytes, 0).map_err(JournalError::io("reading", &path))?;
         let header = Header::decode(&bytes[..filled]).map_err(|bad| bad_header(&path, bad))?;
-        if header.first != self.next
-            || header.first != entry.first
-            || header.ordinal != entry.ordinal
-        {
-            let reason = format!(
-                "the segment starts with sequence {}, {} was expected",
-                header.first, self.next
-            );
+        if header.first != self.next || header.first != entry.first || header.ordinal != entry.ordinal {
+            let reason = format!("the segment starts with sequence {}, {} was expected", header.first, self.next);
             return Err(JournalError::damaged(&path, 24, reason));
         }
         if self.hash.is_some_and(|hash| hash != header.previous_hash) {
-            return Err(JournalError::damaged(
-                &path,
-                32,
-                format!("the hash chain breaks before sequence {}", self.next),
-            ));
+            return Err(JournalError::damaged(&path, 32, format!("the hash chain breaks before sequence {}", self.next)));
         }
-        self.hash =
-            (self.next == Sequence::FIRST || self.hash.is_some()).then_some(header.previous_hash);
+        self.hash = Some(header.previous_hash);
         self.segments_read += 1;
-        self.open = Some(OpenSegment {
-            file,
-            path,
-            buffer: Vec::new(),
-            at: 0,
-            offset: HEADER_BYTES as u64,
-        });
+        self.open = Some(OpenSegment { file, path, buffer: Vec::new(), at: 0, offset: HEADER_BYTES as u64 });
         Ok(true)
     }
 
@@ -148,37 +115,26 @@ impl Reader {
             if !open.fill(FRAME_BYTES)? {
                 let rest = open.rest();
                 if rest > 0 {
-                    return Err(
-                        open.damaged(format!("the segment ends within record {}", self.next))
-                    );
+                    return Err(open.damaged(format!("the segment ends within record {}", self.next)));
                 }
                 let (path, offset) = (open.path.clone(), open.offset);
                 if !self.open_next()? {
-                    return Err(JournalError::damaged(
-                        &path,
-                        offset,
-                        format!("the journal ends before durable record {}", self.next),
-                    ));
+                    return Err(JournalError::damaged(&path, offset, format!("the journal ends before durable record {}", self.next)));
                 }
                 continue;
             }
             let (length, sequence) = format::claimed(open.bytes());
             if sequence != self.next {
-                return Err(open.damaged(format!(
-                    "sequence {sequence} stands where {} should",
-                    self.next
-                )));
+                return Err(open.damaged(format!("sequence {sequence} stands where {} should", self.next)));
             }
             if self.next < self.from {
                 open.jump(open.offset + length as u64);
                 self.next = self.next.next();
+                self.hash = None;
                 continue;
             }
             if !open.fill(length)? {
-                return Err(open.damaged(format!(
-                    "record {} runs past the end of the segment",
-                    self.next
-                )));
+                return Err(open.damaged(format!("record {} runs past the end of the segment", self.next)));
             }
             let Decoded::Frame(frame) = format::decode(open.bytes()) else {
                 return Err(open.damaged(format!("the checksum of record {} is wrong", self.next)));
@@ -188,11 +144,7 @@ impl Reader {
             }
             self.hash = Some(frame.hash());
             let bytes = Bytes::copy_from_slice(frame.record);
-            let record = Record {
-                sequence,
-                previous_hash: frame.previous_hash,
-                bytes,
-            };
+            let record = Record { sequence, previous_hash: frame.previous_hash, bytes };
             open.advance(length);
             self.next = self.next.next();
             return Ok(Some(record));
@@ -201,17 +153,8 @@ impl Reader {
     }
 
     /// Walks to the end.
-    pub(crate) fn verify(
-        mut self,
-        progress: &mut dyn FnMut(u64),
-    ) -> Result<VerifyReport, JournalError> {
-        let mut report = VerifyReport {
-            records: 0,
-            segments: 0,
-            bytes: 0,
-            last: Sequence::NONE,
-            hash: [0; 32],
-        };
+    pub(crate) fn verify(mut self, progress: &mut dyn FnMut(u64)) -> Result<VerifyReport, JournalError> {
+        let mut report = VerifyReport { records: 0, segments: 0, bytes: 0, last: Sequence::NONE, hash: [0; 32] };
         while let Some(record) = self.step()? {
             report.records += 1;
             report.bytes += record.bytes.len() as u64;
@@ -255,21 +198,14 @@ impl OpenSegment {
             return Ok(true);
         }
         let end = self.offset + self.rest() as u64;
-        let left = self
-            .file
-            .length()
-            .map_err(JournalError::io("reading", &self.path))?
-            .saturating_sub(end);
+        let left = self.file.length().map_err(JournalError::io("reading", &self.path))?.saturating_sub(end);
         // Not more than the file has: a damaged length may claim 4 GiB.
         let more = (READ_BYTES.max(wanted) as u64).min(left) as usize;
         self.buffer.drain(..self.at);
         self.at = 0;
         let kept = self.buffer.len();
         self.buffer.resize(kept + more, 0);
-        let filled = self
-            .file
-            .read_at(&mut self.buffer[kept..], end)
-            .map_err(JournalError::io("reading", &self.path))?;
+        let filled = self.file.read_at(&mut self.buffer[kept..], end).map_err(JournalError::io("reading", &self.path))?;
         self.buffer.truncate(kept + filled);
         Ok(self.buffer.len() >= wanted)
     }

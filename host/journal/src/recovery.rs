@@ -22,9 +22,7 @@ const SECTOR_BYTES: usize = 512;
 
 /// Opens what is in the folder, or starts a journal there.
 pub(crate) fn recover(disk: &dyn Disk, folder: &Path) -> Result<Recovered, JournalError> {
-    let mut names = disk
-        .list(folder)
-        .map_err(JournalError::io("listing", folder))?;
+    let mut names = disk.list(folder).map_err(JournalError::io("listing", folder))?;
     names.retain(|name| name.ends_with(".segment"));
     names.sort_unstable();
     let mut torn = None;
@@ -40,56 +38,25 @@ pub(crate) fn recover(disk: &dyn Disk, folder: &Path) -> Result<Recovered, Journ
         entries.push(check_header(disk, folder, name, entries.last())?);
     }
     let Some(entry) = entries.last_mut() else {
-        let header = Header {
-            ordinal: 1,
-            first: Sequence::FIRST,
-            previous_hash: [0; 32],
-        };
-        let active = create_segment(disk, folder, header)
-            .map_err(|(action, path, error)| JournalError::io(action, &path)(error))?;
-        let segments = vec![SegmentEntry {
-            path: active.path.clone(),
-            ordinal: 1,
-            first: Sequence::FIRST,
-            marks: Vec::new(),
-        }];
-        return Ok(Recovered {
-            last: Sequence::NONE,
-            hash: [0; 32],
-            segments,
-            active,
-            torn,
-        });
+        let header = Header { ordinal: 1, first: Sequence::FIRST, previous_hash: [0; 32] };
+        let active = create_segment(disk, folder, header).map_err(|(action, path, error)| JournalError::io(action, &path)(error))?;
+        let segments = vec![SegmentEntry { path: active.path.clone(), ordinal: 1, first: Sequence::FIRST, marks: Vec::new() }];
+        return Ok(Recovered { last: Sequence::NONE, hash: [0; 32], segments, active, torn });
     };
     let (file, bytes) = read_whole(disk, &entry.path)?;
     let walked = walk(&bytes, entry)?;
     if let Some(cut_bytes) = walked.torn_bytes {
-        torn = Some(TornTail {
-            segment: entry.path.clone(),
-            offset: walked.end as u64,
-            bytes: cut_bytes,
-        });
+        torn = Some(TornTail { segment: entry.path.clone(), offset: walked.end as u64, bytes: cut_bytes });
     }
-    make_durable(file.as_ref(), &bytes, &walked)
-        .map_err(JournalError::io("recovering", &entry.path))?;
+    make_durable(file.as_ref(), &bytes, &walked).map_err(JournalError::io("recovering", &entry.path))?;
     let active = Active {
         file,
         path: entry.path.clone(),
         ordinal: entry.ordinal,
         offset: walked.end as u64,
-        zeros_until: if walked.torn_bytes.is_some() {
-            walked.end
-        } else {
-            bytes.len()
-        } as u64,
+        zeros_until: if walked.torn_bytes.is_some() { walked.end } else { bytes.len() } as u64,
     };
-    Ok(Recovered {
-        last: walked.last,
-        hash: walked.hash,
-        segments: entries,
-        active,
-        torn,
-    })
+    Ok(Recovered { last: walked.last, hash: walked.hash, segments: entries, active, torn })
 }
 
 /// Makes sure that what was found is on the disk, and that what is cut off is not.
@@ -107,105 +74,56 @@ fn make_durable(file: &dyn DiskFile, bytes: &[u8], walked: &Walked) -> std::io::
 fn read_whole(disk: &dyn Disk, path: &Path) -> Result<(Box<dyn DiskFile>, Vec<u8>), JournalError> {
     let file = disk.open(path).map_err(JournalError::io("opening", path))?;
     let mut bytes = vec![0; file.length().map_err(JournalError::io("reading", path))? as usize];
-    let filled = file
-        .read_at(&mut bytes, 0)
-        .map_err(JournalError::io("reading", path))?;
+    let filled = file.read_at(&mut bytes, 0).map_err(JournalError::io("reading", path))?;
     bytes.truncate(filled);
     Ok((file, bytes))
 }
 
 /// Removes the last segment if it never became one, and tells what was cut.
-fn remove_unborn(
-    disk: &dyn Disk,
-    folder: &Path,
-    path: &Path,
-) -> Result<Option<TornTail>, JournalError> {
+fn remove_unborn(disk: &dyn Disk, folder: &Path, path: &Path) -> Result<Option<TornTail>, JournalError> {
     let file = disk.open(path).map_err(JournalError::io("opening", path))?;
     let mut header = [0; HEADER_BYTES];
-    let filled = file
-        .read_at(&mut header, 0)
-        .map_err(JournalError::io("reading", path))?;
+    let filled = file.read_at(&mut header, 0).map_err(JournalError::io("reading", path))?;
     if !matches!(Header::decode(&header[..filled]), Err(BadHeader::Broken(_))) {
         return Ok(None);
     }
     let (_, bytes) = read_whole(disk, path)?;
     // The header is synced before the first record is written: anything behind it means that it was once good.
     if bytes.len() > HEADER_BYTES && !is_zero(&bytes[HEADER_BYTES..]) {
-        return Err(JournalError::damaged(
-            path,
-            0,
-            "the segment's header is damaged, and records follow it",
-        ));
+        return Err(JournalError::damaged(path, 0, "the segment's header is damaged, and records follow it"));
     }
-    disk.remove(path)
-        .and_then(|()| disk.sync_folder(folder))
-        .map_err(JournalError::io("removing the unfinished segment", path))?;
-    Ok(Some(TornTail {
-        segment: path.to_owned(),
-        offset: 0,
-        bytes: meaningful(&bytes),
-    }))
+    disk.remove(path).and_then(|()| disk.sync_folder(folder)).map_err(JournalError::io("removing the unfinished segment", path))?;
+    Ok(Some(TornTail { segment: path.to_owned(), offset: 0, bytes: meaningful(&bytes) }))
 }
 
-fn check_header(
-    disk: &dyn Disk,
-    folder: &Path,
-    name: &str,
-    before: Option<&SegmentEntry>,
-) -> Result<SegmentEntry, JournalError> {
+fn check_header(disk: &dyn Disk, folder: &Path, name: &str, before: Option<&SegmentEntry>) -> Result<SegmentEntry, JournalError> {
     let path = folder.join(name);
-    let file = disk
-        .open(&path)
-        .map_err(JournalError::io("opening", &path))?;
+    let file = disk.open(&path).map_err(JournalError::io("opening", &path))?;
     let mut bytes = [0; HEADER_BYTES];
-    let filled = file
-        .read_at(&mut bytes, 0)
-        .map_err(JournalError::io("reading", &path))?;
+    let filled = file.read_at(&mut bytes, 0).map_err(JournalError::io("reading", &path))?;
     let header = Header::decode(&bytes[..filled]).map_err(|bad| bad_header(&path, bad))?;
     if *name != segment_name(header.first) {
         return Err(JournalError::damaged(
             &path,
             24,
-            format!(
-                "the segment starts with sequence {}, its name says otherwise",
-                header.first
-            ),
+            format!("the segment starts with sequence {}, its name says otherwise", header.first),
         ));
     }
     let expected = before.map_or(1, |before| before.ordinal + 1);
     if header.ordinal != expected {
-        let reason = format!(
-            "this is segment {} of the journal, but segment {expected} is missing before it",
-            header.ordinal
-        );
+        let reason = format!("this is segment {} of the journal, but segment {expected} is missing before it", header.ordinal);
         return Err(JournalError::damaged(&path, 16, reason));
     }
     if before.is_none() && header.first != Sequence::FIRST {
-        return Err(JournalError::damaged(
-            &path,
-            24,
-            format!(
-                "the first segment starts with sequence {}, not 1",
-                header.first
-            ),
-        ));
+        return Err(JournalError::damaged(&path, 24, format!("the first segment starts with sequence {}, not 1", header.first)));
     }
-    Ok(SegmentEntry {
-        path,
-        ordinal: header.ordinal,
-        first: header.first,
-        marks: Vec::new(),
-    })
+    Ok(SegmentEntry { path, ordinal: header.ordinal, first: header.first, marks: Vec::new() })
 }
 
 /// The error for a header that can't be used.
 pub(crate) fn bad_header(path: &Path, bad: BadHeader) -> JournalError {
     match bad {
-        BadHeader::Newer(found) => JournalError::NewerFormat {
-            path: path.to_owned(),
-            found,
-            supported: VERSION,
-        },
+        BadHeader::Newer(found) => JournalError::NewerFormat { path: path.to_owned(), found, supported: VERSION },
         BadHeader::Broken(reason) => JournalError::damaged(path, 0, reason),
     }
 }
@@ -231,18 +149,10 @@ fn walk(bytes: &[u8], entry: &mut SegmentEntry) -> Result<Walked, JournalError> 
     let mut proven = Sequence::NONE;
     while let Decoded::Frame(frame) = format::decode(&bytes[offset..]) {
         if frame.sequence != next {
-            return Err(JournalError::damaged(
-                &path,
-                offset as u64,
-                format!("sequence {} stands where {next} should", frame.sequence),
-            ));
+            return Err(JournalError::damaged(&path, offset as u64, format!("sequence {} stands where {next} should", frame.sequence)));
         }
         if frame.previous_hash != hash {
-            return Err(JournalError::damaged(
-                &path,
-                offset as u64,
-                format!("the hash chain breaks at sequence {next}"),
-            ));
+            return Err(JournalError::damaged(&path, offset as u64, format!("the hash chain breaks at sequence {next}")));
         }
         entry.mark(next, offset as u64);
         proven = proven.max(frame.durable);
@@ -264,39 +174,24 @@ fn walk(bytes: &[u8], entry: &mut SegmentEntry) -> Result<Walked, JournalError> 
         sequence = sequence.next();
     }
     // `next` is at least 1.
-    Ok(Walked {
-        last: Sequence::new(next.get() - 1),
-        hash,
-        end: offset,
-        unproven,
-        torn_bytes,
-    })
+    Ok(Walked { last: Sequence::new(next.get() - 1), hash, end: offset, unproven, torn_bytes })
 }
 
 /// Tells a torn tail from damage, at `offset`, where the record `expected` should be and is not.
-fn refuse_damage(
-    bytes: &[u8],
-    offset: usize,
-    expected: Sequence,
-    path: &Path,
-) -> Result<(), JournalError> {
+fn refuse_damage(bytes: &[u8], offset: usize, expected: Sequence, path: &Path) -> Result<(), JournalError> {
     let mut at = offset + 1;
     let mut first_good = None;
     while at + FRAME_BYTES <= bytes.len() {
         let (length, sequence) = format::claimed(&bytes[at..]);
         // Most places are ruled out by this, before any checksum: a sequence that could stand here.
-        let possible = sequence > expected
-            && sequence.get() - expected.get() <= (bytes.len() / FRAME_BYTES) as u64;
+        let possible = sequence > expected && sequence.get() - expected.get() <= (bytes.len() / FRAME_BYTES) as u64;
         if possible
             && at + length <= bytes.len()
             && let Decoded::Frame(frame) = format::decode(&bytes[at..])
         {
             first_good.get_or_insert((at, frame.sequence));
             if frame.durable >= expected {
-                let reason = format!(
-                    "record {expected} is damaged; it was durable before record {} at {at} was written",
-                    frame.sequence
-                );
+                let reason = format!("record {expected} is damaged; it was durable before record {} at {at} was written", frame.sequence);
                 return Err(JournalError::damaged(path, offset as u64, reason));
             }
             at += frame.length();
@@ -307,9 +202,7 @@ fn refuse_damage(
     match first_good {
         // Both belong to the last group, whose sectors reach the disk in any order: a missing one has left its zeros.
         Some((at, good)) if !has_zero_sector(bytes, offset, at) => {
-            let reason = format!(
-                "record {expected} is damaged, record {good} at {at} is good, and no sector between is missing"
-            );
+            let reason = format!("record {expected} is damaged, record {good} at {at} is good, and no sector between is missing");
             Err(JournalError::damaged(path, offset as u64, reason))
         }
         _ => Ok(()),
@@ -337,8 +230,5 @@ fn is_zero(bytes: &[u8]) -> bool {
 
 /// Length without trailing zeros.
 fn meaningful(bytes: &[u8]) -> u64 {
-    bytes
-        .iter()
-        .rposition(|byte| *byte != 0)
-        .map_or(0, |last| last as u64 + 1)
+    bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last as u64 + 1)
 }

@@ -4,10 +4,7 @@
 #[cfg(feature = "sabotage")]
 pub(crate) fn sabotaged(promise: &str) -> bool {
     static NAMED: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
-    NAMED
-        .get_or_init(|| std::env::var("SPORTELLO_SABOTAGE").ok())
-        .as_deref()
-        == Some(promise)
+    NAMED.get_or_init(|| std::env::var("SPORTELLO_SABOTAGE").ok()).as_deref() == Some(promise)
 }
 
 /// Never, in a build without the feature `sabotage`.

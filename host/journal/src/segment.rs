@@ -65,12 +65,7 @@ impl std::fmt::Debug for JournalOptions {
 
 impl JournalOptions {
     fn check(&self) -> Result<(), JournalError> {
-        let refuse = |option, reason: &str| {
-            Err(JournalError::Option {
-                option,
-                reason: reason.to_owned(),
-            })
-        };
+        let refuse = |option, reason: &str| Err(JournalError::Option { option, reason: reason.to_owned() });
         if !(4096..=1 << 30).contains(&self.segment_bytes_max) {
             return refuse("segment_bytes_max", "must be 4 KiB to 1 GiB");
         }
@@ -123,6 +118,7 @@ pub(crate) struct Shared {
     /// The queue was taken.
     pub(crate) space: Condvar,
     durable: AtomicU64,
+    head: Mutex<(Sequence, Hash)>,
     waiting: Mutex<Waiting>,
     /// `durable` grew, or the journal stopped.
     reached: Condvar,
@@ -132,11 +128,15 @@ pub(crate) struct Shared {
     queue_bytes_max: usize,
 }
 
-/// Frames on their way to the syncing thread, and the head of the chain.
+/// Frames on their way to the syncing thread. That thread chains them, since hashing costs more than all else in an append and it
+/// mostly waits for the disk; only while it sleeps does the appending thread chain, until the other one is awake.
 pub(crate) struct Queue {
     pub(crate) frames: Vec<u8>,
+    /// How many bytes of `frames` are chained.
+    pub(crate) chained: usize,
+    /// The chain's hash there; `None` while the syncing thread has it.
+    pub(crate) hash: Option<Hash>,
     pub(crate) last: Sequence,
-    pub(crate) hash: Hash,
     /// The syncing thread waits for `work`.
     pub(crate) idle: bool,
     pub(crate) closing: bool,
@@ -182,8 +182,9 @@ impl Shared {
         Sequence::new(self.durable.load(Ordering::Acquire))
     }
 
-    /// Tells everybody that everything up to `sequence` is durable.
-    pub(crate) fn publish(&self, sequence: Sequence) {
+    /// Tells everybody that everything up to `sequence` is durable; `hash` is the chain's after it.
+    pub(crate) fn publish(&self, sequence: Sequence, hash: Hash) {
+        *lock(&self.head) = (sequence, hash);
         self.durable.store(sequence.get(), Ordering::Release);
         if lock(&self.waiting).count > 0 {
             self.reached.notify_all();
@@ -225,34 +226,22 @@ impl SegmentJournal {
     ///
     /// # Errors
     /// As [`SegmentJournal::open`].
-    pub fn open_on(
-        disk: Arc<dyn Disk>,
-        folder: &Path,
-        options: JournalOptions,
-    ) -> Result<(Self, Recovery), JournalError> {
+    pub fn open_on(disk: Arc<dyn Disk>, folder: &Path, options: JournalOptions) -> Result<(Self, Recovery), JournalError> {
         options.check()?;
-        disk.create_folder(folder)
-            .map_err(JournalError::io("making the folder", folder))?;
-        let lock = disk
-            .lock(&folder.join("journal.lock"))
-            .map_err(|error| match error.kind() {
-                io::ErrorKind::WouldBlock => JournalError::Locked {
-                    folder: folder.to_owned(),
-                },
-                _ => JournalError::io("locking", folder)(error),
-            })?;
+        disk.create_folder(folder).map_err(JournalError::io("making the folder", folder))?;
+        let lock = disk.lock(&folder.join("journal.lock")).map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => JournalError::Locked { folder: folder.to_owned() },
+            _ => JournalError::io("locking", folder)(error),
+        })?;
         let recovered = recovery::recover(disk.as_ref(), folder)?;
-        let recovery = Recovery {
-            last: recovered.last,
-            segments: recovered.segments.len() as u64,
-            torn: recovered.torn,
-        };
+        let recovery = Recovery { last: recovered.last, segments: recovered.segments.len() as u64, torn: recovered.torn };
         let shared = Arc::new(Shared {
             disk,
             queue: Mutex::new(Queue {
                 frames: Vec::new(),
+                chained: 0,
+                hash: None,
                 last: recovered.last,
-                hash: recovered.hash,
                 idle: false,
                 closing: false,
                 stopped: None,
@@ -260,6 +249,7 @@ impl SegmentJournal {
             work: Condvar::new(),
             space: Condvar::new(),
             durable: AtomicU64::new(recovered.last.get()),
+            head: Mutex::new((recovered.last, recovered.hash)),
             waiting: Mutex::default(),
             reached: Condvar::new(),
             callbacks: Mutex::default(),
@@ -267,24 +257,12 @@ impl SegmentJournal {
             record_bytes_max: options.record_bytes_max,
             queue_bytes_max: options.queue_bytes_max,
         });
-        let committer = Committer::new(
-            Arc::clone(&shared),
-            folder.to_owned(),
-            recovered.active,
-            options,
-        );
+        let committer = Committer::new(Arc::clone(&shared), folder.to_owned(), (recovered.active, recovered.hash), options);
         let thread = std::thread::Builder::new()
             .name("journal-sync".to_owned())
             .spawn(move || committer.run())
             .map_err(JournalError::io("starting the syncing thread for", folder))?;
-        Ok((
-            Self {
-                shared,
-                thread: Mutex::new(Some(thread)),
-                _lock: lock,
-            },
-            recovery,
-        ))
+        Ok((Self { shared, thread: Mutex::new(Some(thread)), _lock: lock }, recovery))
     }
 
     /// Makes durable what is queued and stops: later appends and waits get [`JournalError::Closed`]. Dropping does the same.
@@ -315,10 +293,7 @@ impl Drop for SegmentJournal {
 
 impl std::fmt::Debug for SegmentJournal {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("SegmentJournal")
-            .field("durable", &self.shared.durable())
-            .finish_non_exhaustive()
+        formatter.debug_struct("SegmentJournal").field("durable", &self.shared.durable()).finish_non_exhaustive()
     }
 }
 
@@ -326,35 +301,26 @@ impl Journal for SegmentJournal {
     fn append(&self, record: &[u8]) -> Result<Sequence, JournalError> {
         let shared = self.shared.as_ref();
         if record.len() > shared.record_bytes_max {
-            return Err(JournalError::RecordTooLong {
-                length_bytes: record.len(),
-                limit_bytes: shared.record_bytes_max,
-            });
+            return Err(JournalError::RecordTooLong { length_bytes: record.len(), limit_bytes: shared.record_bytes_max });
         }
         let mut queue = lock(&shared.queue);
         while queue.frames.len() >= shared.queue_bytes_max && queue.stopped.is_none() {
-            queue = shared
-                .space
-                .wait(queue)
-                .unwrap_or_else(PoisonError::into_inner);
+            queue = shared.space.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
         if let Some(error) = &queue.stopped {
             return Err(error.clone());
         }
         if queue.closing {
-            return Err(JournalError::Closed {
-                durable: shared.durable(),
-            });
+            return Err(JournalError::Closed { durable: shared.durable() });
         }
         let sequence = queue.last.next();
-        let previous_hash = queue.hash;
-        queue.hash = format::encode(
-            &mut queue.frames,
-            shared.durable(),
-            sequence,
-            &previous_hash,
-            record,
-        );
+        format::frame(&mut queue.frames, shared.durable(), sequence, record);
+        if let Some(hash) = queue.hash {
+            let Queue { frames, chained, .. } = &mut *queue;
+            let hash = format::chain(&mut frames[*chained..], hash);
+            queue.chained = queue.frames.len();
+            queue.hash = Some(hash);
+        }
         queue.last = sequence;
         if queue.idle {
             queue.idle = false;
@@ -382,10 +348,7 @@ impl Journal for SegmentJournal {
             if let Some(error) = &waiting.stopped {
                 break Err(error.clone());
             }
-            waiting = shared
-                .reached
-                .wait(waiting)
-                .unwrap_or_else(PoisonError::into_inner);
+            waiting = shared.reached.wait(waiting).unwrap_or_else(PoisonError::into_inner);
         };
         waiting.count -= 1;
         outcome
@@ -410,7 +373,6 @@ impl Journal for SegmentJournal {
     }
 
     fn head(&self) -> (Sequence, [u8; 32]) {
-        let queue = lock(&self.shared.queue);
-        (queue.last, queue.hash)
+        *lock(&self.shared.head)
     }
 }

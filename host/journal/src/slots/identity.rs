@@ -21,9 +21,7 @@ impl LookupKey {
 
     pub(super) fn random() -> Result<Self, JournalError> {
         let mut bytes = Zeroizing::new([0; 32]);
-        SystemRandom::new()
-            .fill(bytes.as_mut_slice())
-            .map_err(|_| JournalError::NoRandomness)?;
+        SystemRandom::new().fill(bytes.as_mut_slice()).map_err(|_| JournalError::NoRandomness)?;
         Ok(Self::new(bytes))
     }
 

@@ -64,9 +64,7 @@ use crate::{JournalError, Sequence};
 pub use self::seal::SEAL_OVERHEAD_BYTES;
 
 /// The number of a key slot: 1 for the first. Never given out twice, so it also names what the slot was claimed for.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct SlotId(pub u64);
 
@@ -146,50 +144,25 @@ impl KeySlots {
     ///
     /// # Errors
     /// As [`KeySlots::open`].
-    pub fn open_on(
-        disk: &dyn Disk,
-        path: &Path,
-        options: SlotOptions,
-    ) -> Result<Self, JournalError> {
+    pub fn open_on(disk: &dyn Disk, path: &Path, options: SlotOptions) -> Result<Self, JournalError> {
         if options.chunk_slots == 0 || options.chunk_slots > CHUNK_SLOTS_MAX {
             let reason = format!("must be 1 to {CHUNK_SLOTS_MAX}, is {}", options.chunk_slots);
-            return Err(JournalError::Option {
-                option: "chunk_slots",
-                reason,
-            });
+            return Err(JournalError::Option { option: "chunk_slots", reason });
         }
-        let lock = disk
-            .lock(&path.with_extension("slots.lock"))
-            .map_err(|error| match error.kind() {
-                io::ErrorKind::WouldBlock => JournalError::Locked {
-                    folder: path.to_owned(),
-                },
-                _ => JournalError::io("locking", path)(error),
-            })?;
+        let lock = disk.lock(&path.with_extension("slots.lock")).map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => JournalError::Locked { folder: path.to_owned() },
+            _ => JournalError::io("locking", path)(error),
+        })?;
         let (file, header) = row::open_or_create(disk, path)?;
-        let rows = (file
-            .length()
-            .map_err(JournalError::io("reading", path))?
-            .saturating_sub(row_offset(1)))
-        .div_ceil(ROW_BYTES as u64);
+        let rows = (file.length().map_err(JournalError::io("reading", path))?.saturating_sub(row_offset(1))).div_ceil(ROW_BYTES as u64);
         let given_out = match header.mark.checked_sub(1) {
             Some(given_out) if given_out > rows => {
-                return Err(JournalError::damaged(
-                    path,
-                    48,
-                    format!("{given_out} slots were given out, but only {rows} are in the file"),
-                ));
+                return Err(JournalError::damaged(path, 48, format!("{given_out} slots were given out, but only {rows} are in the file")));
             }
             Some(given_out) => given_out,
             None => rows,
         };
-        let mut table = Table {
-            given_out,
-            made: rows,
-            ahead: Vec::new(),
-            marked: header.mark != 0,
-            index: HashMap::new(),
-        };
+        let mut table = Table { given_out, made: rows, ahead: Vec::new(), marked: header.mark != 0, index: HashMap::new() };
         read_rows(file.as_ref(), path, rows, &mut table)?;
         // What a killed process wrote may still be in memory only; from here on it counts as durable.
         file.sync_all().map_err(JournalError::io("syncing", path))?;
@@ -224,9 +197,7 @@ impl KeySlots {
             return Ok((*slot, false));
         }
         let slot = self.allocate_in(&mut table)?;
-        self.file
-            .write_all_at(identity, row_offset(slot.0) + 32)
-            .map_err(JournalError::io("claiming a key slot in", &self.path))?;
+        self.file.write_all_at(identity, row_offset(slot.0) + 32).map_err(JournalError::io("claiming a key slot in", &self.path))?;
         self.dirty.store(true, Ordering::Release);
         table.index.insert(*identity, slot);
         Ok((slot, true))
@@ -261,9 +232,7 @@ impl KeySlots {
             return Err(io::Error::new(error.kind(), Arc::clone(error)));
         }
         if self.dirty.swap(false, Ordering::AcqRel) {
-            self.file
-                .sync_data()
-                .inspect_err(|error| self.fail(error))?;
+            self.file.sync_data().inspect_err(|error| self.fail(error))?;
         }
         Ok(())
     }
@@ -283,10 +252,7 @@ impl KeySlots {
     pub fn erase(&self, slots: &[SlotId]) -> Result<(), JournalError> {
         let mut table = self.table();
         if let Some(unknown) = slots.iter().find(|slot| !table.was_given_out(**slot)) {
-            return Err(JournalError::UnknownSlot {
-                slot: *unknown,
-                last: table.given_out,
-            });
+            return Err(JournalError::UnknownSlot { slot: *unknown, last: table.given_out });
         }
         for slot in slots {
             let offset = row_offset(slot.0);
@@ -300,9 +266,7 @@ impl KeySlots {
                 **key = [0; 32];
             }
             if !sabotaged("skip-slot-overwrite") {
-                self.file
-                    .write_all_at(&[0; ROW_BYTES], offset)
-                    .map_err(JournalError::io("erasing a key slot in", &self.path))?;
+                self.file.write_all_at(&[0; ROW_BYTES], offset).map_err(JournalError::io("erasing a key slot in", &self.path))?;
                 self.dirty.store(true, Ordering::Release);
             }
         }
@@ -316,12 +280,7 @@ impl KeySlots {
     ///
     /// # Errors
     /// [`JournalError::SlotErased`], [`JournalError::UnknownSlot`], [`JournalError::NoRandomness`], [`JournalError::Io`].
-    pub fn seal(
-        &self,
-        slot: SlotId,
-        associated_data: &[u8],
-        plain: &[u8],
-    ) -> Result<Vec<u8>, JournalError> {
+    pub fn seal(&self, slot: SlotId, associated_data: &[u8], plain: &[u8]) -> Result<Vec<u8>, JournalError> {
         let key = self.key(slot)?.ok_or(JournalError::SlotErased { slot })?;
         seal::seal(&key, associated_data, plain)
     }
@@ -330,17 +289,10 @@ impl KeySlots {
     ///
     /// # Errors
     /// [`JournalError::SealBroken`], [`JournalError::UnknownSlot`], [`JournalError::Io`].
-    pub fn open_sealed(
-        &self,
-        slot: SlotId,
-        associated_data: &[u8],
-        sealed: &[u8],
-    ) -> Result<Unsealed, JournalError> {
+    pub fn open_sealed(&self, slot: SlotId, associated_data: &[u8], sealed: &[u8]) -> Result<Unsealed, JournalError> {
         match self.key(slot)? {
             None => Ok(Unsealed::Erased),
-            Some(key) => seal::open(&key, associated_data, sealed)
-                .map(Unsealed::Plain)
-                .ok_or(JournalError::SealBroken { slot }),
+            Some(key) => seal::open(&key, associated_data, sealed).map(Unsealed::Plain).ok_or(JournalError::SealBroken { slot }),
         }
     }
 
@@ -349,10 +301,7 @@ impl KeySlots {
         let key = {
             let mut table = self.table();
             if !table.was_given_out(slot) {
-                return Err(JournalError::UnknownSlot {
-                    slot,
-                    last: table.given_out,
-                });
+                return Err(JournalError::UnknownSlot { slot, last: table.given_out });
             }
             table.key_ahead(slot).cloned()
         };
@@ -371,20 +320,9 @@ impl KeySlots {
 
     fn read_row(&self, slot: SlotId, row: &mut [u8; ROW_BYTES]) -> Result<(), JournalError> {
         let offset = row_offset(slot.0);
-        let length = self
-            .file
-            .read_at(row, offset)
-            .map_err(JournalError::io("reading a key slot of", &self.path))?;
+        let length = self.file.read_at(row, offset).map_err(JournalError::io("reading a key slot of", &self.path))?;
         // The last chunk may have been torn within a row that was never given out, so a short row is damage.
-        if length == ROW_BYTES {
-            Ok(())
-        } else {
-            Err(JournalError::damaged(
-                &self.path,
-                offset,
-                format!("slot {slot} is cut short"),
-            ))
-        }
+        if length == ROW_BYTES { Ok(()) } else { Err(JournalError::damaged(&self.path, offset, format!("slot {slot} is cut short"))) }
     }
 
     fn allocate_in(&self, table: &mut Table) -> Result<SlotId, JournalError> {
@@ -392,21 +330,14 @@ impl KeySlots {
             return Err(self.stopped(io::Error::new(error.kind(), Arc::clone(error))));
         }
         if table.marked {
-            let header = Header {
-                lookup: self.lookup.clone(),
-                mark: 0,
-            };
-            self.file
-                .write_all_at(header.encode().as_slice(), 0)
-                .map_err(JournalError::io("writing the header of", &self.path))?;
+            let header = Header { lookup: self.lookup.clone(), mark: 0 };
+            self.file.write_all_at(header.encode().as_slice(), 0).map_err(JournalError::io("writing the header of", &self.path))?;
             self.sync_now()?;
             table.marked = false;
         }
         if table.given_out == table.made {
             let (keys, rows) = seal::new_keys(self.chunk_slots as usize)?;
-            self.file
-                .write_all_at(&rows, row_offset(table.made + 1))
-                .map_err(JournalError::io("writing new key slots to", &self.path))?;
+            self.file.write_all_at(&rows, row_offset(table.made + 1)).map_err(JournalError::io("writing new key slots to", &self.path))?;
             self.sync_now()?;
             table.made += self.chunk_slots;
             table.ahead = keys;
@@ -426,20 +357,12 @@ impl KeySlots {
 
     fn fail(&self, error: &io::Error) {
         // An error of the system has no clone; its code says the same.
-        let copy = error.raw_os_error().map_or_else(
-            || io::Error::new(error.kind(), error.to_string()),
-            io::Error::from_raw_os_error,
-        );
+        let copy = error.raw_os_error().map_or_else(|| io::Error::new(error.kind(), error.to_string()), io::Error::from_raw_os_error);
         let _ = self.failed.set(Arc::new(copy));
     }
 
     fn stopped(&self, error: io::Error) -> JournalError {
-        JournalError::Poisoned {
-            durable: Sequence::NONE,
-            action: "syncing",
-            path: self.path.clone(),
-            source: Arc::new(error),
-        }
+        JournalError::Poisoned { durable: Sequence::NONE, action: "syncing", path: self.path.clone(), source: Arc::new(error) }
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -463,11 +386,7 @@ impl Table {
 
 impl fmt::Debug for KeySlots {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("KeySlots")
-            .field("path", &self.path)
-            .field("given_out", &self.given_out())
-            .finish_non_exhaustive()
+        formatter.debug_struct("KeySlots").field("path", &self.path).field("given_out", &self.given_out()).finish_non_exhaustive()
     }
 }
 
@@ -476,31 +395,18 @@ impl Drop for KeySlots {
     fn drop(&mut self) {
         let given_out = self.given_out();
         if self.sync().is_ok() && !self.table().marked {
-            let header = Header {
-                lookup: self.lookup.clone(),
-                mark: given_out + 1,
-            };
-            let _ = self
-                .file
-                .write_all_at(header.encode().as_slice(), 0)
-                .and_then(|()| self.file.sync_data());
+            let header = Header { lookup: self.lookup.clone(), mark: given_out + 1 };
+            let _ = self.file.write_all_at(header.encode().as_slice(), 0).and_then(|()| self.file.sync_data());
         }
     }
 }
 
 /// Fills the index, and keeps the keys that were made ahead and not given out.
-fn read_rows(
-    file: &dyn DiskFile,
-    path: &Path,
-    rows: u64,
-    table: &mut Table,
-) -> Result<(), JournalError> {
+fn read_rows(file: &dyn DiskFile, path: &Path, rows: u64, table: &mut Table) -> Result<(), JournalError> {
     let mut buffer = Zeroizing::new(vec![0; READ_BYTES]);
     let mut slot = 1;
     while slot <= rows {
-        let filled = file
-            .read_at(&mut buffer, row_offset(slot))
-            .map_err(JournalError::io("reading", path))?;
+        let filled = file.read_at(&mut buffer, row_offset(slot)).map_err(JournalError::io("reading", path))?;
         let whole = filled / ROW_BYTES;
         if whole == 0 {
             break;
@@ -524,13 +430,6 @@ fn read_rows(
     if table.ahead.len() as u64 == ahead {
         Ok(())
     } else {
-        Err(JournalError::damaged(
-            path,
-            row_offset(slot),
-            format!(
-                "{ahead} slots were made ahead, {} are there",
-                table.ahead.len()
-            ),
-        ))
+        Err(JournalError::damaged(path, row_offset(slot), format!("{ahead} slots were made ahead, {} are there", table.ahead.len())))
     }
 }

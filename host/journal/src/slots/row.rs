@@ -38,37 +38,22 @@ impl Header {
 
     fn decode(bytes: &[u8; USED_BYTES], path: &Path) -> Result<Self, JournalError> {
         if bytes[..8] != MAGIC {
-            return Err(JournalError::damaged(
-                path,
-                0,
-                "the file does not start as a file of key slots",
-            ));
+            return Err(JournalError::damaged(path, 0, "the file does not start as a file of key slots"));
         }
         let mut version = [0; 4];
         version.copy_from_slice(&bytes[8..12]);
         let version = u32::from_le_bytes(version);
         if version > VERSION {
-            return Err(JournalError::NewerFormat {
-                path: path.to_owned(),
-                found: version,
-                supported: VERSION,
-            });
+            return Err(JournalError::NewerFormat { path: path.to_owned(), found: version, supported: VERSION });
         }
         if version != VERSION || bytes[12..16] != checksum(bytes) {
-            return Err(JournalError::damaged(
-                path,
-                12,
-                "the checksum of the header is wrong",
-            ));
+            return Err(JournalError::damaged(path, 12, "the checksum of the header is wrong"));
         }
         let mut key = Zeroizing::new([0; 32]);
         key.copy_from_slice(&bytes[16..48]);
         let mut mark = [0; 8];
         mark.copy_from_slice(&bytes[48..]);
-        Ok(Self {
-            lookup: LookupKey::new(key),
-            mark: u64::from_le_bytes(mark),
-        })
+        Ok(Self { lookup: LookupKey::new(key), mark: u64::from_le_bytes(mark) })
     }
 }
 
@@ -82,35 +67,23 @@ pub(super) fn row_offset(slot: u64) -> u64 {
 }
 
 /// The file with its header; a file that was being made when the power went is made again.
-pub(super) fn open_or_create(
-    disk: &dyn Disk,
-    path: &Path,
-) -> Result<(Box<dyn DiskFile>, Header), JournalError> {
+pub(super) fn open_or_create(disk: &dyn Disk, path: &Path) -> Result<(Box<dyn DiskFile>, Header), JournalError> {
     let io = |action| JournalError::io(action, path);
     let file = match disk.open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            disk.create(path).map_err(io("creating"))?
-        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => disk.create(path).map_err(io("creating"))?,
         Err(error) => return Err(io("opening")(error)),
     };
     let mut bytes = Zeroizing::new([0; USED_BYTES]);
-    file.read_at(bytes.as_mut_slice(), 0)
-        .map_err(io("reading"))?;
+    file.read_at(bytes.as_mut_slice(), 0).map_err(io("reading"))?;
     // No row is written before the header is durable, so a file without rows and header holds nothing.
     if file.length().map_err(io("reading"))? <= HEADER_BYTES as u64 && *bytes == [0; USED_BYTES] {
-        let header = Header {
-            lookup: LookupKey::random()?,
-            mark: 0,
-        };
-        file.write_all_at(header.encode().as_slice(), 0)
-            .map_err(io("writing"))?;
-        file.set_length(HEADER_BYTES as u64)
-            .map_err(io("writing"))?;
+        let header = Header { lookup: LookupKey::random()?, mark: 0 };
+        file.write_all_at(header.encode().as_slice(), 0).map_err(io("writing"))?;
+        file.set_length(HEADER_BYTES as u64).map_err(io("writing"))?;
         file.sync_all().map_err(io("syncing"))?;
         if let Some(folder) = path.parent() {
-            disk.sync_folder(folder)
-                .map_err(JournalError::io("syncing the folder", folder))?;
+            disk.sync_folder(folder).map_err(JournalError::io("syncing the folder", folder))?;
         }
         return Ok((file, header));
     }

@@ -1,0 +1,242 @@
+//! What opening does with files that are not as they were written: cuts a torn tail, refuses damage.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use sportello_journal::{Journal, JournalError, JournalOptions, Recovery, SegmentJournal, Sequence};
+
+const FRAME_BYTES: u64 = 56;
+const HEADER_BYTES: u64 = 64;
+const RECORD_BYTES: u64 = 100;
+
+fn options(segment_bytes_max: u64) -> JournalOptions {
+    JournalOptions { segment_bytes_max, zero_ahead_bytes: 0, ..JournalOptions::default() }
+}
+
+fn open(folder: &Path) -> Result<(SegmentJournal, Recovery), JournalError> {
+    SegmentJournal::open(folder, options(64 << 20))
+}
+
+/// Appends records of 100 bytes `0x11`, each durable before the next: so each proves the ones before it.
+fn fill(folder: &Path, count: u64, segment_bytes_max: u64) {
+    let (journal, _) = SegmentJournal::open(folder, options(segment_bytes_max)).unwrap();
+    for _ in 0..count {
+        journal.wait_durable(journal.append(&[0x11; RECORD_BYTES as usize]).unwrap()).unwrap();
+    }
+}
+
+/// One group of three records, none of which proves another.
+fn fill_one_group(folder: &Path) {
+    let pause = std::sync::Arc::new(std::sync::Barrier::new(2));
+    let hold = std::sync::Arc::clone(&pause);
+    let first = std::sync::Once::new();
+    // The first record is held back until the others are queued, so that all of them belong to the group that is not yet synced.
+    let before_write = Box::new(move || {
+        first.call_once(|| {
+            hold.wait();
+        });
+        Ok(())
+    });
+    let (journal, _) = SegmentJournal::open(folder, JournalOptions { before_write: Some(before_write), ..options(64 << 20) }).unwrap();
+    for _ in 0..3 {
+        journal.append(&[0x11; 1500]).unwrap();
+    }
+    pause.wait();
+    journal.close().unwrap();
+}
+
+fn segment(folder: &Path, first: u64) -> PathBuf {
+    folder.join(format!("{first:020}.segment"))
+}
+
+fn frame_offset(record: u64) -> u64 {
+    HEADER_BYTES + (record - 1) * (FRAME_BYTES + RECORD_BYTES)
+}
+
+fn overwrite(path: &Path, offset: u64, change: impl Fn(&mut [u8]), length: usize) {
+    let file = OpenOptions::new().read(true).write(true).open(path).unwrap();
+    let mut bytes = vec![0; length];
+    file.read_exact_at(&mut bytes, offset).unwrap();
+    change(&mut bytes);
+    file.write_all_at(&bytes, offset).unwrap();
+}
+
+fn flip_bit(path: &Path, offset: u64) {
+    overwrite(path, offset, |bytes| bytes[0] ^= 0x10, 1);
+}
+
+/// The error, which must name this file and offset, and must have changed nothing.
+fn refused_at(folder: &Path, path: &Path, offset: u64) -> String {
+    let before = std::fs::read(path).unwrap();
+    let error = open(folder).expect_err("damage must stop the journal");
+    let JournalError::Damaged { path: named, offset: at, .. } = &error else { panic!("not told as damage: {error}") };
+    assert_eq!((named.as_path(), *at), (path, offset), "{error}");
+    assert_eq!(std::fs::read(path).unwrap(), before, "a refused journal is left as it is");
+    error.to_string()
+}
+
+#[test]
+fn torn_tail_is_truncated_and_reported() {
+    for kept in [1, FRAME_BYTES - 1, FRAME_BYTES, FRAME_BYTES + RECORD_BYTES - 1] {
+        let folder = tempfile::tempdir().unwrap();
+        fill(folder.path(), 10, 64 << 20);
+        let path = segment(folder.path(), 1);
+        OpenOptions::new().write(true).open(&path).unwrap().set_len(frame_offset(10) + kept).unwrap();
+        let (journal, recovery) = open(folder.path()).unwrap();
+        assert_eq!(recovery.last, Sequence::new(9));
+        let torn = recovery.torn.expect("the cut is told");
+        assert_eq!((torn.segment.as_path(), torn.offset, torn.bytes), (path.as_path(), frame_offset(10), kept));
+        journal.wait_durable(journal.append(b"after").unwrap()).unwrap();
+        assert_eq!(journal.verify(&mut |_| ()).unwrap().records, 10);
+        drop(journal);
+        assert_eq!(open(folder.path()).unwrap().1.torn, None, "a cut tail is cut once");
+    }
+}
+
+#[test]
+fn flipped_bit_inside_stops_with_segment_and_offset() {
+    // Every field of the frame, and the record.
+    for field in [0, 3, 4, 8, 16, 24, FRAME_BYTES, FRAME_BYTES + RECORD_BYTES - 1] {
+        let folder = tempfile::tempdir().unwrap();
+        fill(folder.path(), 10, 64 << 20);
+        let path = segment(folder.path(), 1);
+        flip_bit(&path, frame_offset(5) + field);
+        refused_at(folder.path(), &path, frame_offset(5));
+    }
+}
+
+#[test]
+fn a_sector_lost_inside_stops_with_segment_and_offset() {
+    let folder = tempfile::tempdir().unwrap();
+    fill(folder.path(), 40, 64 << 20);
+    let path = segment(folder.path(), 1);
+    overwrite(&path, 2048, |bytes| bytes.fill(0), 512);
+    // 2048 lies in record 13.
+    refused_at(folder.path(), &path, frame_offset(13));
+}
+
+#[test]
+fn a_flipped_bit_in_the_last_group_is_told_from_a_torn_one() {
+    let folder = tempfile::tempdir().unwrap();
+    fill_one_group(folder.path());
+    let path = segment(folder.path(), 1);
+    flip_bit(&path, HEADER_BYTES + FRAME_BYTES + 1500 + FRAME_BYTES);
+    refused_at(folder.path(), &path, HEADER_BYTES + FRAME_BYTES + 1500);
+    // The same group with a sector of the second record that never reached the disk.
+    overwrite(&path, 2048, |bytes| bytes.fill(0), 512);
+    let (_, recovery) = open(folder.path()).unwrap();
+    assert_eq!(recovery.last, Sequence::new(1));
+    assert_eq!(recovery.torn.unwrap().offset, HEADER_BYTES + FRAME_BYTES + 1500);
+}
+
+/// Documented, not wished: nothing after the very last record tells whether it ever was whole.
+#[test]
+fn a_flipped_bit_in_the_very_last_record_counts_as_torn_and_is_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    fill(folder.path(), 10, 64 << 20);
+    flip_bit(&segment(folder.path(), 1), frame_offset(10) + FRAME_BYTES);
+    let (_, recovery) = open(folder.path()).unwrap();
+    assert_eq!((recovery.last, recovery.torn.unwrap().offset), (Sequence::new(9), frame_offset(10)));
+}
+
+#[test]
+fn a_missing_segment_stops_the_journal() {
+    let folder = tempfile::tempdir().unwrap();
+    fill(folder.path(), 200, 4096);
+    let mut names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    names.retain(|path| path.extension().is_some_and(|extension| extension == "segment"));
+    names.sort();
+    assert!(names.len() > 4, "the journal must have rotated");
+    let hidden = folder.path().join("hidden");
+    std::fs::rename(&names[2], &hidden).unwrap();
+    let message = refused_at(folder.path(), &names[3], 16);
+    assert!(message.contains("segment 3 is missing"), "{message}");
+    std::fs::rename(&hidden, &names[2]).unwrap();
+    std::fs::rename(&names[0], &hidden).unwrap();
+    let message = refused_at(folder.path(), &names[1], 16);
+    assert!(message.contains("segment 1 is missing"), "{message}");
+}
+
+#[test]
+fn damage_in_an_old_segment_is_found_by_reading_and_by_verifying() {
+    let folder = tempfile::tempdir().unwrap();
+    fill(folder.path(), 200, 4096);
+    let path = segment(folder.path(), 1);
+    flip_bit(&path, frame_offset(3) + FRAME_BYTES);
+    let (journal, _) = open(folder.path()).unwrap();
+    let items: Vec<_> = journal.read(Sequence::FIRST).unwrap().collect();
+    assert_eq!(items.len(), 3, "two good records, the damage, and nothing after it");
+    for error in [items[2].clone().unwrap_err(), journal.verify(&mut |_| ()).unwrap_err()] {
+        let JournalError::Damaged { path: named, offset, .. } = &error else { panic!("not told as damage: {error}") };
+        assert_eq!((named, *offset), (&path, frame_offset(3)), "{error}");
+    }
+}
+
+#[test]
+fn an_old_segment_cut_short_is_found_by_verifying() {
+    let folder = tempfile::tempdir().unwrap();
+    fill(folder.path(), 200, 4096);
+    let path = segment(folder.path(), 1);
+    let length = std::fs::metadata(&path).unwrap().len();
+    for cut in [1, FRAME_BYTES + RECORD_BYTES] {
+        OpenOptions::new().write(true).open(&path).unwrap().set_len(length - cut).unwrap();
+        let (journal, _) = open(folder.path()).unwrap();
+        let error = journal.verify(&mut |_| ()).unwrap_err();
+        assert!(matches!(error, JournalError::Damaged { .. }), "{error}");
+    }
+}
+
+#[test]
+fn records_replaced_together_with_their_checksums_break_the_chain() {
+    let folder = tempfile::tempdir().unwrap();
+    fill(folder.path(), 10, 64 << 20);
+    let path = segment(folder.path(), 1);
+    overwrite(
+        &path,
+        frame_offset(5),
+        |frame| {
+            frame[FRAME_BYTES as usize] ^= 1;
+            let checksum = crc32c::crc32c_append(crc32c::crc32c(&frame[..4]), &frame[8..]);
+            frame[4..8].copy_from_slice(&checksum.to_le_bytes());
+        },
+        (FRAME_BYTES + RECORD_BYTES) as usize,
+    );
+    let message = refused_at(folder.path(), &path, frame_offset(6));
+    assert!(message.contains("chain"), "{message}");
+}
+
+#[test]
+fn a_newer_format_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    fill(folder.path(), 3, 64 << 20);
+    let path = segment(folder.path(), 1);
+    overwrite(&path, 8, |version| version[0] = 2, 4);
+    let before = std::fs::read(&path).unwrap();
+    let error = open(folder.path()).unwrap_err();
+    assert!(matches!(error, JournalError::NewerFormat { found: 2, supported: 1, .. }), "{error}");
+    assert!(error.to_string().contains("upgrade"), "{error}");
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn a_damaged_header_stops_the_journal() {
+    let folder = tempfile::tempdir().unwrap();
+    fill(folder.path(), 3, 64 << 20);
+    let path = segment(folder.path(), 1);
+    flip_bit(&path, 30);
+    refused_at(folder.path(), &path, 0);
+}
+
+#[test]
+fn a_segment_cut_down_while_it_was_made_is_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    fill(folder.path(), 3, 64 << 20);
+    let path = segment(folder.path(), 4);
+    std::fs::write(&path, b"SPORT").unwrap();
+    let (journal, recovery) = open(folder.path()).unwrap();
+    assert_eq!(recovery.last, Sequence::new(3));
+    let torn = recovery.torn.unwrap();
+    assert_eq!((torn.segment, torn.offset, torn.bytes), (path, 0, 5));
+    journal.wait_durable(journal.append(b"after").unwrap()).unwrap();
+}
