@@ -39,7 +39,8 @@ impl DecideEffect {
                 draft.emit(EffectPostponed { effect: self.effect, due_at: draft.now(), problem });
             }
             EffectDecision::GiveUp => {
-                draft.emit(EffectFailed { effect: self.effect, problem: format!("{} decided to leave it", self.by) });
+                let problem = format!("{} decided to leave it", self.by);
+                draft.emit(EffectFailed { effect: self.effect, problem, left_by: Some(self.by.clone()) });
             }
         }
         Ok(Accepted::Effect(self.effect))

@@ -80,7 +80,7 @@ impl FinishEffect {
                 note_answer(draft, &effect);
             }
             EffectOutcome::Postponed { due_at, problem } => postpone(draft, id, &effect, *due_at, problem),
-            EffectOutcome::Failed { problem } => draft.emit(EffectFailed { effect: id, problem: problem.clone() }),
+            EffectOutcome::Failed { problem } => draft.emit(EffectFailed { effect: id, problem: problem.clone(), left_by: None }),
             EffectOutcome::Uncertain { problem } => uncertain(draft, id, &effect, problem),
             EffectOutcome::Absent => absent(draft, id, &effect),
             EffectOutcome::LookAgain { due_at, problem } => {
@@ -97,7 +97,8 @@ impl FinishEffect {
 
 fn postpone<E: From<Event>>(draft: &mut Draft<'_, E>, id: EffectId, effect: &Effect, due_at: Timestamp, problem: &str) {
     if effect.attempts >= ATTEMPTS_MAX {
-        draft.emit(EffectFailed { effect: id, problem: format!("given up after {ATTEMPTS_MAX} attempts; the last one: {problem}") });
+        let problem = format!("given up after {ATTEMPTS_MAX} attempts; the last one: {problem}");
+        draft.emit(EffectFailed { effect: id, problem, left_by: None });
     } else {
         draft.emit(EffectPostponed { effect: id, due_at, problem: problem.to_owned() });
     }

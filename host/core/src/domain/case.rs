@@ -13,6 +13,8 @@ pub const CASES: Table<CaseId, Case> = Table::new(50, "cases");
 pub const CASES_BY_STATE: Table<(u8, CaseId), ()> = Table::new(51, "cases-by-state");
 /// Cases by the profile that opened them, for a person's history.
 pub const CASES_BY_PROFILE: Table<(ProfileId, CaseId), ()> = Table::new(52, "cases-by-profile");
+/// The case a profile opened last.
+pub const LATEST_CASES: Table<ProfileId, CaseId> = Table::new(53, "latest-cases");
 
 /// Where a case stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,6 +150,7 @@ pub(crate) fn opened(tables: &mut Tables, at: Timestamp, event: &CaseOpened) {
     tables.put(&CASES_BY_STATE, &(CaseState::Open.code(), event.case), &());
     if let Some(profile) = event.profile {
         tables.put(&CASES_BY_PROFILE, &(profile, event.case), &());
+        tables.put(&LATEST_CASES, &profile, &event.case);
     }
     tables.update(&CONVERSATIONS, &event.conversation, |conversation| conversation.case = Some(event.case));
 }

@@ -169,13 +169,15 @@ pub struct EffectPostponed {
     pub problem: String,
 }
 
-/// It did not and will not take place.
+/// It did not and will not take place; or somebody decided to leave it, whatever became of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EffectFailed {
     /// Which.
     pub effect: EffectId,
     /// Why.
     pub problem: String,
+    /// Who decided to leave it, by token name: then it may have taken place. None: it failed for certain.
+    pub left_by: Option<String>,
 }
 
 /// It may have taken place.
