@@ -21,7 +21,7 @@ use crate::tables::Tables;
 use crate::time::Timestamp;
 
 /// Why stored bytes are no event of ours.
-#[derive(Debug, Error, PartialEq, Eq)]
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum EventError {
     /// The bytes end in the middle of an event.
     #[error("the event is cut off")]

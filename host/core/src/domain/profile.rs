@@ -12,6 +12,9 @@ pub const PROFILES: Table<ProfileId, Profile> = Table::new(10, "profiles");
 /// Which profiles carry an identifier.
 pub const PROFILES_OF_IDENTIFIER: Table<IdentifierId, Vec<ProfileId>> = Table::new(11, "profiles-of-identifier");
 
+/// Profiles the CRMs have not answered about.
+pub const LOOK_UPS_PENDING: Table<ProfileId, ()> = Table::new(12, "look-ups-pending");
+
 /// Profiles that may share one identifier before further ones are no longer looked at (a shared office phone is no evidence).
 pub const PROFILES_PER_IDENTIFIER_MAX: usize = 16;
 
@@ -126,6 +129,7 @@ pub(crate) fn seen(tables: &mut Tables, at: Timestamp, event: &ProfileSeen) {
 
 pub(crate) fn look_up_answered(tables: &mut Tables, event: &LookUpAnswered) {
     tables.update(&PROFILES, &event.profile, |profile| profile.look_up = event.look_up);
+    tables.delete(&LOOK_UPS_PENDING, &event.profile);
 }
 
 /// Takes the profile out of everything it can be found by. Its rows stay, naming nobody.
@@ -136,6 +140,7 @@ pub(crate) fn erased(tables: &mut Tables, profile_id: ProfileId) {
     }
     let empty = Profile { sealed: Vec::new(), identifiers: Vec::new(), erased: true, ..profile };
     tables.put(&PROFILES, &profile_id, &empty);
+    tables.delete(&LOOK_UPS_PENDING, &profile_id);
 }
 
 fn forget_identifier(tables: &mut Tables, profile: ProfileId, identifier: IdentifierId) {

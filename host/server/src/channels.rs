@@ -1,0 +1,266 @@
+//! The live channels of a tenant: which component answers for each right now.
+//!
+//! Making a component live is *prepare* (load, check, validate settings, bind secrets: changes nothing) → *commit* (one journalled command, then
+//! one pointer swap) → *drain* (calls under way finish on the generation they began with). Any failure before the commit leaves everything as
+//! it was.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use sportello_core::commands::{ConfigureChannel, GrantConnector};
+use sportello_core::domain::channel::{CHANNELS, Channel as ChannelRow, ChannelSettings};
+use sportello_core::ids::{ChannelName, Digest};
+use sportello_core::tables::key_bytes;
+use sportello_runtime::limits::{CallLimits, QuarantineLimits};
+use sportello_runtime::{Channel, ChannelOptions, Prepared, RuntimeError};
+use sportello_views::Direction;
+use thiserror::Error;
+use tokio::sync::{Mutex, watch};
+
+use crate::connectors::{ConnectorError, Connectors, grant_of};
+use crate::secrets::{SecretError, Secrets};
+use crate::tenant::{SubmitError, Tenant};
+
+/// Channels of one tenant.
+pub const CHANNELS_MAX: usize = 1_000;
+
+/// Why a channel cannot be made live or changed. What was live stays so.
+#[derive(Debug, Error)]
+pub enum ChannelError {
+    /// Its component.
+    #[error("channel {channel}: {source}")]
+    Connector {
+        /// Which.
+        channel: ChannelName,
+        /// What is wrong.
+        source: ConnectorError,
+    },
+    /// Its settings or grants.
+    #[error("channel {channel}: {source}")]
+    Runtime {
+        /// Which.
+        channel: ChannelName,
+        /// What is wrong.
+        source: RuntimeError,
+    },
+    /// One of its secrets.
+    #[error("channel {channel}: {source}")]
+    Secret {
+        /// Which.
+        channel: ChannelName,
+        /// What is wrong.
+        source: SecretError,
+    },
+    /// Its settings are no JSON.
+    #[error("channel {channel}: its settings are not JSON: {problem}")]
+    Settings {
+        /// Which.
+        channel: ChannelName,
+        /// What is wrong.
+        problem: String,
+    },
+    /// There is no such channel.
+    #[error("there is no channel {0}")]
+    Unknown(ChannelName),
+    /// The tenant refused or stopped.
+    #[error(transparent)]
+    Submit(#[from] SubmitError),
+    /// The view store.
+    #[error(transparent)]
+    Views(#[from] sportello_views::ViewsError),
+}
+
+/// A channel that takes part.
+pub struct LiveChannel {
+    /// Its name.
+    pub name: ChannelName,
+    /// What the core knows of it.
+    pub row: ChannelRow,
+    /// Its component.
+    pub prepared: Prepared,
+    /// The generation calls are made on.
+    pub runtime: Channel,
+}
+
+impl LiveChannel {
+    /// The network's name, as it stands in identifiers.
+    #[must_use]
+    pub fn network(&self) -> &str {
+        &self.prepared.manifest().network
+    }
+}
+
+/// All live channels by name.
+pub type LiveChannels = BTreeMap<ChannelName, Arc<LiveChannel>>;
+
+/// The channels of one tenant.
+pub struct Channels {
+    tenant: Arc<Tenant>,
+    connectors: Arc<Connectors>,
+    secrets: Arc<Secrets>,
+    live: ArcSwap<LiveChannels>,
+    /// Changes one at a time.
+    changing: Mutex<()>,
+    changed: watch::Sender<u64>,
+}
+
+impl Channels {
+    /// No channel is live yet; see [`Channels::open_all`].
+    #[must_use]
+    pub fn new(tenant: Arc<Tenant>, connectors: Arc<Connectors>, secrets: Arc<Secrets>) -> Arc<Self> {
+        Arc::new(Self { tenant, connectors, secrets, live: ArcSwap::default(), changing: Mutex::new(()), changed: watch::Sender::new(0) })
+    }
+
+    /// Makes every granted, enabled channel live. One that cannot be is reported and left out: the others work.
+    ///
+    /// # Errors
+    /// The view store's.
+    pub async fn open_all(&self) -> Result<Vec<ChannelError>, ChannelError> {
+        let mut problems = Vec::new();
+        for (_, name, _) in self.rows()? {
+            if let Err(error) = self.refresh(&name).await {
+                problems.push(error);
+            }
+        }
+        Ok(problems)
+    }
+
+    /// All configured channels: (key bytes, name, row).
+    ///
+    /// # Errors
+    /// The view store's.
+    pub fn rows(&self) -> Result<Vec<(Vec<u8>, ChannelName, ChannelRow)>, ChannelError> {
+        let rows = self.tenant.list(&CHANNELS, &[], None, Direction::Forward, CHANNELS_MAX)?;
+        Ok(rows
+            .into_iter()
+            .filter_map(|(key, row)| {
+                let text = String::from_utf8(key[..key.len().saturating_sub(1)].to_vec()).ok()?;
+                Some((key, ChannelName::new(text).ok()?, row))
+            })
+            .collect())
+    }
+
+    /// What is live right now.
+    #[must_use]
+    pub fn live(&self) -> Arc<LiveChannels> {
+        self.live.load_full()
+    }
+
+    /// One live channel.
+    #[must_use]
+    pub fn get(&self, name: &ChannelName) -> Option<Arc<LiveChannel>> {
+        self.live.load().get(name).cloned()
+    }
+
+    /// Changes whenever the set of live channels does.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// Whether there is such a channel at all.
+    ///
+    /// # Errors
+    /// The view store's.
+    pub fn is_configured(&self, name: &ChannelName) -> Result<bool, ChannelError> {
+        Ok(self.tenant.get(&CHANNELS, name)?.is_some())
+    }
+
+    /// Gives a channel new settings. With a component granted they are validated against it first.
+    ///
+    /// # Errors
+    /// [`ChannelError`]; the old settings stay in force.
+    pub async fn configure(&self, actor: &str, name: &ChannelName, settings: ChannelSettings) -> Result<(), ChannelError> {
+        let _one_at_a_time = self.changing.lock().await;
+        let row = self.tenant.get(&CHANNELS, name)?;
+        let mut next = None;
+        if let Some(row) = row
+            && row.grant.is_some()
+            && settings.enabled
+        {
+            next = self.prepare(name, ChannelRow { settings: settings.clone(), ..row }).await?;
+        }
+        self.tenant.submit(actor, ConfigureChannel { channel: name.clone(), settings }).await?;
+        self.swap(name, next);
+        Ok(())
+    }
+
+    /// Makes an installed component live on a channel.
+    ///
+    /// # Errors
+    /// [`ChannelError`]; the old component stays live.
+    pub async fn grant(&self, actor: &str, name: &ChannelName, digest: Digest) -> Result<(), ChannelError> {
+        let _one_at_a_time = self.changing.lock().await;
+        let row = self.tenant.get(&CHANNELS, name)?.ok_or_else(|| ChannelError::Unknown(name.clone()))?;
+        let failed = |source| ChannelError::Connector { channel: name.clone(), source };
+        let prepared = self.connectors.load(digest).await.map_err(failed)?;
+        let grant = grant_of(&prepared);
+        let next = self.prepare(name, ChannelRow { grant: Some(grant.clone()), ..row }).await?;
+        self.tenant.submit(actor, GrantConnector { channel: name.clone(), grant }).await?;
+        self.swap(name, next);
+        Ok(())
+    }
+
+    /// Brings one channel in line with what the core knows of it.
+    ///
+    /// # Errors
+    /// [`ChannelError`]; what was live stays so.
+    pub async fn refresh(&self, name: &ChannelName) -> Result<(), ChannelError> {
+        let _one_at_a_time = self.changing.lock().await;
+        let row = self.tenant.get(&CHANNELS, name)?.ok_or_else(|| ChannelError::Unknown(name.clone()))?;
+        let next = self.prepare(name, row).await?;
+        self.swap(name, next);
+        Ok(())
+    }
+
+    /// A generation for this row; None: the channel does not take part.
+    async fn prepare(&self, name: &ChannelName, row: ChannelRow) -> Result<Option<Arc<LiveChannel>>, ChannelError> {
+        let Some(grant) = row.grant.as_ref().filter(|_| row.settings.enabled) else { return Ok(None) };
+        let prepared =
+            self.connectors.load(grant.digest).await.map_err(|source| ChannelError::Connector { channel: name.clone(), source })?;
+        let settings = serde_json::from_str(&row.settings.settings)
+            .map_err(|error| ChannelError::Settings { channel: name.clone(), problem: error.to_string() })?;
+        let mut secrets = BTreeMap::new();
+        for (credential, fields) in &row.settings.secrets {
+            let mut bound = BTreeMap::new();
+            for (field, secret) in fields {
+                let secret = self.secrets.read(secret).map_err(|source| ChannelError::Secret { channel: name.clone(), source })?;
+                bound.insert(field.clone(), secret);
+            }
+            secrets.insert(credential.clone(), bound);
+        }
+        let options = ChannelOptions {
+            tenant: self.tenant.name().to_owned(),
+            name: name.to_string(),
+            settings,
+            granted_origins: row.settings.origins.clone(),
+            secrets,
+            allow_private_network: row.settings.private_network,
+            limits: CallLimits::default(),
+            quarantine: QuarantineLimits::default(),
+        };
+        let runtime = self
+            .connectors
+            .runtime()
+            .channel(&prepared, options)
+            .map_err(|source| ChannelError::Runtime { channel: name.clone(), source })?;
+        Ok(Some(Arc::new(LiveChannel { name: name.clone(), row, prepared, runtime })))
+    }
+
+    fn swap(&self, name: &ChannelName, next: Option<Arc<LiveChannel>>) {
+        let mut live = LiveChannels::clone(&self.live.load());
+        match next {
+            Some(channel) => live.insert(name.clone(), channel),
+            None => live.remove(name),
+        };
+        self.live.store(Arc::new(live));
+        self.changed.send_modify(|changes| *changes += 1);
+    }
+}
+
+/// The prefix under which rows of one channel lie.
+#[must_use]
+pub fn channel_prefix(name: &ChannelName) -> Vec<u8> {
+    key_bytes(name)
+}

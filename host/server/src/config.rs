@@ -1,0 +1,282 @@
+//! The configuration file: what listens where, where secrets stand, which tenants there are, and (if the operator likes files) their channels and
+//! workflows. `examples/sportello.toml` explains every line. Anything unknown is an error with its line.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use sportello_core::domain::channel::{ChannelSettings, LinkPermission, Policy};
+use sportello_core::ids::ChannelName;
+use thiserror::Error;
+
+use crate::secrets::{SecretSource, Secrets};
+
+/// Why a configuration cannot be used. What runs goes on as it was.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{path}: {source}")]
+    File {
+        /// Which.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is not what is expected; the message shows the line.
+    #[error("{path}: {source}")]
+    Form {
+        /// Which.
+        path: String,
+        /// What is wrong, with the line.
+        source: Box<toml::de::Error>,
+    },
+    /// A value makes no sense.
+    #[error("{path}: {place}: {problem}")]
+    Value {
+        /// The file.
+        path: String,
+        /// The table and key.
+        place: String,
+        /// What is wrong and what to do.
+        problem: String,
+    },
+}
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Config {
+    /// Folder of everything that is kept.
+    pub data: PathBuf,
+    /// What listens where.
+    #[serde(default)]
+    pub listen: Listen,
+    /// Where secrets stand, by name.
+    #[serde(default)]
+    secrets: BTreeMap<String, SecretPlace>,
+    /// Components.
+    #[serde(default)]
+    pub connectors: ConnectorsConfig,
+    /// Tenants by name.
+    pub tenants: BTreeMap<String, TenantConfig>,
+    /// The file itself, for messages and relative paths.
+    #[serde(skip)]
+    pub path: PathBuf,
+}
+
+/// What listens where.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Listen {
+    /// Webhooks, API, live stream, metrics.
+    pub address: SocketAddr,
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        Self { address: SocketAddr::from(([127, 0, 0, 1], 8_470)) }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+enum SecretPlace {
+    Env(String),
+    File(PathBuf),
+    Plain(String),
+}
+
+/// Where components come from.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ConnectorsConfig {
+    /// A folder that is watched: a component put there is installed.
+    pub watch: Option<PathBuf>,
+}
+
+/// A tenant.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TenantConfig {
+    /// Channels by name.
+    #[serde(default)]
+    pub channels: BTreeMap<String, ChannelConfig>,
+    /// Workflow files, or folders of them.
+    #[serde(default)]
+    pub workflows: Vec<PathBuf>,
+}
+
+/// A channel.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ChannelConfig {
+    /// The connector's name.
+    pub connector: String,
+    /// The component to install and grant.
+    pub component: Option<PathBuf>,
+    /// Or the digest of an installed one.
+    pub grant: Option<String>,
+    /// The connector's settings.
+    #[serde(default = "empty_table")]
+    pub settings: toml::Value,
+    /// Origins it may call.
+    #[serde(default)]
+    pub origins: Vec<String>,
+    /// Whether these may lie in private networks.
+    #[serde(default)]
+    pub private_network: bool,
+    /// Credential → field → name of a secret.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, BTreeMap<String, String>>,
+    /// How often it is polled, in seconds; fractions are allowed.
+    pub poll_seconds: Option<f64>,
+    /// A stricter policy than the network's.
+    pub policy: Option<PolicyConfig>,
+    /// Whether it takes part.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+}
+
+/// A stricter policy than the network's.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PolicyConfig {
+    /// `evidence`, `consent`, `forbidden`.
+    #[serde(default = "on_evidence")]
+    pub link: LinkPermission,
+    /// Answer only where one was addressed.
+    #[serde(default)]
+    pub reply_only_summoned: bool,
+    /// Hours a profile is kept after it was seen last.
+    pub profile_hours: Option<u64>,
+    /// Hours content is kept.
+    pub content_hours: Option<u64>,
+}
+
+fn empty_table() -> toml::Value {
+    toml::Value::Table(toml::Table::new())
+}
+
+const fn yes() -> bool {
+    true
+}
+
+const fn on_evidence() -> LinkPermission {
+    LinkPermission::Evidence
+}
+
+impl Config {
+    /// Reads and checks a configuration file.
+    ///
+    /// # Errors
+    /// [`ConfigError`], with file and line.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let shown = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::File { path: shown.clone(), source })?;
+        let mut config: Self = toml::from_str(&text).map_err(|source| ConfigError::Form { path: shown, source: Box::new(source) })?;
+        config.path = path.to_path_buf();
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        for (tenant, settings) in &self.tenants {
+            let place = format!("[tenants.{tenant}]");
+            ChannelName::new(tenant.clone()).map_err(|_| self.value(&place, "a tenant's name has 1 to 64 of a-z, 0-9 and '-'"))?;
+            for (channel, settings) in &settings.channels {
+                let place = format!("[tenants.{tenant}.channels.{channel}]");
+                ChannelName::new(channel.clone()).map_err(|problem| self.value(&place, &problem))?;
+                if settings.component.is_some() && settings.grant.is_some() {
+                    return Err(self.value(&place, "give either component (a file) or grant (the digest of an installed one), not both"));
+                }
+                if settings.poll_seconds.is_some_and(|seconds| !(0.0..=31_536_000.0).contains(&seconds)) {
+                    return Err(self.value(&place, "poll-seconds is between 0 (never) and a year"));
+                }
+                for secret in settings.secrets.values().flat_map(BTreeMap::values) {
+                    if !self.secrets.contains_key(secret) {
+                        let known: Vec<&str> = self.secrets.keys().map(String::as_str).collect();
+                        let nearest = known
+                            .iter()
+                            .max_by(|left, right| strsim::jaro_winkler(left, secret).total_cmp(&strsim::jaro_winkler(right, secret)));
+                        let hint = nearest.map_or_else(String::new, |name| format!("; did you mean {name:?}?"));
+                        return Err(self.value(&place, &format!("there is no secret {secret:?} in [secrets]{hint}")));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn value(&self, place: &str, problem: &str) -> ConfigError {
+        ConfigError::Value { path: self.path.display().to_string(), place: place.to_owned(), problem: problem.to_owned() }
+    }
+
+    /// A path of the file, relative to it.
+    #[must_use]
+    pub fn resolve(&self, path: &Path) -> PathBuf {
+        self.path.parent().map_or_else(|| path.to_path_buf(), |folder| folder.join(path))
+    }
+
+    /// Where the secrets stand.
+    #[must_use]
+    pub fn secrets(&self) -> Secrets {
+        let place = |place: &SecretPlace| match place {
+            SecretPlace::Env(variable) => SecretSource::Environment(variable.clone()),
+            SecretPlace::File(path) => SecretSource::File(self.resolve(path)),
+            SecretPlace::Plain(text) => SecretSource::Plain(text.clone()),
+        };
+        Secrets::new(self.secrets.iter().map(|(name, source)| (name.clone(), place(source))).collect())
+    }
+}
+
+impl ChannelConfig {
+    /// What the core is told of it.
+    #[must_use]
+    pub fn settings(&self) -> ChannelSettings {
+        const HOUR_MS: u64 = 60 * 60 * 1_000;
+        ChannelSettings {
+            connector: self.connector.clone(),
+            settings: serde_json::to_string(&self.settings).unwrap_or_else(|_| "{}".to_owned()),
+            origins: self.origins.clone(),
+            private_network: self.private_network,
+            secrets: self.secrets.clone(),
+            // Checked to be between 0 and a year.
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+            poll_ms: self.poll_seconds.map(|seconds| (seconds * 1_000.0) as u64),
+            policy: self.policy.as_ref().map(|policy| Policy {
+                link: policy.link,
+                reply_only_summoned: policy.reply_only_summoned,
+                profile_ms: policy.profile_hours.map(|hours| hours.saturating_mul(HOUR_MS)),
+                content_ms: policy.content_hours.map(|hours| hours.saturating_mul(HOUR_MS)),
+            }),
+            enabled: self.enabled,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Config, ConfigError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sportello.toml");
+        std::fs::write(&path, text).unwrap();
+        Config::read(&path)
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_line() {
+        let error = read("data = \"d\"\n[tenants.demo]\nchanels = {}\n").unwrap_err().to_string();
+        assert!(error.contains("line 3") && error.contains("chanels"), "{error}");
+    }
+
+    #[test]
+    fn a_secret_that_is_not_there_is_named_with_the_nearest() {
+        let text = "data = \"d\"\n[secrets]\npage-token = { env = \"T\" }\n[tenants.demo.channels.page]\nconnector = \"facebook\"\n\
+                    secrets.page-token.token = \"pagetoken\"\n";
+        let error = read(text).unwrap_err().to_string();
+        assert!(error.contains("[tenants.demo.channels.page]") && error.contains("did you mean \"page-token\""), "{error}");
+    }
+}

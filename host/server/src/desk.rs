@@ -1,0 +1,152 @@
+//! What runs: a host with its tenants. A *desk* is one tenant at work: its channels and workers, its room for deliveries.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sportello_runtime::{Call, ConnectorState, Diagnostic, contract::Level};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::channels::{Channels, LiveChannel};
+use crate::connectors::Connectors;
+use crate::ingress::webhook::DELIVERIES_UNDER_WAY_MAX;
+use crate::metrics::Metrics;
+use crate::secrets::Secrets;
+use crate::tenant::{Tenant, TenantError};
+use crate::workers;
+
+/// The host: every tenant's desk, and what they share.
+pub struct Host {
+    /// Installed components.
+    pub connectors: Arc<Connectors>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    desks: BTreeMap<String, Arc<Desk>>,
+    stopping: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// One tenant at work.
+pub struct Desk {
+    /// The tenant.
+    pub tenant: Arc<Tenant>,
+    /// Its channels.
+    pub channels: Arc<Channels>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Room for deliveries.
+    pub deliveries_under_way: Semaphore,
+}
+
+impl Host {
+    /// A host of these tenants; their granted channels are made live.
+    ///
+    /// # Errors
+    /// The view store's. A channel that cannot be made live is reported and left out.
+    pub async fn new(
+        tenants: Vec<Arc<Tenant>>,
+        connectors: Arc<Connectors>,
+        secrets: Arc<Secrets>,
+    ) -> Result<Arc<Self>, crate::channels::ChannelError> {
+        let metrics = Arc::new(Metrics::default());
+        let mut desks = BTreeMap::new();
+        for tenant in tenants {
+            let channels = Channels::new(Arc::clone(&tenant), Arc::clone(&connectors), Arc::clone(&secrets));
+            for problem in channels.open_all().await? {
+                tracing::error!(tenant = tenant.name(), "{problem}; the channel is not live");
+            }
+            let desk = Desk {
+                tenant: Arc::clone(&tenant),
+                channels,
+                metrics: Arc::clone(&metrics),
+                deliveries_under_way: Semaphore::new(DELIVERIES_UNDER_WAY_MAX),
+            };
+            desks.insert(tenant.name().to_owned(), Arc::new(desk));
+        }
+        Ok(Arc::new(Self { connectors, metrics, desks, stopping: CancellationToken::new(), tasks: TaskTracker::new() }))
+    }
+
+    /// Starts the workers of every tenant.
+    pub fn start_workers(&self) {
+        for desk in self.desks.values() {
+            workers::start(desk, &self.tasks, &self.stopping);
+        }
+        self.tasks.close();
+    }
+
+    /// A tenant's desk.
+    #[must_use]
+    pub fn desk(&self, tenant: &str) -> Option<Arc<Desk>> {
+        self.desks.get(tenant).cloned()
+    }
+
+    /// Every tenant's desk.
+    pub fn desks(&self) -> impl Iterator<Item = &Arc<Desk>> {
+        self.desks.values()
+    }
+
+    /// Fires when the host is to stop.
+    #[must_use]
+    pub fn stopping(&self) -> CancellationToken {
+        self.stopping.clone()
+    }
+
+    /// Stops the workers, lets calls under way finish, and closes every tenant.
+    ///
+    /// # Errors
+    /// What could not be closed; everything acknowledged is durable all the same.
+    pub async fn shut_down(&self) -> Result<(), TenantError> {
+        self.stopping.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        for desk in self.desks.values() {
+            let tenant = Arc::clone(&desk.tenant);
+            // Closing joins threads and fsyncs.
+            tokio::task::spawn_blocking(move || tenant.close()).await.unwrap_or(Ok(()))?;
+        }
+        Ok(())
+    }
+}
+
+impl Desk {
+    /// What a guest is called with right now.
+    pub(crate) fn call(&self, live: &LiveChannel) -> Call {
+        let now = jiff::Timestamp::from_millisecond(self.tenant.now().0).unwrap_or_default();
+        Call { now, seed: fastrand::u64(..), state: Arc::new(StoredState { tenant: Arc::clone(&self.tenant), channel: live.name.clone() }) }
+    }
+
+    /// Passes a guest's messages on to the operator.
+    pub(crate) fn diagnostics(&self, live: &LiveChannel, diagnostics: &[Diagnostic], dropped: u32) {
+        for diagnostic in diagnostics {
+            let message = diagnostic.message.as_str();
+            match diagnostic.level {
+                Level::Debug => tracing::debug!(target: "connector", tenant = self.tenant.name(), channel = %live.name, "{message}"),
+                Level::Info => tracing::info!(target: "connector", tenant = self.tenant.name(), channel = %live.name, "{message}"),
+                Level::Warning => tracing::warn!(target: "connector", tenant = self.tenant.name(), channel = %live.name, "{message}"),
+                Level::Error => tracing::error!(target: "connector", tenant = self.tenant.name(), channel = %live.name, "{message}"),
+            }
+        }
+        if dropped > 0 {
+            tracing::warn!(target: "connector", tenant = self.tenant.name(), channel = %live.name, dropped, "the connector said too much");
+        }
+    }
+}
+
+/// A connector's state as the views hold it.
+struct StoredState {
+    tenant: Arc<Tenant>,
+    channel: sportello_core::ids::ChannelName,
+}
+
+impl ConnectorState for StoredState {
+    fn get(&self, key: &str) -> Option<Vec<u8>> {
+        let key = (self.channel.clone(), key.to_owned());
+        self.tenant.get(&sportello_core::domain::channel::CONNECTOR_STATE, &key).ok().flatten().map(|value| value.bytes)
+    }
+
+    fn key_count(&self) -> usize {
+        let row = self.tenant.get(&sportello_core::domain::channel::CHANNELS, &self.channel).ok().flatten();
+        row.map_or(0, |row| row.state_keys as usize)
+    }
+}

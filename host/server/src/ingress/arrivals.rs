@@ -1,0 +1,144 @@
+//! From a connector's interactions to the core's arrivals: identities resolved to slots, words sealed.
+
+use std::collections::HashMap;
+
+use sportello_core::commands::{Arrival, Author, ProfileNews};
+use sportello_core::domain::interaction::Change;
+use sportello_core::domain::profile::{Identified, PROFILES};
+use sportello_core::ids::ProfileId;
+use sportello_core::time::Timestamp;
+use sportello_journal::JournalError;
+use sportello_runtime::contract::{self, Interaction, Raw, Visibility};
+
+use crate::channels::LiveChannel;
+use crate::tenant::Tenant;
+use crate::tenant::content::{InteractionContent, ProfileContent};
+
+/// Bytes of the platform's own words that are kept with an interaction.
+const RAW_BYTES_MAX: usize = 64 * 1024;
+
+/// Kinds that address the company by their nature.
+const KINDS_THAT_SUMMON: [&str; 5] = ["mention", "direct-message", "review", "email", "desk-visit"];
+
+/// Turns interactions into arrivals. `input` is the body that byte ranges point into.
+pub(crate) fn arrivals(
+    tenant: &Tenant,
+    channel: &LiveChannel,
+    interactions: &[Interaction],
+    input: &[u8],
+) -> Result<Vec<Arrival>, JournalError> {
+    let mut authors = Authors { tenant, channel, seen: HashMap::new() };
+    interactions.iter().map(|interaction| arrival(tenant, channel, &mut authors, interaction, input)).collect()
+}
+
+fn arrival(
+    tenant: &Tenant,
+    channel: &LiveChannel,
+    authors: &mut Authors<'_>,
+    interaction: &Interaction,
+    input: &[u8],
+) -> Result<Arrival, JournalError> {
+    let name = channel.name.as_str();
+    let author = interaction.author.as_ref().map(|profile| authors.resolve(profile)).transpose()?;
+    let slot = tenant.new_slot()?;
+    let sealed = tenant.seal(slot, &content(interaction, input))?;
+    let addressed = interaction.attributes.iter().any(|attribute| attribute.name == "addressed" && attribute.value == "true");
+    Ok(Arrival {
+        identity: tenant.fingerprint("interaction", &[name, &interaction.native_id, &interaction.revision]),
+        subject: tenant.fingerprint("subject", &[name, &interaction.native_id]),
+        change: match interaction.change {
+            contract::Change::Created => Change::Created,
+            contract::Change::Edited => Change::Edited,
+            contract::Change::Deleted => Change::Deleted,
+        },
+        kind: interaction.kind.clone(),
+        author,
+        conversation: tenant.conversation_of(&channel.name, &interaction.conversation.key)?,
+        own: interaction.own,
+        private: interaction.visibility == Visibility::Participants,
+        summons: addressed || interaction.visibility == Visibility::Participants || KINDS_THAT_SUMMON.contains(&interaction.kind.as_str()),
+        in_reply_to: interaction.in_reply_to.as_ref().map(|native_id| tenant.fingerprint("subject", &[name, native_id])),
+        occurred_at: moment(&interaction.occurred_at).unwrap_or_else(|| tenant.now()),
+        slot,
+        sealed,
+    })
+}
+
+fn content(interaction: &Interaction, input: &[u8]) -> InteractionContent {
+    InteractionContent {
+        native_id: interaction.native_id.clone(),
+        revision: interaction.revision.clone(),
+        text: interaction.text.clone(),
+        language: interaction.language.clone(),
+        conversation_key: interaction.conversation.key.clone(),
+        conversation_title: interaction.conversation.title.clone(),
+        conversation_url: interaction.conversation.url.clone(),
+        in_reply_to: interaction.in_reply_to.clone(),
+        attributes: interaction.attributes.iter().map(|attribute| (attribute.name.clone(), attribute.value.clone())).collect(),
+        raw: interaction.raw.as_ref().map(|raw| raw_text(raw, input)),
+    }
+}
+
+fn raw_text(raw: &Raw, input: &[u8]) -> String {
+    let bytes = match raw {
+        Raw::Text(text) => text.as_bytes(),
+        Raw::Input(range) => {
+            let start = (range.start as usize).min(input.len());
+            &input[start..start.saturating_add(range.length as usize).min(input.len())]
+        }
+    };
+    String::from_utf8_lossy(&bytes[..bytes.len().min(RAW_BYTES_MAX)]).into_owned()
+}
+
+/// Milliseconds of an RFC 3339 moment.
+pub(crate) fn moment(text: &str) -> Option<Timestamp> {
+    text.parse::<jiff::Timestamp>().ok().map(|moment| Timestamp(moment.as_millisecond()))
+}
+
+/// The authors of one batch: the same person often speaks several times.
+struct Authors<'a> {
+    tenant: &'a Tenant,
+    channel: &'a LiveChannel,
+    seen: HashMap<ProfileId, ProfileContent>,
+}
+
+impl Authors<'_> {
+    fn resolve(&mut self, profile: &contract::Profile) -> Result<Author, JournalError> {
+        let network = self.channel.network();
+        let content = profile_content(network, profile);
+        let id = self.tenant.profile_of(network, &profile.id)?;
+        if self.seen.get(&id).is_some_and(|seen| *seen == content) {
+            return Ok(Author { profile: id, news: None });
+        }
+        if !self.seen.contains_key(&id)
+            && let Ok(Some(row)) = self.tenant.get(&PROFILES, &id)
+            && let Some(known) = self.tenant.open_sealed::<ProfileContent>(id.slot(), &row.sealed)?
+            && known == content
+        {
+            self.seen.insert(id, content);
+            return Ok(Author { profile: id, news: None });
+        }
+        let mut identifiers = Vec::with_capacity(content.identifiers.len());
+        for (scheme, value) in &content.identifiers {
+            identifiers.push(Identified { scheme: scheme.clone(), identifier: self.tenant.identifier_of(scheme, value)? });
+        }
+        let sealed = self.tenant.seal(id.slot(), &content)?;
+        self.seen.insert(id, content);
+        Ok(Author { profile: id, news: Some(ProfileNews { sealed, identifiers }) })
+    }
+}
+
+fn profile_content(network: &str, profile: &contract::Profile) -> ProfileContent {
+    let mut identifiers = vec![(format!("{network}.id"), profile.id.clone())];
+    if let Some(handle) = &profile.handle {
+        identifiers.push((format!("{network}.handle"), handle.clone()));
+    }
+    identifiers.extend(profile.identifiers.iter().map(|given| (given.scheme.clone(), given.value.clone())));
+    ProfileContent {
+        id: profile.id.clone(),
+        handle: profile.handle.clone(),
+        display_name: profile.display_name.clone(),
+        url: profile.url.clone(),
+        identifiers,
+    }
+}

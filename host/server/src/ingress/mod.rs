@@ -1,0 +1,6 @@
+//! How things come in: a connector's output becomes one command.
+
+pub mod arrivals;
+pub mod contacts;
+pub mod take_in;
+pub mod webhook;

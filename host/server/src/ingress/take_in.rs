@@ -1,0 +1,77 @@
+//! Submitting what a connector brought, and what to do when somebody in it is being erased at the same moment.
+
+use std::time::Duration;
+
+use sportello_core::commands::{Accepted, Ingest};
+use sportello_core::domain::channel::{Source, StateWrite};
+use sportello_core::ids::DeliveryId;
+use sportello_core::refusal::Refusal;
+use sportello_journal::JournalError;
+use sportello_runtime::contract::Interaction;
+use thiserror::Error;
+
+use crate::channels::LiveChannel;
+use crate::ingress::arrivals::arrivals;
+use crate::tenant::{SubmitError, Tenant};
+
+/// How often an ingest is prepared anew because an author was erased meanwhile.
+const ERASURE_RETRIES_MAX: u32 = 20;
+/// How long the erasing worker is given between two tries.
+const ERASURE_PAUSE: Duration = Duration::from_millis(50);
+
+/// Why nothing was taken in.
+#[derive(Debug, Error)]
+pub enum TakeInError {
+    /// The key slots.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// Refused, overloaded or stopped.
+    #[error(transparent)]
+    Submit(#[from] SubmitError),
+}
+
+/// What one call of a connector gave.
+pub(crate) struct Brought<'a> {
+    pub(crate) interactions: &'a [Interaction],
+    /// The body that byte ranges point into.
+    pub(crate) input: &'a [u8],
+    pub(crate) cursor: Option<(Source, Option<String>)>,
+    pub(crate) state_writes: &'a [sportello_runtime::StateWrite],
+    pub(crate) replayed: Option<DeliveryId>,
+}
+
+/// Takes all of it in, durably, or nothing.
+pub(crate) async fn take_in(tenant: &Tenant, channel: &LiveChannel, brought: &Brought<'_>) -> Result<Accepted, TakeInError> {
+    let actor = format!("channel:{}", channel.name);
+    let mut tries = 0;
+    loop {
+        let prepared = arrivals(tenant, channel, brought.interactions, brought.input);
+        let outcome = match prepared {
+            Ok(arrivals) => {
+                let command = Ingest {
+                    channel: channel.name.clone(),
+                    arrivals,
+                    cursor: brought.cursor.clone(),
+                    state_writes: brought.state_writes.iter().map(state_write).collect(),
+                    replayed: brought.replayed,
+                };
+                tenant.submit(&actor, command).await.map_err(TakeInError::from)
+            }
+            Err(error) => Err(error.into()),
+        };
+        let erased_meanwhile = matches!(
+            outcome,
+            Err(TakeInError::Submit(SubmitError::Refused(Refusal::ProfileErased(_)))
+                | TakeInError::Journal(JournalError::SlotErased { .. }))
+        );
+        if !erased_meanwhile || tries == ERASURE_RETRIES_MAX {
+            return outcome;
+        }
+        tries += 1;
+        tokio::time::sleep(ERASURE_PAUSE).await;
+    }
+}
+
+fn state_write(write: &sportello_runtime::StateWrite) -> StateWrite {
+    StateWrite { key: write.key.clone(), value: write.value.clone() }
+}

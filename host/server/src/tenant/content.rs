@@ -1,0 +1,95 @@
+//! What is sealed: the words and names the core never sees.
+//!
+//! Stored as JSON inside the seal: it is read far less often than the core's rows, by programs that may be newer than the one that wrote it.
+
+use serde::{Deserialize, Serialize};
+
+/// A profile's names.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProfileContent {
+    /// The platform's id.
+    pub id: String,
+    /// The name behind the `@`, or the wiki's user name.
+    pub handle: Option<String>,
+    /// What they call themselves.
+    pub display_name: Option<String>,
+    /// Where the profile can be seen.
+    pub url: Option<String>,
+    /// (scheme, value) of everything it can be recognised by.
+    pub identifiers: Vec<(String, String)>,
+}
+
+/// An interaction's words and everything else of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InteractionContent {
+    /// The platform's id of the thing.
+    pub native_id: String,
+    /// Which version of it.
+    pub revision: String,
+    /// The words.
+    pub text: Option<String>,
+    /// Their language, where the platform says.
+    pub language: Option<String>,
+    /// The key of the thread, as the connector chose it.
+    pub conversation_key: String,
+    /// The thread's title.
+    pub conversation_title: Option<String>,
+    /// Where the thread can be seen.
+    pub conversation_url: Option<String>,
+    /// The native id of what it answers.
+    pub in_reply_to: Option<String>,
+    /// Named extras.
+    pub attributes: Vec<(String, String)>,
+    /// The platform's own words, cut to 64 KiB.
+    pub raw: Option<String>,
+}
+
+/// A contact's record.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContactContent {
+    /// The CRM's id.
+    pub id: String,
+    /// The CRM's version.
+    pub version: String,
+    /// What the CRM calls them.
+    pub display_name: Option<String>,
+    /// (scheme, value) of everything they can be recognised by.
+    pub identifiers: Vec<(String, String)>,
+    /// Named extras.
+    pub attributes: Vec<(String, String)>,
+}
+
+/// An effect's words and address.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EffectContent {
+    /// The words.
+    pub text: String,
+    /// A heading, where the action has one.
+    pub subject: Option<String>,
+    /// The key of the thread a reply goes to.
+    pub conversation_key: Option<String>,
+    /// The native id of what it answers.
+    pub in_reply_to: Option<String>,
+    /// The CRM's id of the contact an activity is about.
+    pub contact: Option<String>,
+}
+
+/// The platform's receipt.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReceiptContent {
+    /// The platform's id of what came to be.
+    pub native_id: String,
+    /// Where it can be seen.
+    pub url: Option<String>,
+}
+
+/// A parked delivery.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryContent {
+    /// Query parameters.
+    pub query: Vec<(String, String)>,
+    /// Headers as the guest was given them.
+    pub headers: Vec<(String, String)>,
+    /// The body, base64.
+    pub body: String,
+}

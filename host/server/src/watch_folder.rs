@@ -1,0 +1,78 @@
+//! The watched folder: a component put there is installed, nothing more. What is wrong with a file is said, and changes nothing.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use notify::{RecursiveMode, Watcher as _};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::connectors::install_command;
+use crate::desk::Host;
+
+/// How often the folder is looked at even if the system reports nothing (network file systems do not).
+const LOOK_AT_LEAST_EVERY: Duration = Duration::from_secs(10);
+/// A file is taken once it has not changed for this long: a copy may be under way.
+const SETTLED_FOR: Duration = Duration::from_millis(300);
+
+/// Installs what is put into `folder` until the host stops.
+pub(crate) async fn run(host: Arc<Host>, folder: PathBuf, stopping: CancellationToken) {
+    let changed = Arc::new(Notify::new());
+    let signal = Arc::clone(&changed);
+    let watcher = notify::recommended_watcher(move |_| signal.notify_one())
+        .and_then(|mut watcher| watcher.watch(&folder, RecursiveMode::NonRecursive).map(|()| watcher));
+    if let Err(error) = &watcher {
+        tracing::warn!(folder = %folder.display(), %error, "the folder cannot be watched; it is looked at every ten seconds");
+    }
+    let mut seen = HashMap::new();
+    loop {
+        let unsettled = look(&host, &folder, &mut seen).await;
+        let pause = if unsettled { SETTLED_FOR } else { LOOK_AT_LEAST_EVERY };
+        tokio::select! {
+            () = stopping.cancelled() => return,
+            () = changed.notified() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+/// Installs every file that is new and settled; tells whether one is still changing.
+async fn look(host: &Host, folder: &Path, seen: &mut HashMap<PathBuf, (SystemTime, u64)>) -> bool {
+    let mut unsettled = false;
+    let Ok(entries) = std::fs::read_dir(folder) else { return false };
+    for path in entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|extension| extension == "wasm")) {
+        let Ok(metadata) = path.metadata() else { continue };
+        let stamp = (metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH), metadata.len());
+        if seen.get(&path) == Some(&stamp) {
+            continue;
+        }
+        if stamp.0.elapsed().is_ok_and(|age| age < SETTLED_FOR) {
+            unsettled = true;
+            continue;
+        }
+        install(host, &path).await;
+        seen.insert(path, stamp);
+    }
+    unsettled
+}
+
+async fn install(host: &Host, path: &Path) {
+    let shown = path.display();
+    let bytes = match tokio::fs::read(path).await {
+        Ok(bytes) => bytes,
+        Err(error) => return tracing::error!(file = %shown, %error, "a component cannot be read"),
+    };
+    match host.connectors.install(&bytes).await {
+        Ok(prepared) => {
+            for desk in host.desks() {
+                if let Err(error) = desk.tenant.submit("watched-folder", install_command(&prepared)).await {
+                    tracing::error!(file = %shown, tenant = desk.tenant.name(), %error, "an installation could not be recorded");
+                }
+            }
+            tracing::info!(file = %shown, connector = prepared.label(), digest = %prepared.digest(), "installed; grant it to a channel to make it live");
+        }
+        Err(error) => tracing::error!(file = %shown, %error, "a component was not installed; nothing has changed"),
+    }
+}

@@ -1,0 +1,87 @@
+//! Workers: what happens without anybody asking. Each reads lists that the core keeps (effects due, timers due, look-ups pending…), does what
+//! is slow or needs words, and answers with commands. So a worker has no memory of its own: after a crash the lists say what is left.
+
+mod effects;
+mod erasure;
+mod evaluate;
+mod look_up;
+mod poll;
+mod timers;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sportello_core::time::Timestamp;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::desk::Desk;
+
+/// The longest a worker rests without looking at its list.
+const REST_MAX: Duration = Duration::from_secs(1);
+
+pub(crate) fn start(desk: &Arc<Desk>, tasks: &TaskTracker, stopping: &CancellationToken) {
+    tasks.spawn(effects::run(Arc::clone(desk), stopping.clone()));
+    tasks.spawn(erasure::run(Arc::clone(desk), stopping.clone()));
+    tasks.spawn(evaluate::run(Arc::clone(desk), stopping.clone()));
+    tasks.spawn(look_up::run(Arc::clone(desk), stopping.clone()));
+    tasks.spawn(poll::run(Arc::clone(desk), stopping.clone()));
+    tasks.spawn(timers::run(Arc::clone(desk), stopping.clone()));
+}
+
+/// When a worker looks at its list again: something became durable, or a moment came.
+pub(crate) struct Rest {
+    durable: watch::Receiver<u64>,
+    stopping: CancellationToken,
+}
+
+impl Rest {
+    pub(crate) fn new(desk: &Desk, stopping: CancellationToken) -> Self {
+        Self { durable: desk.tenant.watch_durable(), stopping }
+    }
+
+    /// Rests until something changes, or `until`. False: the host stops.
+    pub(crate) async fn until(&mut self, now: Timestamp, until: Option<Timestamp>) -> bool {
+        let pause = until.map_or(REST_MAX, |until| Duration::from_millis(until.ms_since(now).max(1)).min(REST_MAX));
+        tokio::select! {
+            () = self.stopping.cancelled() => false,
+            changed = self.durable.changed() => changed.is_ok(),
+            () = tokio::time::sleep(pause) => true,
+        }
+    }
+
+    /// Rests a while whatever happens. False: the host stops.
+    pub(crate) async fn pause(&self, pause: Duration) -> bool {
+        tokio::select! {
+            () = self.stopping.cancelled() => false,
+            () = tokio::time::sleep(pause) => true,
+        }
+    }
+
+    pub(crate) fn stopping(&self) -> bool {
+        self.stopping.is_cancelled()
+    }
+}
+
+/// Doubling pauses with jitter: `first` × 2^failures, at most `longest`, between half of that and all of it.
+pub(crate) fn backoff(failures: u32, first: Duration, longest: Duration) -> Duration {
+    let full = first.saturating_mul(2_u32.saturating_pow(failures.min(20))).min(longest);
+    full.mul_f64(0.5 + fastrand::f64() / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn backoff_doubles_stays_below_its_limit_and_is_never_nothing() {
+        let first = Duration::from_secs(1);
+        let longest = Duration::from_secs(60);
+        for failures in 0..40 {
+            let pause = backoff(failures, first, longest);
+            assert!(pause >= first / 2 && pause <= longest, "{failures} failures: {pause:?}");
+        }
+        assert!(backoff(10, first, longest) >= longest / 2);
+    }
+}
