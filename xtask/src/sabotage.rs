@@ -29,17 +29,17 @@ const PROMISES: &[Promise] = &[
     Promise {
         name: "ack-before-fsync",
         broken: "the journal acknowledges a record before it is on disk",
-        guards: "package(sportello-journal)",
+        guards: "package(sportello-journal) and binary(failing_disk)",
     },
     Promise {
         name: "skip-slot-overwrite",
         broken: "erasing a key leaves its bytes in the slot file",
-        guards: "package(sportello-journal)",
+        guards: "package(sportello-journal) and binary(key_slots)",
     },
     Promise {
         name: "cursor-before-rows",
         broken: "the views' cursor is stored before the rows it stands for",
-        guards: "package(sportello-views)",
+        guards: "package(sportello-views) and (binary(kill) or binary(damage))",
     },
     Promise {
         name: "lift-guest-limit",
@@ -55,7 +55,7 @@ const PROMISES: &[Promise] = &[
     Promise {
         name: "forget-effect-started",
         broken: "an effect is called without `effect.started` being durable",
-        guards: "package(sportello-core) or package(sportello-server)",
+        guards: "package(sportello-server)",
     },
     Promise { name: "apply-twice", broken: "a record's events are applied a second time", guards: "package(sportello-server)" },
 ];
