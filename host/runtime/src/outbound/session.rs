@@ -1,0 +1,288 @@
+//! Sessions: what a log-in brought, who waits for it, and when it may be tried again.
+//!
+//! A [`SessionSlot`] belongs to a channel's credential with its present definition and secrets, and lives as long as any generation of the
+//! channel uses it: a swap of connectors keeps the session. It is in memory only. Its life:
+//!
+//! ```text
+//! empty ──obtain──► logging in ──► live ──401, renew, lifetime──► empty
+//!   ▲                   │
+//!   └── paused ◄─ failed┘         (1 s, 2 s, 4 s … up to 5 min after a refusal, 10 s after an unreachable server)
+//! ```
+//!
+//! One log-in serves everybody who waits; it runs in a task of its own, so that a call that is cut off does not take it along. Log-ins that
+//! succeed are limited too: a connector that renews all the time would look like an attack to the platform.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use http::header::HeaderValue;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
+
+use super::cookie::Jar;
+use super::credential::{BoundCredential, Rendered};
+use super::failure::Failure;
+use super::redact::Redactor;
+use super::window::Window;
+use crate::Secret;
+
+/// The first pause after a failed log-in; it doubles with every further failure.
+pub const LOGIN_PAUSE_MIN: Duration = Duration::from_secs(1);
+/// The longest pause after the platform refused a log-in: platforms slow down or lock whoever keeps trying a wrong password.
+pub const LOGIN_PAUSE_AFTER_REFUSAL_MAX: Duration = Duration::from_secs(300);
+/// The longest pause after a log-in got no answer.
+pub const LOGIN_PAUSE_UNREACHABLE_MAX: Duration = Duration::from_secs(10);
+/// At most so many log-ins of one credential …
+pub const LOGINS_MAX: u32 = 6;
+/// … in this time.
+pub const LOGINS_PERIOD: Duration = Duration::from_secs(60);
+/// Cookie values shorter than this are not redacted: they are flags and numbers, found in innocent places.
+const COOKIE_REDACTED_BYTES_MIN: usize = 12;
+/// What a caller whose time is over while others log in is told to wait.
+const RETRY_WHILE_LOGGING_IN: Duration = Duration::from_secs(1);
+
+/// A session that was logged in.
+pub(super) struct Session {
+    /// The credential's placements, filled.
+    pub(super) rendered: Vec<Rendered>,
+    /// None: the session keeps no cookies.
+    jar: Option<Mutex<Jar>>,
+    /// Texts that must not be seen, without the cookies.
+    secrets: Vec<Secret>,
+    redactor: Mutex<Redactor>,
+    pub(super) born: Instant,
+    expires: Option<Instant>,
+}
+
+impl Session {
+    /// Fills the placements with what was captured. The error names the placement that cannot be filled.
+    pub(super) fn new(
+        credential: &BoundCredential,
+        captured: &BTreeMap<String, Secret>,
+        jar: Option<Jar>,
+        lifetime: Option<Duration>,
+    ) -> Result<Self, String> {
+        let born = Instant::now();
+        let expires = lifetime.and_then(|lifetime| born.checked_add(lifetime));
+        let rendered = credential.render(captured)?;
+        let mut secrets: Vec<_> = captured.values().filter(|value| !credential.is_plain(value.expose())).cloned().collect();
+        secrets.extend(rendered.iter().flat_map(|rendered| rendered.secrets.iter().cloned()));
+        let session = Self { rendered, jar: jar.map(Mutex::new), secrets, redactor: Mutex::new(Redactor::new([])), born, expires };
+        session.rebuild_redactor(credential);
+        Ok(session)
+    }
+
+    /// The `Cookie` header for a request to `path`.
+    pub(super) fn cookies(&self, path: &str, now: Instant) -> Option<HeaderValue> {
+        self.jar.as_ref().and_then(|jar| lock(jar).header(path, now))
+    }
+
+    /// Keeps the cookies of an answer to a request for `path`.
+    pub(super) fn take_cookies<'a>(
+        &self,
+        credential: &BoundCredential,
+        headers: impl IntoIterator<Item = &'a HeaderValue>,
+        path: &str,
+        now: Instant,
+    ) {
+        let secure = credential.origin.as_ref().is_some_and(super::Origin::is_secure);
+        let Some(jar) = &self.jar else { return };
+        let changed = lock(jar).take(headers, path, secure, now);
+        if changed {
+            self.rebuild_redactor(credential);
+        }
+    }
+
+    /// Finds the session's secrets.
+    pub(super) fn redactor(&self) -> Redactor {
+        lock(&self.redactor).clone()
+    }
+
+    fn rebuild_redactor(&self, credential: &BoundCredential) {
+        let jar = self.jar.as_ref().map(lock);
+        let cookies = jar.iter().flat_map(|jar| jar.values());
+        let cookies = cookies.filter(|value| value.len() >= COOKIE_REDACTED_BYTES_MIN && !credential.is_plain(value));
+        let redactor = Redactor::new(self.secrets.iter().map(Secret::expose).chain(cookies));
+        *lock(&self.redactor) = redactor;
+    }
+
+    fn is_over(&self, now: Instant) -> bool {
+        self.expires.is_some_and(|expires| expires <= now)
+    }
+}
+
+/// Why a log-in brought no session. The texts hold no secret.
+#[derive(Debug, Clone)]
+pub(super) enum LoginFailure {
+    /// The platform said no, or said something the recipe does not expect.
+    Refused(String),
+    /// No answer, or the platform is out of order: the credential may be good.
+    Unreachable(String),
+}
+
+type Outcome = Result<Arc<Session>, (LoginFailure, Duration)>;
+
+/// Where the session of one credential stands.
+pub(super) struct SessionSlot {
+    state: Mutex<State>,
+}
+
+struct State {
+    phase: Phase,
+    logins: Window,
+    /// Failures since the last success.
+    failures: u32,
+    /// The last failure, and until when nothing is tried.
+    pause: Option<(Instant, LoginFailure)>,
+}
+
+enum Phase {
+    Empty,
+    LoggingIn(watch::Receiver<Option<Outcome>>),
+    Live(Arc<Session>),
+}
+
+impl SessionSlot {
+    pub(super) fn new() -> Self {
+        let logins = Window::new(LOGINS_MAX, LOGINS_PERIOD);
+        Self { state: Mutex::new(State { phase: Phase::Empty, logins, failures: 0, pause: None }) }
+    }
+
+    /// The live session, or a new one from `log_in`, which is started at most once for all who wait. `name` is the credential's.
+    pub(super) async fn obtain<F>(
+        self: &Arc<Self>,
+        name: &str,
+        deadline: Instant,
+        log_in: impl FnOnce() -> F,
+    ) -> Result<Arc<Session>, Failure>
+    where
+        F: Future<Output = Result<Session, LoginFailure>> + Send + 'static,
+    {
+        let mut outcome = match self.join_or_start(name, log_in)? {
+            Joined::Live(session) => return Ok(session),
+            Joined::Waiting(outcome) => outcome,
+        };
+        let waited = timeout_at(deadline, outcome.wait_for(Option::is_some)).await.map(|settled| settled.map(|settled| settled.clone()));
+        let settled = match waited {
+            Ok(Ok(settled)) => settled,
+            // The task died (it panicked, or the process shuts down): whoever comes next may start another one.
+            Ok(Err(_)) => {
+                let mut state = lock(&self.state);
+                if matches!(&state.phase, Phase::LoggingIn(current) if current.same_channel(&outcome)) {
+                    state.phase = Phase::Empty;
+                }
+                None
+            }
+            Err(_) => None,
+        };
+        match settled {
+            Some(Ok(session)) => Ok(session),
+            Some(Err((failure, pause))) => Err(as_failure(name, &failure, pause)),
+            None => Err(Failure::Limit { after: RETRY_WHILE_LOGGING_IN, reason: format!("credential {name}: its log-in is not done yet") }),
+        }
+    }
+
+    fn join_or_start<F>(self: &Arc<Self>, name: &str, log_in: impl FnOnce() -> F) -> Result<Joined, Failure>
+    where
+        F: Future<Output = Result<Session, LoginFailure>> + Send + 'static,
+    {
+        let now = Instant::now();
+        let mut state = lock(&self.state);
+        match &state.phase {
+            Phase::Live(session) if !session.is_over(now) => return Ok(Joined::Live(Arc::clone(session))),
+            Phase::LoggingIn(outcome) => return Ok(Joined::Waiting(outcome.clone())),
+            Phase::Live(_) | Phase::Empty => {}
+        }
+        if let Some((until, failure)) = &state.pause
+            && *until > now
+        {
+            return Err(as_failure(name, failure, *until - now));
+        }
+        let wait = state.logins.wait(now);
+        if !wait.is_zero() {
+            return Err(Failure::Limit { after: wait, reason: format!("credential {name} logs in too often") });
+        }
+        state.logins.charge(now);
+        let (sender, outcome) = watch::channel(None);
+        state.phase = Phase::LoggingIn(outcome.clone());
+        drop(state);
+        let slot = Arc::clone(self);
+        let running = log_in();
+        tokio::spawn(async move {
+            let settled = slot.settle(running.await);
+            // Nobody may be waiting any more.
+            let _ = sender.send(Some(settled));
+        });
+        Ok(Joined::Waiting(outcome))
+    }
+
+    fn settle(&self, outcome: Result<Session, LoginFailure>) -> Outcome {
+        let mut state = lock(&self.state);
+        match outcome {
+            Ok(session) => {
+                let session = Arc::new(session);
+                state.phase = Phase::Live(Arc::clone(&session));
+                state.failures = 0;
+                state.pause = None;
+                Ok(session)
+            }
+            Err(failure) => {
+                state.phase = Phase::Empty;
+                let longest = match failure {
+                    LoginFailure::Refused(_) => LOGIN_PAUSE_AFTER_REFUSAL_MAX,
+                    LoginFailure::Unreachable(_) => LOGIN_PAUSE_UNREACHABLE_MAX,
+                };
+                let pause = LOGIN_PAUSE_MIN.saturating_mul(1 << state.failures.min(16)).min(longest);
+                state.failures = state.failures.saturating_add(1);
+                state.pause = Some((Instant::now() + pause, failure.clone()));
+                Err((failure, pause))
+            }
+        }
+    }
+
+    /// Gives `session` up if it is still the current one: of many calls that find it expired, one drops it.
+    pub(super) fn drop_session(&self, session: &Arc<Session>) {
+        let mut state = lock(&self.state);
+        if matches!(&state.phase, Phase::Live(current) if Arc::ptr_eq(current, session)) {
+            state.phase = Phase::Empty;
+        }
+    }
+
+    /// Gives the current session up, whichever it is. A log-in under way is left alone: it brings a new one.
+    pub(super) fn renew(&self) {
+        let mut state = lock(&self.state);
+        if matches!(state.phase, Phase::Live(_)) {
+            state.phase = Phase::Empty;
+        }
+    }
+
+    /// The current session without logging in.
+    pub(super) fn current(&self) -> Option<Arc<Session>> {
+        match &lock(&self.state).phase {
+            Phase::Live(session) => Some(Arc::clone(session)),
+            _ => None,
+        }
+    }
+}
+
+enum Joined {
+    Live(Arc<Session>),
+    Waiting(watch::Receiver<Option<Outcome>>),
+}
+
+fn as_failure(name: &str, failure: &LoginFailure, pause: Duration) -> Failure {
+    match failure {
+        LoginFailure::Refused(reason) => Failure::Credential {
+            credential: name.to_owned(),
+            reason: format!("{reason} (the next log-in is tried in {} s at the earliest)", pause.as_secs_f32().ceil()),
+        },
+        LoginFailure::Unreachable(reason) => Failure::Limit { after: pause, reason: format!("credential {name}: {reason}") },
+    }
+}
+
+/// A panic while one of these locks was held leaves nothing half done: every change under them is one assignment or a whole value.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,77 @@
+//! How often something may happen: at most so many times in every so many seconds.
+//!
+//! A sliding window that remembers the moments, not a bucket that refills: a bucket lets through twice its size around a boundary, and the
+//! platform that counts would be right.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// The largest number of times a window can be asked to remember; 16 bytes each.
+pub const WINDOW_TIMES_MAX: u32 = 100_000;
+
+/// At most `times` in every `period`.
+#[derive(Debug)]
+pub(super) struct Window {
+    times: usize,
+    period: Duration,
+    moments: VecDeque<Instant>,
+}
+
+impl Window {
+    /// `times` is at most [`WINDOW_TIMES_MAX`] (more is cut to it) and at least one.
+    pub(super) fn new(times: u32, period: Duration) -> Self {
+        Self { times: times.clamp(1, WINDOW_TIMES_MAX) as usize, period, moments: VecDeque::new() }
+    }
+
+    /// How long to wait until there is room; zero if there is.
+    pub(super) fn wait(&mut self, now: Instant) -> Duration {
+        while self.moments.front().is_some_and(|first| now.saturating_duration_since(*first) >= self.period) {
+            self.moments.pop_front();
+        }
+        if self.moments.len() < self.times {
+            return Duration::ZERO;
+        }
+        // The window is over-full where something was charged without asking: room comes when enough have left.
+        let leaver = self.moments[self.moments.len() - self.times];
+        (leaver + self.period).saturating_duration_since(now)
+    }
+
+    /// Notes that it happened. Whoever must not be refused charges without asking [`Window::wait`].
+    pub(super) fn charge(&mut self, now: Instant) {
+        if self.moments.len() < 2 * self.times {
+            self.moments.push_back(now);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn never_more_than_the_limit_in_any_window() {
+        let start = Instant::now();
+        let at = |milliseconds| start + Duration::from_millis(milliseconds);
+        let mut window = Window::new(2, Duration::from_secs(1));
+        for milliseconds in [900, 950] {
+            assert_eq!(window.wait(at(milliseconds)), Duration::ZERO);
+            window.charge(at(milliseconds));
+        }
+        assert_eq!(window.wait(at(1000)), Duration::from_millis(900));
+        assert_eq!(window.wait(at(1899)), Duration::from_millis(1));
+        assert_eq!(window.wait(at(1900)), Duration::ZERO);
+        window.charge(at(1900));
+        assert_eq!(window.wait(at(1900)), Duration::from_millis(50));
+    }
+
+    #[test]
+    fn what_may_not_be_refused_is_counted_nevertheless() {
+        let start = Instant::now();
+        let mut window = Window::new(1, Duration::from_secs(1));
+        window.charge(start);
+        window.charge(start + Duration::from_millis(100));
+        assert_eq!(window.wait(start + Duration::from_millis(200)), Duration::from_millis(900));
+    }
+}
