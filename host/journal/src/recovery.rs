@@ -48,7 +48,8 @@ pub(crate) fn recover(disk: &dyn Disk, folder: &Path) -> Result<Recovered, Journ
     if let Some(cut_bytes) = walked.torn_bytes {
         torn = Some(TornTail { segment: entry.path.clone(), offset: walked.end as u64, bytes: cut_bytes });
     }
-    make_durable(file.as_ref(), &bytes, &walked).map_err(JournalError::io("recovering", &entry.path))?;
+    let recovered = make_durable(file.as_ref(), &bytes, &walked).and_then(|()| disk.sync_folder(folder));
+    recovered.map_err(JournalError::io("recovering", &entry.path))?;
     let active = Active {
         file,
         path: entry.path.clone(),
@@ -62,7 +63,8 @@ pub(crate) fn recover(disk: &dyn Disk, folder: &Path) -> Result<Recovered, Journ
 /// Makes sure that what was found is on the disk, and that what is cut off is not.
 ///
 /// After a failed fsync the kernel may hold pages that it counts as clean and that never reached the disk: reading shows them,
-/// and fsync does nothing for them. So every record that no later one proves durable is written again.
+/// and fsync does nothing for them. So every record that no later one proves durable is written again, and the header when there is
+/// no proof for it. The segment's name may be in memory only, too: the caller syncs the folder.
 fn make_durable(file: &dyn DiskFile, bytes: &[u8], walked: &Walked) -> std::io::Result<()> {
     if walked.torn_bytes.is_some() {
         file.set_length(walked.end as u64)?;
@@ -134,7 +136,7 @@ struct Walked {
     hash: Hash,
     /// Where the records end.
     end: usize,
-    /// Where the first record starts that no later one proves durable.
+    /// From where on nothing proves the bytes durable: a record, or 0 for the header.
     unproven: usize,
     /// What follows the end and is not zeros, without trailing zeros.
     torn_bytes: Option<u64>,
@@ -167,9 +169,10 @@ fn walk(bytes: &[u8], entry: &mut SegmentEntry) -> Result<Walked, JournalError> 
         refuse_damage(bytes, offset, next, &path)?;
         Some(meaningful(rest))
     };
-    let mut unproven = HEADER_BYTES;
+    let mut unproven = 0;
     let mut sequence = header.first;
     while sequence <= proven && unproven < offset {
+        unproven = unproven.max(HEADER_BYTES);
         unproven += format::claimed(&bytes[unproven..]).0;
         sequence = sequence.next();
     }

@@ -93,6 +93,9 @@ const CHUNK_SLOTS_MAX: u32 = 1 << 20;
 /// Bytes read at a time while the file is opened.
 const READ_BYTES: usize = 1 << 20;
 
+/// Rows that no fsync since proves durable are among this many at the end: a new chunk's fsync proves all chunks before it.
+const UNPROVEN_ROWS: u64 = 2 * CHUNK_SLOTS_MAX as u64;
+
 /// What came out of a sealed item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unsealed {
@@ -162,10 +165,17 @@ impl KeySlots {
             Some(given_out) => given_out,
             None => rows,
         };
+        if header.mark == 0 {
+            // As with the newest rows, see `read_rows`.
+            file.write_all_at(header.encode().as_slice(), 0).map_err(JournalError::io("recovering", path))?;
+        }
         let mut table = Table { given_out, made: rows, ahead: Vec::new(), marked: header.mark != 0, index: HashMap::new() };
         read_rows(file.as_ref(), path, rows, &mut table)?;
         // What a killed process wrote may still be in memory only; from here on it counts as durable.
         file.sync_all().map_err(JournalError::io("syncing", path))?;
+        if let Some(folder) = path.parent() {
+            disk.sync_folder(folder).map_err(JournalError::io("syncing the folder", folder))?;
+        }
         Ok(Self {
             path: path.to_owned(),
             file,
@@ -402,6 +412,9 @@ impl Drop for KeySlots {
 }
 
 /// Fills the index, and keeps the keys that were made ahead and not given out.
+///
+/// Without the mark of a clean close the newest rows are written again: after a failed fsync the kernel may count as clean what never
+/// reached the disk, and would not sync it.
 fn read_rows(file: &dyn DiskFile, path: &Path, rows: u64, table: &mut Table) -> Result<(), JournalError> {
     let mut buffer = Zeroizing::new(vec![0; READ_BYTES]);
     let mut slot = 1;
@@ -423,6 +436,10 @@ fn read_rows(file: &dyn DiskFile, path: &Path, rows: u64, table: &mut Table) -> 
                 table.ahead.push(key);
             }
             slot += 1;
+        }
+        if !table.marked && slot > rows.saturating_sub(UNPROVEN_ROWS) {
+            let start = row_offset(slot) - (whole * ROW_BYTES) as u64;
+            file.write_all_at(&buffer[..whole * ROW_BYTES], start).map_err(JournalError::io("recovering", path))?;
         }
     }
     // Slots are found in `ahead` by their place from its end, so it must be whole.

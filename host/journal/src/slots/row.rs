@@ -82,9 +82,6 @@ pub(super) fn open_or_create(disk: &dyn Disk, path: &Path) -> Result<(Box<dyn Di
         file.write_all_at(header.encode().as_slice(), 0).map_err(io("writing"))?;
         file.set_length(HEADER_BYTES as u64).map_err(io("writing"))?;
         file.sync_all().map_err(io("syncing"))?;
-        if let Some(folder) = path.parent() {
-            disk.sync_folder(folder).map_err(JournalError::io("syncing the folder", folder))?;
-        }
         return Ok((file, header));
     }
     let header = Header::decode(&bytes, path)?;
