@@ -1,1 +1,92 @@
-//! Facebook Pages.
+//! Facebook Pages: what is written on a page comes in by webhook, answers go out as comments.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `delivery.rs` | the envelope of a delivery: entries, changes, messages, and where each stands in the body |
+//! | `feed.rs` | posts, comments, reactions, mentions, ratings |
+//! | `messaging.rs` | private messages |
+//! | `scalar.rs` | ids and times as the platform writes them |
+//! | `graph.rs` | requests to the Graph API, and what its errors mean |
+//! | `publish.rs`, `find.rs` | the reply, and looking whether it is there |
+//!
+//! What the platform promises and what it can't stands in README.md.
+
+mod delivery;
+mod feed;
+mod find;
+mod graph;
+mod messaging;
+mod publish;
+mod scalar;
+mod settings;
+
+use sportello_sdk::*;
+
+pub use settings::Settings;
+
+/// The name of the credential that holds the app's secret.
+const APP_SECRET: &str = "app-secret";
+/// The name of the credential that holds the token written into the app's webhook settings.
+const VERIFY_TOKEN: &str = "verify-token";
+/// How long a comment of ours may take to become visible to a look.
+const SETTLING_SECONDS: u32 = 60;
+
+/// The connector.
+pub struct Facebook;
+
+impl Description for Facebook {
+    type Settings = Settings;
+
+    fn describe() -> Manifest {
+        Manifest::channel("facebook", env!("CARGO_PKG_VERSION"), "facebook")
+            .summary("A Facebook page: posts, comments, mentions, ratings and messages in, replies out")
+            .settings_schema(include_str!("../settings.schema.json"))
+            .credential(Credential::signing(APP_SECRET, "verifies that deliveries come from Facebook"))
+            .credential(Credential::signing(VERIFY_TOKEN, "answers Facebook's check of the webhook's address"))
+            .credential(Credential::bearer("page-token", "posts replies and reads the comments of the page", Origin::setting("/graph-url")))
+            .signature(Signature::hmac_sha256("x-hub-signature-256", APP_SECRET).prefix("sha256="))
+            .action(Action::new("reply", Idempotency::Findable).settling(SETTLING_SECONDS))
+            .link(LinkPermission::Evidence)
+            .reply(ReplyPermission::Always)
+    }
+}
+
+impl Webhook for Facebook {
+    fn handle(context: &Context<Settings>, request: &webhook::Request) -> Result<webhook::Outcome, Error> {
+        match request.method.as_str() {
+            "GET" => verify(request),
+            _ => delivery::interactions(context, &request.body).map(webhook::Outcome::new),
+        }
+    }
+}
+
+/// Answers Facebook's check of the address: the challenge as plain text, to whoever knows the verify token.
+fn verify(request: &webhook::Request) -> Result<webhook::Outcome, Error> {
+    let token = request.query_value("hub.verify_token").unwrap_or_default();
+    let subscribes = request.query_value("hub.mode") == Some("subscribe");
+    let response = match request.query_value("hub.challenge") {
+        Some(challenge) if subscribes && credentials::matches(VERIFY_TOKEN, token)? => webhook::Response::text(200, challenge),
+        _ => webhook::Response::text(403, "wrong verify token"),
+    };
+    Ok(webhook::Outcome::answer(response))
+}
+
+impl Publish for Facebook {
+    fn publish(context: &Context<Settings>, effect: &Effect) -> Result<Receipt, Error> {
+        match effect.action.as_str() {
+            "reply" => publish::reply(context, effect),
+            _ => Err(effect.unknown_action()),
+        }
+    }
+}
+
+impl Find for Facebook {
+    fn find(context: &Context<Settings>, effect: &Effect) -> Result<sportello_sdk::find::Presence, Error> {
+        match effect.action.as_str() {
+            "reply" => find::reply(context, effect),
+            _ => Err(effect.unknown_action()),
+        }
+    }
+}
+
+export!(Facebook: webhook, publish, find);

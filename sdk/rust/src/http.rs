@@ -326,7 +326,7 @@ pub enum Failure {
     Denied(String),
     /// The host could not put the credential in: not bound, or its log-in failed.
     Credential(String),
-    /// A limit of this channel is reached; nothing was sent.
+    /// A limit of this channel is reached; nothing was sent. The host says `limit: retry after 1500 ms: …`.
     Limit(String),
     /// The connection was not made: nothing was sent.
     NotSent(String),
@@ -348,11 +348,8 @@ impl Failure {
             )),
             Self::Credential(reason) => Error::auth(format!("{request}: {reason}")),
             Self::Limit(reason) => {
-                let message = format!("{request}: {reason}");
-                match reason.split_whitespace().find(|word| time::milliseconds(word).is_some()) {
-                    Some(until) => Error::rate_limited(until, message),
-                    None => Error::retry(RETRY_AFTER, message),
-                }
+                let after = after_ms(&reason).map_or(RETRY_AFTER, Duration::from_millis);
+                Error::retry(after, format!("{request}: {reason}"))
             }
             Self::NotSent(reason) => Error::retry(RETRY_AFTER, format!("{request}: not sent: {reason}")),
             Self::Interrupted(reason) if repeatable => Error::retry(RETRY_AFTER, format!("{request}: no answer: {reason}")),
@@ -405,6 +402,12 @@ pub fn decode(text: &str) -> String {
         }
     }
     String::from_utf8_lossy(&decoded).into_owned()
+}
+
+/// The number in `… after <number> ms …`.
+fn after_ms(reason: &str) -> Option<u64> {
+    let (_, rest) = reason.split_once(" after ")?;
+    rest.split_once(" ms")?.0.parse().ok()
 }
 
 fn push_pair(pairs: &mut String, name: &str, value: &str) {

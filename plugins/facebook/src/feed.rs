@@ -1,0 +1,251 @@
+//! `changes[]`: what happens on the page's wall.
+//!
+//! # Identity
+//! Facebook gives no event id. The native id is the thing's own (comment, post, rating); a reaction has none and gets one from what it is on and
+//! who reacted. The revision is empty when the thing appears, `deleted` when it is gone, and `edited@<time>-<checksum of the words>` for an
+//! edit: sources disagree whether `created_time` of an edit is that of the edit, and the checksum keeps two edits apart where it is not. Nothing of
+//! the envelope is part of it, so a redelivery 36 hours later is the same interaction.
+//!
+//! # Conversation
+//! On a company's post hundreds of people comment, each with their own trouble, so a post is no conversation: a top-level comment with its
+//! replies is one, and its key is the comment's id. A visitor's post on the page is one, and its key is the post's id. The page's own
+//! top-level comment is filed under the post: on a visitor's post that is the answer to them.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use sportello_sdk::{Interaction, Profile, time};
+
+use crate::delivery::Around;
+use crate::scalar::{self, Account};
+
+#[derive(Deserialize)]
+struct Change<'a> {
+    #[serde(default, deserialize_with = "scalar::text")]
+    field: Option<String>,
+    #[serde(borrow)]
+    value: Option<&'a RawValue>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Value {
+    #[serde(default, deserialize_with = "scalar::text")]
+    item: Option<String>,
+    #[serde(default, deserialize_with = "scalar::text")]
+    verb: Option<String>,
+    #[serde(default, deserialize_with = "scalar::lenient")]
+    from: Option<Account>,
+    /// The older spelling of `from`.
+    #[serde(default, deserialize_with = "scalar::id")]
+    sender_id: Option<String>,
+    #[serde(default, deserialize_with = "scalar::text")]
+    sender_name: Option<String>,
+    #[serde(default, deserialize_with = "scalar::id")]
+    reviewer_id: Option<String>,
+    #[serde(default, deserialize_with = "scalar::text")]
+    reviewer_name: Option<String>,
+    #[serde(default, deserialize_with = "scalar::id")]
+    post_id: Option<String>,
+    #[serde(default, deserialize_with = "scalar::id")]
+    parent_id: Option<String>,
+    #[serde(default, deserialize_with = "scalar::id")]
+    comment_id: Option<String>,
+    #[serde(default, deserialize_with = "scalar::id")]
+    photo_id: Option<String>,
+    #[serde(default, deserialize_with = "scalar::id")]
+    video_id: Option<String>,
+    #[serde(default, deserialize_with = "scalar::id")]
+    share_id: Option<String>,
+    #[serde(default, deserialize_with = "scalar::id")]
+    open_graph_story_id: Option<String>,
+    #[serde(default, deserialize_with = "scalar::text")]
+    message: Option<String>,
+    #[serde(default, deserialize_with = "scalar::text")]
+    review_text: Option<String>,
+    #[serde(default, deserialize_with = "scalar::text")]
+    reaction_type: Option<String>,
+    #[serde(default, deserialize_with = "scalar::text")]
+    recommendation_type: Option<String>,
+    #[serde(default, deserialize_with = "scalar::text")]
+    link: Option<String>,
+    #[serde(default, deserialize_with = "scalar::text")]
+    photo: Option<String>,
+    #[serde(default, deserialize_with = "scalar::text")]
+    video: Option<String>,
+    #[serde(default, deserialize_with = "scalar::text")]
+    permalink_url: Option<String>,
+    #[serde(default, deserialize_with = "scalar::lenient")]
+    post: Option<Post>,
+    #[serde(default, deserialize_with = "scalar::moment")]
+    created_time: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Post {
+    #[serde(default, deserialize_with = "scalar::text")]
+    permalink_url: Option<String>,
+}
+
+/// What a change tells. Every change tells something, if only that it is not understood.
+pub(crate) fn interaction(around: &Around<'_>) -> Option<Interaction> {
+    let change: Change<'_> = serde_json::from_str(around.raw).unwrap_or(Change { field: None, value: None });
+    let field = change.field.unwrap_or_default();
+    let value = change.value.and_then(|raw| serde_json::from_str::<Value>(raw.get()).ok()).unwrap_or_default();
+    let item = value.item.clone().unwrap_or_default();
+
+    let interaction = match (field.as_str(), item.as_str()) {
+        (_, "reaction" | "like") => reaction(around, &value),
+        ("ratings", _) | (_, "rating") => rating(around, &value),
+        (_, "comment") => comment(around, &field, &value),
+        ("feed" | "mention", _) => post(around, &field, &item, &value),
+        _ => None,
+    };
+    let interaction = interaction.unwrap_or_else(|| not_understood(around, &value));
+    Some(annotate(interaction, &field, &value))
+}
+
+fn comment(around: &Around<'_>, field: &str, value: &Value) -> Option<Interaction> {
+    let id = value.comment_id.clone()?;
+    let post = value.post_id.as_deref();
+    let parent = value.parent_id.as_deref().or(post);
+    // Whoever runs the page can hide anybody's comment: that does not make it the page's.
+    let own = is_own(around, value) && !matches!(value.verb.as_deref(), Some("hide" | "unhide"));
+    let top_level = parent == post;
+    let conversation = match parent {
+        Some(parent) if !top_level => parent,
+        Some(post) if own => post,
+        _ => &id,
+    };
+    let kind = match (field, top_level) {
+        ("mention", _) => "mention",
+        (_, true) => "comment",
+        (_, false) => "reply",
+    };
+    let interaction = Interaction::new(id.clone(), kind, occurred_at(around, value), conversation);
+    let interaction = match parent {
+        Some(parent) => interaction.in_reply_to(parent),
+        None => interaction,
+    };
+    changed(around, interaction, value)
+}
+
+/// A post of the page, of a visitor, or one elsewhere that mentions the page: `post`, `status`, `photo`, `video`, `share`, and whatever comes.
+fn post(around: &Around<'_>, field: &str, item: &str, value: &Value) -> Option<Interaction> {
+    let id = value.post_id.as_ref().or(value.share_id.as_ref()).or(value.photo_id.as_ref()).or(value.video_id.as_ref())?;
+    let kind = match (field, item) {
+        ("mention", _) => "mention",
+        (_, "share") => "repost",
+        (_, "post" | "status" | "photo" | "video" | "album" | "link" | "note") => "post",
+        // An item of a name unknown to us in which somebody says something.
+        _ if value.message.is_some() => "post",
+        _ => return None,
+    };
+    changed(around, Interaction::new(id.clone(), kind, occurred_at(around, value), id.clone()), value)
+}
+
+fn reaction(around: &Around<'_>, value: &Value) -> Option<Interaction> {
+    let target =
+        value.comment_id.as_ref().or(value.post_id.as_ref()).or(value.open_graph_story_id.as_ref()).or(value.parent_id.as_ref())?;
+    let who = author_id(value).unwrap_or("somebody");
+    let conversation = match (&value.comment_id, value.parent_id.as_ref(), value.post_id.as_ref()) {
+        // A reaction on a reply belongs to the comment above it.
+        (Some(_), Some(parent), post) if Some(parent) != post => parent,
+        _ => target,
+    };
+    let interaction = Interaction::new(format!("reaction:{target}:{who}"), "reaction", occurred_at(around, value), conversation.clone());
+    changed(around, interaction.in_reply_to(target.clone()), value)
+}
+
+fn rating(around: &Around<'_>, value: &Value) -> Option<Interaction> {
+    let id = value.open_graph_story_id.as_ref().or(value.post_id.as_ref())?;
+    if let Some(comment) = &value.comment_id {
+        let interaction = Interaction::new(comment.clone(), "comment", occurred_at(around, value), id.clone()).in_reply_to(id.clone());
+        return changed(around, interaction, value);
+    }
+    changed(around, Interaction::new(id.clone(), "review", occurred_at(around, value), id.clone()), value)
+}
+
+/// What the verb says became of the thing. None: a verb unknown to us.
+fn changed(around: &Around<'_>, interaction: Interaction, value: &Value) -> Option<Interaction> {
+    let at = value.created_time.unwrap_or(around.fallback_ms);
+    let interaction = interaction.own(is_own(around, value));
+    Some(match value.verb.as_deref().unwrap_or("add") {
+        "add" => interaction,
+        "edited" | "edit" | "update" => {
+            let distinction = format!("{}{}", words(value).unwrap_or_default(), value.reaction_type.as_deref().unwrap_or_default());
+            interaction.edited(format!("edited@{}-{}", value.created_time.unwrap_or_default(), scalar::checksum(&distinction)))
+        }
+        "remove" | "delete" => interaction.deleted("deleted"),
+        // Somebody who runs the page hid it or showed it again: nothing its author did, so an event of its own.
+        verb @ ("hide" | "unhide") => {
+            let conversation = interaction.conversation.key;
+            let moderation =
+                Interaction::new(format!("{verb}:{}@{at}", interaction.native_id), "page-edit", time::from_milliseconds(at), conversation);
+            return Some(moderation.own(true).in_reply_to(interaction.native_id));
+        }
+        _ => return None,
+    })
+}
+
+/// Something that has no words in the contract: a change of the page, kept with its raw text. It has no id either, so its content is its identity.
+fn not_understood(around: &Around<'_>, value: &Value) -> Interaction {
+    let subject = value.comment_id.as_ref().or(value.post_id.as_ref()).cloned().unwrap_or_else(|| "page".into());
+    let id = format!("change:{}:{}", subject, scalar::checksum(around.raw));
+    let interaction = Interaction::new(id, "page-edit", occurred_at(around, value), subject);
+    interaction.own(is_own(around, value)).attribute("not-understood", "true")
+}
+
+/// Who, what was said, where it can be seen, and the rest as attributes.
+fn annotate(mut interaction: Interaction, field: &str, value: &Value) -> Interaction {
+    let moderated = interaction.own && interaction.kind == "page-edit";
+    if let Some(id) = author_id(value).filter(|_| !moderated) {
+        let name = value.from.as_ref().and_then(|from| from.name.clone());
+        let profile = Profile::new(id);
+        interaction.author = Some(match name.or_else(|| value.sender_name.clone()).or_else(|| value.reviewer_name.clone()) {
+            Some(name) => profile.display_name(name),
+            None => profile,
+        });
+    }
+    if let Some(words) = words(value).filter(|_| !moderated) {
+        interaction = interaction.text(words);
+    }
+    if let Some(url) = value.permalink_url.as_ref().or_else(|| value.post.as_ref()?.permalink_url.as_ref()) {
+        interaction = interaction.conversation_url(url.clone());
+    }
+    let attributes = [
+        ("field", Some(field)),
+        ("item", value.item.as_deref()),
+        ("verb", value.verb.as_deref()),
+        ("post-id", value.post_id.as_deref()),
+        ("reaction", value.reaction_type.as_deref()),
+        ("recommendation", value.recommendation_type.as_deref()),
+        ("link", value.link.as_deref()),
+        ("photo", value.photo.as_deref()),
+        ("video", value.video.as_deref()),
+    ];
+    for (name, text) in attributes {
+        if let Some(text) = text.filter(|text| !text.is_empty() && text.len() <= ATTRIBUTE_BYTES_MAX) {
+            interaction = interaction.attribute(name, text);
+        }
+    }
+    interaction
+}
+
+/// The contract's limit of one attribute. What is longer still stands in the raw text.
+const ATTRIBUTE_BYTES_MAX: usize = 4096;
+
+fn words(value: &Value) -> Option<&str> {
+    value.message.as_deref().or(value.review_text.as_deref())
+}
+
+fn author_id(value: &Value) -> Option<&str> {
+    let from = value.from.as_ref().and_then(|from| from.id.as_deref());
+    from.or(value.sender_id.as_deref()).or(value.reviewer_id.as_deref())
+}
+
+fn is_own(around: &Around<'_>, value: &Value) -> bool {
+    author_id(value) == Some(around.page)
+}
+
+fn occurred_at(around: &Around<'_>, value: &Value) -> String {
+    time::from_milliseconds(value.created_time.unwrap_or(around.fallback_ms))
+}

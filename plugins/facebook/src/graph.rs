@@ -1,0 +1,88 @@
+//! What the Graph API's errors mean.
+//!
+//! Errors come as a JSON object `error` with a code, mostly under HTTP 400, rate limits too. What it says decides; the HTTP status only
+//! counts where there is no such object.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::Value;
+use sportello_sdk::{Error, http, time};
+
+/// How long to wait after a rate limit that does not say how long: a page's limits are counted over a sliding window.
+const RATE_LIMIT_PAUSE: Duration = Duration::from_secs(5 * 60);
+/// The longest wait believed: the windows are of 24 hours.
+const RATE_LIMIT_PAUSE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long to wait before a look that failed in passing is made again.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(10);
+
+#[derive(Deserialize)]
+struct Failed {
+    error: GraphError,
+}
+
+#[derive(Deserialize)]
+struct GraphError {
+    #[serde(default)]
+    message: String,
+    #[serde(default)]
+    code: i64,
+    error_subcode: Option<i64>,
+    #[serde(default)]
+    is_transient: bool,
+    fbtrace_id: Option<String>,
+}
+
+/// Whether a request would change something.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Look,
+    Change,
+}
+
+/// The answer, if it is a success; otherwise what the host must do.
+pub(crate) fn accept(response: http::Response, purpose: Purpose) -> Result<http::Response, Error> {
+    if let Ok(Failed { error }) = serde_json::from_slice::<Failed>(&response.body) {
+        return Err(meaning(&error, &response, purpose));
+    }
+    if purpose == Purpose::Change && response.status == 429 {
+        return Err(Error::rate_limited(regained(&response), "HTTP 429"));
+    }
+    response.success()
+}
+
+fn meaning(error: &GraphError, response: &http::Response, purpose: Purpose) -> Error {
+    let subcode = error.error_subcode.map_or(String::new(), |subcode| format!("/{subcode}"));
+    let trace = error.fbtrace_id.as_deref().unwrap_or("none");
+    let reason = format!("Facebook says ({}{subcode}): {} [HTTP {}, trace {trace}]", error.code, error.message, response.status);
+    match error.code {
+        4 | 17 | 32 | 613 | 80001..=80008 => Error::rate_limited(regained(response), reason),
+        102 | 190 => Error::auth(reason),
+        // "Duplicate": the same words stand there already. They may be ours, of an attempt whose answer was lost: a look will tell.
+        506 if purpose == Purpose::Change => Error::uncertain(reason),
+        _ if error.is_transient || matches!(error.code, 1 | 2) || response.status >= 500 => match purpose {
+            Purpose::Look => Error::retry(response.retry_after().unwrap_or(LOOK_AGAIN_AFTER), reason),
+            Purpose::Change => Error::uncertain(reason),
+        },
+        _ => Error::reject(reason),
+    }
+}
+
+/// When the page may ask again: `X-Business-Use-Case-Usage` says it in minutes for each kind of use.
+fn regained(response: &http::Response) -> String {
+    let usage: Option<Value> = response.header("x-business-use-case-usage").and_then(|usage| serde_json::from_str(usage).ok());
+    let minutes = usage
+        .iter()
+        .filter_map(Value::as_object)
+        .flat_map(|pages| pages.values())
+        .filter_map(Value::as_array)
+        .flatten()
+        .filter_map(|use_case| use_case["estimated_time_to_regain_access"].as_u64())
+        .max()
+        .filter(|minutes| *minutes > 0);
+    let pause = match minutes {
+        Some(minutes) => Duration::from_secs(minutes.saturating_mul(60)),
+        None => response.retry_after().unwrap_or(RATE_LIMIT_PAUSE),
+    };
+    time::after(pause.min(RATE_LIMIT_PAUSE_MAX))
+}

@@ -1,0 +1,25 @@
+//! The channel's settings; their schema is settings.schema.json.
+
+use serde::Deserialize;
+
+/// Which page, and where the Graph API is.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Settings {
+    pub(crate) page_id: String,
+    graph_url: String,
+    #[serde(default = "default_graph_version")]
+    graph_version: String,
+}
+
+fn default_graph_version() -> String {
+    "v24.0".into()
+}
+
+impl Settings {
+    /// The URL of something below an object of the graph.
+    pub(crate) fn edge(&self, object: &str, edge: &str) -> String {
+        let object = sportello_sdk::http::encode(object);
+        format!("{}/{}/{object}/{edge}", self.graph_url.trim_end_matches('/'), self.graph_version)
+    }
+}

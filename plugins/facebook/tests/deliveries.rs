@@ -1,0 +1,232 @@
+//! What the connector promises about deliveries. The bodies stand in `exchanges/deliveries`, written after Facebook's public documentation.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use facebook::Facebook;
+use serde_json::{Value, json};
+use sportello_sdk::testing::{Channel, Host};
+use sportello_sdk::{Change, Error, Interaction, Raw, Visibility, webhook};
+
+const PAGE: &str = "100200300400500";
+
+fn channel() -> Channel<Facebook> {
+    Channel::new(json!({ "page-id": PAGE, "graph-url": "https://graph.facebook.com" }))
+}
+
+fn body(name: &str) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("exchanges/deliveries").join(name).with_extension("json");
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn interactions(name: &str) -> Vec<Interaction> {
+    channel().deliver(&webhook::Request::post(body(name))).unwrap().interactions
+}
+
+fn only(name: &str) -> Interaction {
+    let mut interactions = interactions(name);
+    assert_eq!(interactions.len(), 1, "{name} holds one update");
+    interactions.remove(0)
+}
+
+fn identity(interaction: &Interaction) -> (String, String) {
+    (interaction.native_id.clone(), interaction.revision.clone())
+}
+
+#[test]
+fn a_comment_comes_in_with_its_words_author_time_and_thread() {
+    let comment = only("comment");
+    assert_eq!(identity(&comment), ("900_901".into(), String::new()));
+    assert_eq!((comment.kind.as_str(), comment.change, comment.own), ("comment", Change::Created, false));
+    assert_eq!(comment.text.as_deref(), Some("La rete è giù da stamattina, perché? 😡"));
+    assert_eq!(comment.occurred_at, "2025-11-24T16:00:00Z");
+    let author = comment.author.unwrap();
+    assert_eq!((author.id.as_str(), author.display_name.as_deref()), ("7000000000000001", Some("Maria Bianchi")));
+    assert_eq!(comment.conversation.key, "900_901", "a top-level comment begins a conversation");
+    assert_eq!(comment.in_reply_to.as_deref(), Some("100200300400500_900"));
+    assert_eq!(comment.visibility, Visibility::Everyone);
+}
+
+#[test]
+fn replies_and_our_own_answer_belong_to_the_comment_above_them() {
+    for (name, kind, own) in [("reply_of_customer", "reply", false), ("echo_of_reply", "reply", true)] {
+        let reply = only(name);
+        assert_eq!((reply.kind.as_str(), reply.own, reply.conversation.key.as_str()), (kind, own, "900_901"), "{name}");
+        assert_eq!(reply.in_reply_to.as_deref(), Some("900_901"), "{name}");
+    }
+}
+
+#[test]
+fn a_visitors_post_is_a_conversation_and_the_pages_comment_on_it_is_its_answer() {
+    let post = only("visitor_post");
+    assert_eq!((post.kind.as_str(), post.conversation.key.as_str(), post.own), ("post", "100200300400500_950", false));
+
+    let mut echo: Value = serde_json::from_slice(&body("echo_of_reply")).unwrap();
+    echo["entry"][0]["changes"][0]["value"]["post_id"] = json!("100200300400500_950");
+    echo["entry"][0]["changes"][0]["value"]["parent_id"] = json!("100200300400500_950");
+    let answer = channel().deliver(&webhook::Request::post(echo.to_string())).unwrap().interactions.remove(0);
+    assert_eq!((answer.conversation.key.as_str(), answer.own), ("100200300400500_950", true));
+}
+
+#[test]
+fn a_redelivery_in_another_envelope_has_the_same_identity() {
+    for name in ["comment", "comment_edited", "comment_removed", "several_entries", "not_understood", "mention_without_author"] {
+        let first = interactions(name);
+        let mut later: Value = serde_json::from_slice(&body(name)).unwrap();
+        for entry in later["entry"].as_array_mut().unwrap() {
+            // An entry that is understood in no part has nothing but its content.
+            if entry.get("smoke_signals").is_none() {
+                entry["time"] = json!(1_764_129_600);
+            }
+        }
+        let Value::Object(mut envelope) = later else { panic!("an object") };
+        envelope.insert("sent_again".into(), json!(36));
+        // What is inside `changes` must keep its bytes: a redelivery repeats them.
+        let text = serde_json::to_string(&envelope).unwrap();
+        let again = channel().deliver(&webhook::Request::post(text)).unwrap().interactions;
+        let understood = |list: &[Interaction]| -> Vec<_> {
+            list.iter().filter(|interaction| !interaction.attributes.iter().any(|a| a.name == "not-understood")).map(identity).collect()
+        };
+        assert_eq!(understood(&first), understood(&again), "{name}");
+        assert_eq!(interactions(name).iter().map(identity).collect::<Vec<_>>(), first.iter().map(identity).collect::<Vec<_>>(), "{name}");
+    }
+}
+
+#[test]
+fn an_edit_is_a_revision_of_the_same_thing() {
+    let (comment, edit) = (only("comment"), only("comment_edited"));
+    assert_eq!(edit.native_id, comment.native_id);
+    assert_eq!(edit.change, Change::Edited);
+    assert!(edit.revision.starts_with("edited@1764000290000"), "{}", edit.revision);
+    assert_eq!(edit.conversation.key, comment.conversation.key);
+
+    let mut second: Value = serde_json::from_slice(&body("comment_edited")).unwrap();
+    second["entry"][0]["changes"][0]["value"]["message"] = json!("La rete è caduta di nuovo");
+    let second = channel().deliver(&webhook::Request::post(second.to_string())).unwrap().interactions.remove(0);
+    assert_ne!(second.revision, edit.revision, "two edits whose time is that of the comment are told apart by their words");
+}
+
+#[test]
+fn a_deletion_has_no_words_and_is_told_once() {
+    let deletion = only("comment_removed");
+    assert_eq!(identity(&deletion), ("900_901".into(), "deleted".into()));
+    assert_eq!((deletion.change, deletion.text), (Change::Deleted, None));
+}
+
+#[test]
+fn ids_above_2_to_53_keep_every_digit() {
+    let comment = only("numbers_beyond_2_to_53");
+    assert_eq!(comment.native_id, "9223372036854775809");
+    assert_eq!(comment.author.unwrap().id, "9007199254740993");
+    assert_eq!(comment.occurred_at, "2025-11-24T16:09:50Z", "a time in quotes is a time");
+}
+
+#[test]
+fn a_mention_without_an_author_is_taken_in_without_one() {
+    let mention = only("mention_without_author");
+    assert_eq!((mention.kind.as_str(), mention.author.is_none()), ("mention", true));
+    assert_eq!(mention.text.as_deref(), Some("Telefonia Esempio non risponde"));
+}
+
+#[test]
+fn what_is_not_understood_is_kept_and_costs_nothing_else() {
+    let interactions = interactions("not_understood");
+    assert_eq!(interactions.len(), 6, "five changes and one entry of another shape");
+    let understood: Vec<_> = interactions.iter().filter(|interaction| interaction.kind != "page-edit").collect();
+    assert_eq!(understood.len(), 1);
+    assert_eq!(understood[0].text.as_deref(), Some("Questo si capisce"));
+    let body = body("not_understood");
+    for interaction in &interactions {
+        let Some(Raw::Input(range)) = &interaction.raw else { panic!("{} has no raw range", interaction.native_id) };
+        let quoted = &body[range.start as usize..(range.start + range.length) as usize];
+        assert!(serde_json::from_slice::<Value>(quoted).is_ok(), "the range is a JSON value of its own");
+    }
+    let identities: HashSet<_> = interactions.iter().map(identity).collect();
+    assert_eq!(identities.len(), 6, "each is told apart");
+}
+
+#[test]
+fn one_delivery_holds_reactions_reviews_moderation_and_messages() {
+    let interactions = interactions("several_entries");
+    let summary: Vec<_> = interactions.iter().map(|i| (i.kind.as_str(), i.conversation.key.as_str(), i.own, i.visibility)).collect();
+    assert_eq!(
+        summary,
+        [
+            ("reaction", "900_901", false, Visibility::Everyone),
+            ("review", "3300", false, Visibility::Everyone),
+            ("page-edit", "900_901", true, Visibility::Everyone),
+            ("direct-message", "dm:7000000000000005", false, Visibility::Participants),
+            ("direct-message", "dm:7000000000000005", true, Visibility::Participants),
+        ]
+    );
+    assert_eq!(interactions[0].native_id, "reaction:900_902:7000000000000001");
+    assert_eq!(interactions[1].text.as_deref(), Some("Mai più"));
+    assert_eq!(interactions[2].in_reply_to.as_deref(), Some("900_901"));
+    assert_eq!(interactions[2].text, None, "hiding a comment is not an edit of its words");
+    assert_eq!(interactions[3].occurred_at, "2025-11-24T16:15:00.123Z", "messages count in milliseconds");
+}
+
+#[test]
+fn a_thousand_updates_in_one_delivery_all_come_in() {
+    let change = |n: u32| {
+        json!({ "field": "feed", "value": { "item": "comment", "verb": "add", "post_id": "9", "parent_id": "9", "comment_id": format!("9_{n}"),
+            "from": { "id": n, "name": "𝕏 \u{1F9D1}\u{200D}\u{1F33E}" }, "message": "è 😡", "created_time": 1_764_000_000 + n } })
+    };
+    let changes: Vec<_> = (0..1000).map(change).collect();
+    let delivery = json!({ "object": "page", "entry": [{ "id": PAGE, "time": 1_764_000_000, "changes": changes }] });
+    let interactions = channel().deliver(&webhook::Request::post(delivery.to_string())).unwrap().interactions;
+    assert_eq!(interactions.len(), 1000);
+    assert_eq!(interactions.iter().map(identity).collect::<HashSet<_>>().len(), 1000);
+    assert!(interactions.iter().all(|interaction| interaction.text.as_deref() == Some("è 😡")));
+}
+
+#[test]
+fn four_byte_characters_do_not_shift_the_raw_range() {
+    let delivery = format!(
+        r#"{{"note":"😡😡","object":"page","entry":[{{"id":"{PAGE}","changes":[{{"field":"feed","value":{{"item":"comment","comment_id":"1","message":"😡"}}}}]}}]}}"#
+    );
+    let interaction = channel().deliver(&webhook::Request::post(delivery.clone())).unwrap().interactions.remove(0);
+    let Some(Raw::Input(range)) = interaction.raw else { panic!("a range") };
+    let quoted = &delivery.as_bytes()[range.start as usize..(range.start + range.length) as usize];
+    assert_eq!(quoted, r#"{"field":"feed","value":{"item":"comment","comment_id":"1","message":"😡"}}"#.as_bytes());
+}
+
+#[test]
+fn entries_of_other_pages_are_left_out_and_a_delivery_of_only_others_is_parked() {
+    let host = Host::new().start();
+    let ours = json!({ "id": PAGE, "changes": [{ "field": "feed", "value": { "item": "comment", "comment_id": "1" } }] });
+    let other = json!({ "id": "42", "changes": [{ "field": "feed", "value": { "item": "comment", "comment_id": "2" } }] });
+    let deliver = |entries: &[&Value]| channel().deliver(&webhook::Request::post(json!({ "entry": entries }).to_string()));
+    assert_eq!(deliver(&[&ours, &other]).unwrap().interactions.len(), 1);
+    assert_eq!(host.diagnostics().len(), 1);
+    assert!(matches!(deliver(&[&other]), Err(Error::Reject(_))));
+}
+
+#[test]
+fn a_body_that_is_no_delivery_is_rejected_so_that_the_host_parks_it() {
+    for body in ["", "{", "[]", r#"{"object":"page"}"#, r#"{"entry":{}}"#, "\u{1F4A3}"] {
+        assert!(matches!(channel().deliver(&webhook::Request::post(body)), Err(Error::Reject(_))), "{body:?}");
+    }
+}
+
+#[test]
+fn one_bad_delivery_of_a_batch_costs_only_itself() {
+    let requests = [webhook::Request::post(body("comment")), webhook::Request::post("{"), webhook::Request::post(body("visitor_post"))];
+    let outcomes = channel().deliver_all(&requests);
+    assert_eq!(outcomes.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
+}
+
+#[test]
+fn the_challenge_is_echoed_only_to_who_knows_the_verify_token() {
+    let _host = Host::new().credential("verify-token", "prezzemolo").start();
+    let ask = |mode: &str, token: &str| {
+        let request = webhook::Request::get([("hub.mode", mode), ("hub.verify_token", token), ("hub.challenge", "1158201444")]);
+        channel().deliver(&request).unwrap().response.unwrap()
+    };
+    let right = ask("subscribe", "prezzemolo");
+    assert_eq!((right.status, right.content_type.as_str(), right.body.as_slice()), (200, "text/plain", b"1158201444".as_slice()));
+    for wrong in [ask("subscribe", "basilico"), ask("unsubscribe", "prezzemolo"), ask("subscribe", "")] {
+        assert_eq!(wrong.status, 403);
+        assert!(!wrong.body.windows(4).any(|window| window == b"1158"));
+    }
+}
