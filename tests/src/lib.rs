@@ -1,1 +1,8 @@
-//! placeholder
+//! End to end: real servers, faithful stand-ins, and what tests of every kind share.
+
+pub mod error;
+pub mod guests;
+pub mod host;
+pub mod http_client;
+pub mod servers;
+pub mod stand_ins;

@@ -1,0 +1,134 @@
+//! A host in this process, on a port of its own, in a folder that goes when it does.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sportello_server::config::Config;
+use sportello_server::desk::{Desk, Host};
+use sportello_server::serve;
+use tokio::task::JoinHandle;
+
+use crate::guests::component;
+
+/// What a host is to be.
+#[derive(Default)]
+pub struct HostPlan {
+    channels: String,
+    secrets: Vec<(String, String)>,
+    workflows: Vec<(String, String)>,
+}
+
+impl HostPlan {
+    /// With this channel: its TOML without the table's head. `{component:NAME}` stands for the file of a built connector.
+    #[must_use]
+    pub fn channel(mut self, name: &str, toml: &str) -> Self {
+        let mut text = toml.to_owned();
+        while let Some(start) = text.find("{component:") {
+            let end = start + text[start..].find('}').expect("a closing brace");
+            let path = component(&text[start + "{component:".len()..end]);
+            text.replace_range(start..=end, &path.display().to_string());
+        }
+        // Writing into a String cannot fail.
+        let _ = writeln!(self.channels, "\n[tenants.demo.channels.{name}]\n{text}");
+        self
+    }
+
+    /// With this secret, in a file of its own.
+    #[must_use]
+    pub fn secret(mut self, name: &str, value: &str) -> Self {
+        self.secrets.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// With this workflow.
+    #[must_use]
+    pub fn workflow(mut self, name: &str, yaml: &str) -> Self {
+        self.workflows.push((name.to_owned(), yaml.to_owned()));
+        self
+    }
+
+    /// Writes the configuration of this plan into a folder; gives the file.
+    pub fn write(&self, folder: &Path, address: &str) -> PathBuf {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let mut text = format!("data = \"data\"\n\n[listen]\naddress = \"{address}\"\n\n[connectors]\nwatch = \"incoming\"\n\n[secrets]\n");
+        for (name, value) in &self.secrets {
+            let path = folder.join(format!("secret-{name}"));
+            std::fs::write(&path, value).expect("the secret's file is written");
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("its mode is set");
+            let _ = writeln!(text, "{name} = {{ file = \"{}\" }}", path.display());
+        }
+        let workflows = folder.join("workflows");
+        std::fs::create_dir_all(&workflows).expect("the folder is made");
+        for (name, yaml) in &self.workflows {
+            std::fs::write(workflows.join(format!("{name}.yaml")), yaml).expect("the workflow is written");
+        }
+        let _ = writeln!(text, "\n[tenants.demo]\nworkflows = [\"workflows\"]\n{}", self.channels);
+        let path = folder.join("sportello.toml");
+        std::fs::write(&path, text).expect("the configuration is written");
+        path
+    }
+}
+
+/// A running host.
+pub struct RunningHost {
+    /// The host itself.
+    pub host: Arc<Host>,
+    address: SocketAddr,
+    served: JoinHandle<()>,
+}
+
+impl RunningHost {
+    /// Starts a host with the configuration in `folder`.
+    pub async fn start(folder: &Path, plan: &HostPlan) -> Self {
+        let config = Config::read(&plan.write(folder, "127.0.0.1:0")).expect("the configuration is right");
+        let tenants = serve::open_tenants(&config, &mut |_, _, _| {}).expect("the tenants open");
+        let host = serve::build(&config, tenants).await.expect("the host is built");
+        let (listening, listens) = tokio::sync::oneshot::channel();
+        let serving = Arc::clone(&host);
+        let served = tokio::spawn(async move {
+            let outcome = serve::serve(&config, serving, |address| {
+                let _ = listening.send(address);
+            })
+            .await;
+            outcome.expect("the host serves until it is stopped");
+        });
+        let address = listens.await.expect("the host listens");
+        Self { host, address, served }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// Its one tenant.
+    #[must_use]
+    pub fn desk(&self) -> Arc<Desk> {
+        self.host.desk("demo").expect("the tenant demo")
+    }
+
+    /// Waits until `holds` does, at most half a minute.
+    pub async fn until(&self, what: &str, mut holds: impl FnMut(&Desk) -> bool) {
+        let desk = self.desk();
+        let mut durable = desk.tenant.watch_durable();
+        let waiting = async {
+            while !holds(&desk) {
+                tokio::select! {
+                    _ = durable.changed() => {}
+                    () = tokio::time::sleep(std::time::Duration::from_millis(50)) => {}
+                }
+            }
+        };
+        assert!(tokio::time::timeout(std::time::Duration::from_secs(30), waiting).await.is_ok(), "half a minute passed and not: {what}");
+    }
+
+    /// Stops it in order.
+    pub async fn stop(self) {
+        self.host.stopping().cancel();
+        self.served.await.expect("the host stops in order");
+    }
+}

@@ -1,0 +1,50 @@
+//! From a signed delivery to a durable case, and back with an answer.
+
+use sportello_core::domain::case::{CASES, CaseState};
+use sportello_core::ids::CaseId;
+use sportello_tests::host::{HostPlan, RunningHost};
+use sportello_tests::stand_ins::facebook::{DeliveryPlan, Facebook};
+
+fn plan(facebook: &Facebook) -> HostPlan {
+    HostPlan::default()
+        .channel(
+            "facebook-page",
+            &format!(
+                "connector = \"facebook\"\ncomponent = \"{{component:facebook}}\"\norigins = [\"{graph}\"]\nprivate-network = true\n\
+                 settings = {{ page-id = \"{page}\", graph-url = \"{graph}\" }}\n\
+                 secrets.app-secret.secret = \"app-secret\"\nsecrets.verify-token.secret = \"verify-token\"\nsecrets.page-token.token = \"page-token\"\n",
+                graph = facebook.graph_url(),
+                page = facebook.page_id()
+            ),
+        )
+        .secret("app-secret", facebook.app_secret())
+        .secret("verify-token", facebook.verify_token())
+        .secret("page-token", &facebook.access_token())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_signed_comment_becomes_one_case_that_outlives_the_host() {
+    let folder = tempfile::tempdir().unwrap();
+    let facebook = Facebook::start().await.unwrap();
+    let plan = plan(&facebook);
+    let running = RunningHost::start(folder.path(), &plan).await;
+    facebook.subscribe(&running.url("/hooks/demo/facebook-page")).await.unwrap();
+
+    let customer = facebook.person("Niccolò Però");
+    let post = facebook.post(&facebook.page(), "Manutenzione sabato");
+    facebook.comment(&customer, &post, "La rete è giù, perché?");
+    let report = facebook.deliver(&DeliveryPlan::default()).await.unwrap();
+    println!("{report:?}");
+
+    let case = running.desk().tenant.get(&CASES, &CaseId(1)).unwrap().expect("a case was opened");
+    assert_eq!(case.state, CaseState::Open);
+    assert!(running.desk().tenant.get(&CASES, &CaseId(2)).unwrap().is_none(), "the page's own post opens no case");
+    running.stop().await;
+
+    let again = RunningHost::start(folder.path(), &plan).await;
+    assert_eq!(again.desk().tenant.get(&CASES, &CaseId(1)).unwrap(), Some(case), "the case is as it was");
+    let desk = again.desk();
+    let verified = tokio::task::spawn_blocking(move || desk.tenant.verify(&mut |_, _| {})).await.unwrap().unwrap();
+    assert!(verified.equal, "{verified:?}");
+    again.stop().await;
+}
