@@ -52,7 +52,7 @@ pub trait Journal: Send + Sync {
     /// The last durable sequence, [`Sequence::NONE`] for none.
     fn durable(&self) -> Sequence;
 
-    /// Blocks until `sequence` is durable.
+    /// Blocks until `sequence` is durable; also for one that is not appended yet.
     ///
     /// # Errors
     /// Whatever stops the journal before that: then the record was not acknowledged and must not be.

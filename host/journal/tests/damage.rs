@@ -28,21 +28,19 @@ fn fill(folder: &Path, count: u64, segment_bytes_max: u64) {
 
 /// One group of three records, none of which proves another.
 fn fill_one_group(folder: &Path) {
-    let pause = std::sync::Arc::new(std::sync::Barrier::new(2));
-    let hold = std::sync::Arc::clone(&pause);
-    let first = std::sync::Once::new();
-    // The first record is held back until the others are queued, so that all of them belong to the group that is not yet synced.
+    let (go_on, held) = std::sync::mpsc::channel::<()>();
+    let held = std::sync::Mutex::new(held);
+    // The first record is held back until the others are queued (or the sender is gone), so that all of them belong to the group that is
+    // not yet synced.
     let before_write = Box::new(move || {
-        first.call_once(|| {
-            hold.wait();
-        });
+        let _ = held.lock().unwrap().recv();
         Ok(())
     });
     let (journal, _) = SegmentJournal::open(folder, JournalOptions { before_write: Some(before_write), ..options(64 << 20) }).unwrap();
     for _ in 0..3 {
         journal.append(&[0x11; 1500]).unwrap();
     }
-    pause.wait();
+    drop(go_on);
     journal.close().unwrap();
 }
 
