@@ -158,7 +158,10 @@ fn parse_digest(place: &str, text: &str) -> Result<Digest, ServeError> {
 }
 
 /// The workflow files of a path: itself, or what a folder holds, in order of their names.
-fn workflow_files(path: &Path) -> Result<Vec<PathBuf>, ServeError> {
+///
+/// # Errors
+/// [`ServeError::File`].
+pub fn workflow_files(path: &Path) -> Result<Vec<PathBuf>, ServeError> {
     let failed = |source| ServeError::File { path: path.display().to_string(), source };
     if !path.metadata().map_err(failed)?.is_dir() {
         return Ok(vec![path.to_path_buf()]);
