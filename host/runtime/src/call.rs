@@ -84,7 +84,9 @@ pub enum CallFailure {
         computing: bool,
     },
     /// It asked for more memory than it may use.
-    #[error("{call} of {connector} asked for {asked_bytes} bytes of memory, {limit_bytes} are allowed; if it needs more, raise the channel's memory_bytes_max")]
+    #[error(
+        "{call} of {connector} asked for {asked_bytes} bytes of memory, {limit_bytes} are allowed; if it needs more, raise the channel's memory_bytes_max"
+    )]
     Memory {
         /// The connector.
         connector: String,
@@ -222,7 +224,13 @@ pub(crate) async fn until<T>(deadline: Instant, work: impl Future<Output = wasmt
 }
 
 /// What ended the call, from what wasmtime says.
-pub(crate) fn failure(callee: Callee<'_>, limits: &CallLimits, data: &GuestData, elapsed: Duration, error: Option<wasmtime::Error>) -> CallFailure {
+pub(crate) fn failure(
+    callee: Callee<'_>,
+    limits: &CallLimits,
+    data: &GuestData,
+    elapsed: Duration,
+    error: Option<wasmtime::Error>,
+) -> CallFailure {
     let connector = callee.connector.to_owned();
     let call = callee.call;
     let Some(error) = error else {

@@ -23,15 +23,9 @@ pub struct Capabilities {
 impl Capabilities {
     /// Their names in the contract.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
-        [
-            ("webhook", self.webhook),
-            ("poll", self.poll),
-            ("publish", self.publish),
-            ("find", self.find),
-            ("crm", self.crm),
-        ]
-        .into_iter()
-        .filter_map(|(name, there)| there.then_some(name))
+        [("webhook", self.webhook), ("poll", self.poll), ("publish", self.publish), ("find", self.find), ("crm", self.crm)]
+            .into_iter()
+            .filter_map(|(name, there)| there.then_some(name))
     }
 }
 

@@ -15,8 +15,8 @@ use wasmtime::Store;
 
 use crate::call::{self, Call, CallFailure, Callee, Done, Timed};
 use crate::contract::{
-    ConnectorError, Contact, ContactPage, Context, Effect, Identifier, Mac, Origin as AskedOrigin, Page, Presence, Receipt,
-    WebhookOutcome, WebhookRequest,
+    ConnectorError, Contact, ContactPage, Context, Effect, Identifier, Mac, Origin as AskedOrigin, Page, Presence, Receipt, WebhookOutcome,
+    WebhookRequest,
 };
 use crate::error::RuntimeError;
 use crate::guest::{Credentials, GuestData, GuestOptions};
@@ -85,12 +85,9 @@ impl Channel {
             limits: &options.limits.http,
         };
         let http = ChannelHttp::new(&host.outbound, grant).map_err(|error| match error {
-            OutboundError::Credential { credential, reason } => RuntimeError::Credential {
-                channel: options.name.clone(),
-                connector: manifest.name.clone(),
-                credential,
-                problem: reason,
-            },
+            OutboundError::Credential { credential, reason } => {
+                RuntimeError::Credential { channel: options.name.clone(), connector: manifest.name.clone(), credential, problem: reason }
+            }
             other => RuntimeError::Http { of: format!("channel {}", options.name), problem: other.to_string() },
         })?;
         let credentials = Arc::new(ChannelCredentials {
@@ -201,12 +198,8 @@ impl Channel {
     /// Whether a delivery was signed as the manifest says, under the secret bound to the credential it names.
     pub fn verify(&self, headers: &http::HeaderMap, body: &[u8]) -> Result<(), SignatureRefusal> {
         let scheme = self.inner.prepared.manifest().signature.as_ref().ok_or(SignatureRefusal::NotDeclared)?;
-        let secret = self
-            .inner
-            .credentials
-            .usable
-            .get(&scheme.credential)
-            .ok_or_else(|| SignatureRefusal::NotBound(scheme.credential.clone()))?;
+        let secret =
+            self.inner.credentials.usable.get(&scheme.credential).ok_or_else(|| SignatureRefusal::NotBound(scheme.credential.clone()))?;
         signature::verify_signature(scheme, &secret.secret, headers, body)
     }
 
@@ -359,9 +352,7 @@ impl Running {
         let answer = match answer {
             Ok(Ok(value)) => match check(&value) {
                 Ok(()) => Ok(value),
-                Err(fault) => {
-                    Err(CallFailure::Output { connector: callee.connector.to_owned(), call: callee.call, fault })
-                }
+                Err(fault) => Err(CallFailure::Output { connector: callee.connector.to_owned(), call: callee.call, fault }),
             },
             Ok(Err(error)) => Err(call::failure(callee, &self.inner.limits, store.data(), elapsed, Some(error))),
             Err(_) => Err(call::failure(callee, &self.inner.limits, store.data(), elapsed, None)),

@@ -5,9 +5,8 @@
 
 pub use crate::bindings::exports::sportello::connector::crm::ContactPage;
 pub use crate::bindings::exports::sportello::connector::description::{
-    Action, Capture, ConnectorKind, Credential, DigestText, Encoding, Expectation, Idempotency, LinkPermission,
-    LoginBody, LoginStep, Manifest, NetworkPolicy, Origin, Place, Placement, ReplyPermission, RequestLimit, Retention,
-    Session, Signature,
+    Action, Capture, ConnectorKind, Credential, DigestText, Encoding, Expectation, Idempotency, LinkPermission, LoginBody, LoginStep,
+    Manifest, NetworkPolicy, Origin, Place, Placement, ReplyPermission, RequestLimit, Retention, Session, Signature,
 };
 pub use crate::bindings::exports::sportello::connector::find::Presence;
 pub use crate::bindings::exports::sportello::connector::poll::Page;
@@ -16,6 +15,6 @@ pub use crate::bindings::exports::sportello::connector::webhook::{
 };
 pub use crate::bindings::sportello::connector::diagnostics::Level;
 pub use crate::bindings::sportello::connector::types::{
-    Attribute, ByteRange, Change, Contact, Context, ConversationReference, Effect, Error as ConnectorError, Identifier,
-    Interaction, Mac, Profile, RateLimit, Raw, Receipt, Retry, Visibility,
+    Attribute, ByteRange, Change, Contact, Context, ConversationReference, Effect, Error as ConnectorError, Identifier, Interaction, Mac,
+    Profile, RateLimit, Raw, Receipt, Retry, Visibility,
 };

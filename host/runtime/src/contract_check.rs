@@ -9,8 +9,7 @@ use wasmtime::{Engine, component};
 
 use crate::capabilities::Capabilities;
 use crate::contract::{
-    ConnectorError, Contact, ContactPage, Context, Effect, Identifier, Manifest, Page, Presence, Receipt, WebhookOutcome,
-    WebhookRequest,
+    ConnectorError, Contact, ContactPage, Context, Effect, Identifier, Manifest, Page, Presence, Receipt, WebhookOutcome, WebhookRequest,
 };
 
 /// The package every interface of the contract belongs to.
@@ -189,12 +188,7 @@ fn interface(direction: &'static str, full: &str, known: &[&'static str]) -> Res
     // Before 1.0 the minor number is the track, afterwards the major one.
     let same_track = found.major == expected.major && (found.major > 0 || found.minor == expected.minor);
     if !same_track || !found.pre.is_empty() {
-        return Err(ContractFault::Version {
-            direction,
-            interface: path.to_owned(),
-            found: Box::new(found),
-            expected: Box::new(expected),
-        });
+        return Err(ContractFault::Version { direction, interface: path.to_owned(), found: Box::new(found), expected: Box::new(expected) });
     }
     let name = &path[PACKAGE.len()..];
     known.iter().find(|candidate| **candidate == name).copied().ok_or_else(unknown)
@@ -246,8 +240,7 @@ impl Checker<'_> {
 
 /// A function as WIT would declare it, records and variants by their members' names.
 fn declaration(name: &str, function: &ComponentFunc) -> String {
-    let parameters: Vec<_> =
-        function.params().map(|(name, parameter)| format!("{name}: {}", type_text(&parameter, 2))).collect();
+    let parameters: Vec<_> = function.params().map(|(name, parameter)| format!("{name}: {}", type_text(&parameter, 2))).collect();
     let mut text = format!("{name}: func({})", parameters.join(", "));
     if let Some(result) = function.results().next() {
         text.push_str(" -> ");
@@ -277,8 +270,12 @@ fn type_text(found: &Type, depth: usize) -> String {
         Type::Option(option) => format!("option<{}>", inner(&option.ty())),
         Type::Result(result) if depth > 0 => format!("result<{}, {}>", optional(result.ok()), optional(result.err())),
         Type::Tuple(tuple) => format!("tuple<{}>", tuple.types().map(|member| inner(&member)).collect::<Vec<_>>().join(", ")),
-        Type::Record(record) => format!("record {{ {} }}", record.fields().map(|field| field.name.to_owned()).collect::<Vec<_>>().join(", ")),
-        Type::Variant(variant) => format!("variant {{ {} }}", variant.cases().map(|case| case.name.to_owned()).collect::<Vec<_>>().join(", ")),
+        Type::Record(record) => {
+            format!("record {{ {} }}", record.fields().map(|field| field.name.to_owned()).collect::<Vec<_>>().join(", "))
+        }
+        Type::Variant(variant) => {
+            format!("variant {{ {} }}", variant.cases().map(|case| case.name.to_owned()).collect::<Vec<_>>().join(", "))
+        }
         Type::Enum(names) => format!("enum {{ {} }}", names.names().collect::<Vec<_>>().join(", ")),
         _ => "…".into(),
     }

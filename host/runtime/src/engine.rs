@@ -19,8 +19,33 @@ pub enum PageScan {
     Missing,
 }
 
+/// Where instances live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Pooling {
+    /// In the pool, with the page scan if the kernel has it.
+    #[default]
+    Pool,
+    /// In the pool, without the page scan.
+    PoolWithoutScan,
+    /// Nowhere in particular: every instance is mapped and unmapped anew. Three times slower, for systems where address space is short
+    /// (`ulimit -v`).
+    OnDemand,
+}
+
 /// Starts the engine. The page scan is tried out first: whether it works shows when the pool is built.
-pub(crate) fn start(limits: &EngineLimits) -> Result<(Engine, PageScan), RuntimeError> {
+pub(crate) fn start(limits: &EngineLimits, pooling: Pooling) -> Result<(Engine, PageScan), RuntimeError> {
+    match pooling {
+        Pooling::Pool => {}
+        Pooling::PoolWithoutScan => {
+            let engine = Engine::new(&config(limits, PageScan::Missing)).map_err(RuntimeError::Engine)?;
+            return Ok((engine, PageScan::Missing));
+        }
+        Pooling::OnDemand => {
+            let mut config = config(limits, PageScan::Missing);
+            config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
+            return Ok((Engine::new(&config).map_err(RuntimeError::Engine)?, PageScan::Missing));
+        }
+    }
     if let Ok(engine) = Engine::new(&config(limits, PageScan::Available)) {
         return Ok((engine, PageScan::Available));
     }

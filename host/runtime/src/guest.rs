@@ -186,11 +186,7 @@ impl CallState {
     /// The writes that change something.
     fn into_writes(self) -> Vec<StateWrite> {
         let before = self.before;
-        self.written
-            .into_iter()
-            .filter(|(key, value)| before.get(key) != *value)
-            .map(|(key, value)| StateWrite { key, value })
-            .collect()
+        self.written.into_iter().filter(|(key, value)| before.get(key) != *value).map(|(key, value)| StateWrite { key, value }).collect()
     }
 }
 
@@ -308,13 +304,7 @@ impl GuestData {
             wasi_http: WasiHttpCtx::new(),
             table,
             http,
-            state: CallState {
-                before: options.state,
-                writable: options.state_writable,
-                written: BTreeMap::new(),
-                writes: 0,
-                keys,
-            },
+            state: CallState { before: options.state, writable: options.state_writable, written: BTreeMap::new(), writes: 0, keys },
             credentials: options.credentials,
             diagnostics,
             written,
@@ -418,8 +408,7 @@ mod tests {
     use super::*;
 
     fn state(before: &[(&str, &str)], writable: bool) -> CallState {
-        let before: BTreeMap<String, Vec<u8>> =
-            before.iter().map(|(key, value)| ((*key).to_owned(), value.as_bytes().to_vec())).collect();
+        let before: BTreeMap<String, Vec<u8>> = before.iter().map(|(key, value)| ((*key).to_owned(), value.as_bytes().to_vec())).collect();
         let keys = before.len();
         CallState { before: Arc::new(before), writable, written: BTreeMap::new(), writes: 0, keys }
     }
@@ -436,10 +425,7 @@ mod tests {
         assert_eq!(state.get("gone"), None);
         assert_eq!(
             state.into_writes(),
-            [
-                StateWrite { key: "changed".into(), value: Some(b"2".to_vec()) },
-                StateWrite { key: "gone".into(), value: None },
-            ]
+            [StateWrite { key: "changed".into(), value: Some(b"2".to_vec()) }, StateWrite { key: "gone".into(), value: None },]
         );
     }
 

@@ -43,8 +43,7 @@ mod channel;
 pub mod contract;
 mod contract_check;
 mod digest;
-#[doc(hidden)]
-pub mod engine;
+mod engine;
 mod error;
 mod guest;
 pub mod limits;
@@ -64,7 +63,7 @@ pub use capabilities::Capabilities;
 pub use channel::{Channel, ChannelOptions};
 pub use contract_check::{CONTRACT_VERSION, ContractFault};
 pub use digest::{Digest, DigestError};
-pub use engine::PageScan;
+pub use engine::{PageScan, Pooling};
 pub use error::RuntimeError;
 pub use guest::{ConnectorState, Diagnostic, StateWrite};
 pub use manifest::ManifestFault;

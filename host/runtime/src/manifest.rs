@@ -48,10 +48,7 @@ pub(crate) fn check(manifest: &Manifest, capabilities: Capabilities) -> Result<V
     let mut classes = BTreeSet::new();
     for retention in &manifest.policy.retention {
         if !["profile", "content", "raw"].contains(&retention.class.as_str()) {
-            return fault(
-                "policy.retention",
-                format_args!("{:?} is no class; there are profile, content and raw", retention.class),
-            );
+            return fault("policy.retention", format_args!("{:?} is no class; there are profile, content and raw", retention.class));
         }
         if !classes.insert(&retention.class) {
             return fault("policy.retention", format_args!("{} stands there twice", retention.class));
@@ -265,9 +262,7 @@ fn template(place: &str, source: &str, names: &BTreeSet<&str>) -> Result<(), Man
 
 /// Lower-case words joined by `-`.
 fn name(place: &str, name: &str) -> Result<(), ManifestFault> {
-    let words = name.split('-').all(|word| {
-        !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
-    });
+    let words = name.split('-').all(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()));
     if words && name.len() <= 64 && !name.starts_with(|first: char| first.is_ascii_digit()) {
         return Ok(());
     }

@@ -7,8 +7,8 @@
 use jiff::Timestamp;
 
 use crate::contract::{
-    Attribute, ConnectorError, Contact, ContactPage, ConversationReference, Identifier, Interaction, Page, Presence, Profile,
-    Raw, Receipt, WebhookOutcome, WebhookRequest,
+    Attribute, ConnectorError, Contact, ContactPage, ConversationReference, Identifier, Interaction, Page, Presence, Profile, Raw, Receipt,
+    WebhookOutcome, WebhookRequest,
 };
 use crate::limits::output as limits;
 
@@ -177,7 +177,8 @@ fn identifiers(place: &str, identifiers: &[Identifier]) -> Checked {
     count(place, "identifiers", identifiers.len(), limits::IDENTIFIERS_MAX)?;
     for (position, identifier) in identifiers.iter().enumerate() {
         let place = format!("{place}.identifiers[{position}]");
-        let words = identifier.scheme.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'.');
+        let words =
+            identifier.scheme.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'.');
         if !words || identifier.scheme.is_empty() || identifier.scheme.len() > limits::NAME_BYTES_MAX {
             return fault(format!("{place}.scheme"), "a scheme is written like `email` or `example.handle`");
         }
@@ -203,10 +204,7 @@ fn raw(place: &str, raw: Option<&Raw>, input_bytes: Option<usize>) -> Checked {
         (Some(Raw::Input(_)), None) => fault(format!("{place}.raw"), "a range of the input, but this call has no body"),
         (Some(Raw::Input(range)), Some(bytes)) => {
             if u64::from(range.start) + u64::from(range.length) > bytes as u64 {
-                return fault(
-                    format!("{place}.raw"),
-                    format!("{} bytes from {} on, but the body has {bytes}", range.length, range.start),
-                );
+                return fault(format!("{place}.raw"), format!("{} bytes from {} on, but the body has {bytes}", range.length, range.start));
             }
             Ok(())
         }
@@ -245,9 +243,8 @@ fn id(place: &str, field: &str, value: &str) -> Checked {
 }
 
 fn name(place: &str, field: &str, value: &str) -> Checked {
-    let words = value.split('-').all(|word| {
-        !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
-    });
+    let words =
+        value.split('-').all(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()));
     if words && value.len() <= limits::NAME_BYTES_MAX {
         return Ok(());
     }

@@ -73,9 +73,7 @@ impl Quarantine {
     pub fn admit(&mut self, now: Instant) -> Admission {
         match &self.state {
             State::Serving { .. } => Admission::Serve,
-            State::Resting { until } if now < *until => {
-                Admission::Refuse { retry_after: until.saturating_duration_since(now) }
-            }
+            State::Resting { until } if now < *until => Admission::Refuse { retry_after: until.saturating_duration_since(now) },
             State::Resting { .. } => {
                 self.state = State::Probing;
                 Admission::Probe
@@ -120,14 +118,9 @@ impl Quarantine {
     pub fn state(&self, now: Instant) -> QuarantineState {
         match &self.state {
             State::Serving { failures } => QuarantineState::Serving {
-                failures: failures
-                    .iter()
-                    .filter(|at| now.saturating_duration_since(**at) <= self.limits.window)
-                    .count() as u32,
+                failures: failures.iter().filter(|at| now.saturating_duration_since(**at) <= self.limits.window).count() as u32,
             },
-            State::Resting { until } => {
-                QuarantineState::Resting { remaining: until.saturating_duration_since(now) }
-            }
+            State::Resting { until } => QuarantineState::Resting { remaining: until.saturating_duration_since(now) },
             State::Probing => QuarantineState::Probing,
         }
     }
@@ -153,10 +146,7 @@ mod tests {
         assert!(!quarantine.failed(second(start, 10), false));
         assert_eq!(quarantine.admit(second(start, 15)), Admission::Serve);
         assert!(quarantine.failed(second(start, 20), false));
-        assert_eq!(
-            quarantine.admit(second(start, 25)),
-            Admission::Refuse { retry_after: Duration::from_secs(25) }
-        );
+        assert_eq!(quarantine.admit(second(start, 25)), Admission::Refuse { retry_after: Duration::from_secs(25) });
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::channel::{Channel, ChannelOptions};
 use crate::contract::Manifest;
 use crate::contract_check::{self, ContractFault};
 use crate::digest::Digest;
-use crate::engine::{self, PageScan};
+use crate::engine::{self, PageScan, Pooling};
 use crate::error::RuntimeError;
 use crate::guest::{self, GuestData, GuestOptions, NoCredentials};
 use crate::limits::{CallLimits, EngineLimits};
@@ -32,6 +32,8 @@ use crate::prepared::Prepared;
 pub struct RuntimeOptions {
     /// Sizes of the engine and its pool.
     pub limits: EngineLimits,
+    /// Where instances live.
+    pub pooling: Pooling,
     /// Where compiled connectors are kept; none compiles anew at every start.
     pub compiled_folder: Option<PathBuf>,
     /// Outgoing HTTP.
@@ -63,7 +65,7 @@ impl Runtime {
     /// Starts the engine, its ticking thread and the HTTP client, and opens the folder of compiled connectors.
     pub fn new(options: RuntimeOptions) -> Result<Self, RuntimeError> {
         let limits = options.limits;
-        let (engine, page_scan) = engine::start(&limits)?;
+        let (engine, page_scan) = engine::start(&limits, options.pooling)?;
         engine::start_ticking(&engine, limits.epoch_tick)?;
         let linker = guest::linker(&engine).map_err(RuntimeError::Engine)?;
         let outbound = Outbound::new(options.outbound)
@@ -155,13 +157,7 @@ impl Runtime {
     }
 
     /// Asks the connector what it is, without settings, network or state, at a time and with a seed made of `round`.
-    async fn describe(
-        &self,
-        label: &str,
-        pre: &InstancePre<GuestData>,
-        indices: &Indices,
-        round: u32,
-    ) -> Result<Manifest, RuntimeError> {
+    async fn describe(&self, label: &str, pre: &InstancePre<GuestData>, indices: &Indices, round: u32) -> Result<Manifest, RuntimeError> {
         let failed = |failure| RuntimeError::Describe(Box::new(failure));
         let _slot = self.host.slot().await.map_err(failed)?;
         let limits = CallLimits::default();

@@ -49,12 +49,7 @@ pub(crate) fn mac(algorithm: Mac, secret: &Secret, data: &[&[u8]]) -> Vec<u8> {
 }
 
 /// Whether the delivery with these headers and this raw body was signed under `secret`, by the scheme the manifest describes.
-pub fn verify_signature(
-    scheme: &Signature,
-    secret: &Secret,
-    headers: &http::HeaderMap,
-    body: &[u8],
-) -> Result<(), SignatureRefusal> {
+pub fn verify_signature(scheme: &Signature, secret: &Secret, headers: &http::HeaderMap, body: &[u8]) -> Result<(), SignatureRefusal> {
     let mut values = headers.get_all(scheme.header.as_str()).iter();
     let value = values.next().ok_or_else(|| SignatureRefusal::Missing(scheme.header.clone()))?;
     if values.next().is_some() {
@@ -69,10 +64,9 @@ pub fn verify_signature(
     };
     let digest = match scheme.digest_text {
         DigestText::Hex => hex::decode(digest).map_err(|_| malformed("a digest in hexadecimal"))?,
-        DigestText::Base64 => STANDARD
-            .decode(digest)
-            .or_else(|_| STANDARD_NO_PAD.decode(digest))
-            .map_err(|_| malformed("a digest in base64"))?,
+        DigestText::Base64 => {
+            STANDARD.decode(digest).or_else(|_| STANDARD_NO_PAD.decode(digest)).map_err(|_| malformed("a digest in base64"))?
+        }
     };
     let algorithm = ring_algorithm(scheme.mac);
     if digest.len() != algorithm.digest_algorithm().output_len() {
@@ -130,24 +124,14 @@ mod tests {
     #[test]
     fn macs_are_those_of_the_published_vectors() {
         let cases: [(Mac, String, &[u8], &str); 4] = [
-            (
-                Mac::HmacSha256,
-                "\u{b}".repeat(20),
-                b"Hi There",
-                "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7",
-            ),
+            (Mac::HmacSha256, "\u{b}".repeat(20), b"Hi There", "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"),
             (
                 Mac::HmacSha256,
                 "Jefe".into(),
                 b"what do ya want for nothing?",
                 "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
             ),
-            (
-                Mac::HmacSha1,
-                "Jefe".into(),
-                b"what do ya want for nothing?",
-                "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79",
-            ),
+            (Mac::HmacSha1, "Jefe".into(), b"what do ya want for nothing?", "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79"),
             (Mac::HmacSha1, "\u{b}".repeat(20), b"Hi There", "b617318655057264e28bc0b6fb378c8ef146be00"),
         ];
         for (algorithm, key, data, expected) in cases {
@@ -193,10 +177,7 @@ mod tests {
         assert!(matches!(verify_signature(&scheme(), &secret, &twice, b""), Err(SignatureRefusal::Repeated(_))));
         for text in ["", "sha256=", "sha256=zz", "sha256=00", "sha1=00", "sha256"] {
             assert!(
-                matches!(
-                    verify_signature(&scheme(), &secret, &headers(text), b""),
-                    Err(SignatureRefusal::Malformed { .. })
-                ),
+                matches!(verify_signature(&scheme(), &secret, &headers(text), b""), Err(SignatureRefusal::Malformed { .. })),
                 "{text:?}"
             );
         }

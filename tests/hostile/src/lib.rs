@@ -213,7 +213,8 @@ fn look_around(context: &Context<Settings>) -> String {
 
 /// Everything the contract would let a connector find out about a secret.
 fn use_credentials(context: &Context<Settings>) -> String {
-    let signed = credentials::sign("signing", Mac::HmacSha256, b"data").map(|mac| mac.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+    let signed =
+        credentials::sign("signing", Mac::HmacSha256, b"data").map(|mac| mac.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
     format!(
         "signed={signed:?} token={:?} undeclared={:?} matches={:?}/{:?} renewed={:?} settings={}",
         credentials::sign("token", Mac::HmacSha256, b"data"),
