@@ -5,6 +5,7 @@
 use std::sync::{Arc, LazyLock};
 
 use cel::common::ast::IdedExpr;
+use cel::extractors::This;
 use cel::{Context, Env, ExecutionError, Value};
 use thiserror::Error;
 
@@ -160,7 +161,7 @@ impl Evaluation {
             context.add_variable_from_value(*name, value.clone());
         }
         // Known not to clash with the standard's names.
-        let declared = context.add_function("lower", |text: Arc<String>| text.to_lowercase());
+        let declared = context.add_function("lower", |This(text): This<Arc<String>>| text.to_lowercase());
         let failed = |reason: String| EvaluationError::Failed { expression: excerpt(source), reason };
         declared.map_err(|_| failed("lower() is declared twice".to_owned()))?;
         Value::resolve(&expression, &context).map_err(|error| failed(reason(&error)))

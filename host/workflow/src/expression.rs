@@ -44,6 +44,9 @@ pub(crate) fn parse(source: &str) -> Result<IdedExpr, Vec<String>> {
 /// The parser's words without what is only of use to its makers.
 fn plain(message: &str) -> String {
     let message = message.strip_prefix("Syntax error: ").unwrap_or(message);
+    if message.contains("'<EOF>'") {
+        return "something is missing at the end".to_owned();
+    }
     message.split(" expecting ").next().unwrap_or(message).to_owned()
 }
 

@@ -32,7 +32,7 @@ use sportello_core::ids::{ChannelName, Digest};
 
 use crate::expression;
 use crate::facts::{Facts, InteractionFacts, ProfileFacts};
-use crate::limits::{CHANNELS_MAX, INSTRUCTIONS_MAX, NAME_BYTES_MAX, PROBLEMS_MAX, SOURCE_BYTES_MAX};
+use crate::limits::{CHANNELS_MAX, INSTRUCTIONS_MAX, NAME_BYTES_MAX, NESTING_MAX, PROBLEMS_MAX, SOURCE_BYTES_MAX};
 use crate::plan::{Plan, Trigger};
 use node::{Node, Place, Value};
 
@@ -100,16 +100,28 @@ fn read(source: &str, problems: &mut Problems) -> Option<Node> {
         problems.add(Place::default(), format!("the definition is {} bytes long; at most {SOURCE_BYTES_MAX} are taken", source.len()));
         return None;
     }
-    match serde_saphyr::from_str::<Node>(source) {
+    // Reading takes stack with depth, so that is limited before there is a tree to look at.
+    let options = serde_saphyr::options! { budget: serde_saphyr::budget! { max_depth: YAML_DEPTH_MAX } };
+    match serde_saphyr::from_str_with_options::<Node>(source, options) {
         Ok(root) => Some(root),
         Err(error) => {
             let place = error.location().map_or(Place::default(), |found| Place { line: found.line(), column: found.column() });
             let message = error.without_snippet().to_string();
-            problems.add(place, format!("this is no YAML: {}", message.lines().next().unwrap_or_default()));
+            problems.add(place, format!("this cannot be read as YAML: {}", plain(&message)));
             None
         }
     }
 }
+
+/// The reader's words without the place, which is said already, and without what is only of use to programmers.
+fn plain(message: &str) -> &str {
+    let message = message.lines().next().unwrap_or_default();
+    let message = message.split(", set DuplicateKeyPolicy").next().unwrap_or(message);
+    message.rsplit_once(" at line ").map_or(message, |(words, _)| words)
+}
+
+/// Lists and mappings within each other in the text: two for every step within a step, and some to spare.
+const YAML_DEPTH_MAX: usize = 2 * NESTING_MAX + 8;
 
 /// The keys of a definition.
 const KEYS: [&str; 7] = ["name", "description", "on", "channels", "when", "steps", "tests"];

@@ -1,0 +1,12 @@
+//! What workflows promise, through the same composition with the core that the server uses.
+
+mod composition;
+mod definitions;
+mod effects;
+mod evaluation;
+mod examples;
+mod limits;
+mod replay;
+mod runs;
+mod tenant;
+mod timers;
