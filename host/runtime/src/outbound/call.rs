@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
-use super::channel::ChannelHttp;
+use super::channel::{ChannelHttp, RETRY_WHEN_BUSY};
 use super::client::Caps;
 use super::failure::Failure;
 
@@ -104,12 +104,18 @@ impl Sending {
         let started = Instant::now();
         let deadline = started + limits.total_max;
         let headers_deadline = options.first_byte_timeout.and_then(|timeout| started.checked_add(timeout)).unwrap_or(deadline);
-        // Nobody closes the semaphore; whoever waits longer than the deadline goes on to be refused by the deadline below.
-        let _permit = timeout_at(deadline, self.permits.acquire()).await;
-        let request = self.read(request, deadline).await;
+        let permit = timeout_at(deadline, self.permits.acquire()).await;
+        let request = match &permit {
+            Ok(Ok(_)) => self.read(request, deadline).await,
+            // Late; or closed, which nobody does.
+            Ok(Err(_)) | Err(_) => Err(Failure::Limit {
+                after: RETRY_WHEN_BUSY,
+                reason: format!("the call has {} requests under way", limits.requests_at_once_per_call_max),
+            }),
+        };
         let received = self.received.load(Ordering::Relaxed);
         let response_bytes = limits.response_body_bytes_max.min(limits.response_bytes_per_call_max.saturating_sub(received));
-        let caps = Caps { deadline, total: limits.total_max, headers_deadline, response_bytes };
+        let caps = Caps { deadline, headers_deadline, response_bytes };
         let response = self.channel.answer(request, caps).await?;
         self.received.fetch_add(response.body().len(), Ordering::Relaxed);
         Ok(response)

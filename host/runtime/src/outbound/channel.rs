@@ -24,8 +24,8 @@ use super::window::{WINDOW_TIMES_MAX, Window};
 use super::{Origin, Outbound, OutboundError};
 use crate::contract;
 
-/// What a guest that finds the channel's connections all taken is told to wait.
-const RETRY_WHEN_BUSY: Duration = Duration::from_secs(1);
+/// What a guest that finds all places for requests taken is told to wait.
+pub(super) const RETRY_WHEN_BUSY: Duration = Duration::from_secs(1);
 
 /// Limits of outgoing HTTP. Bodies are held in memory, so a channel takes at most `requests_at_once_max` × (`request_body_bytes_max` +
 /// `response_body_bytes_max`) at a time, and a call keeps at most about `response_bytes_per_call_max` of answers.
@@ -274,6 +274,11 @@ impl ChannelHttp {
             let used = self.use_credentials(&allowed.origin, caps.deadline).await?;
             let permit = self.permit(caps.deadline).await?;
             let now = Instant::now();
+            if now >= caps.deadline {
+                // Better told now, when it is sure that nothing was sent.
+                let reason = format!("the request to {} found no place in time", allowed.origin);
+                return Err(Failure::Limit { after: RETRY_WHEN_BUSY, reason });
+            }
             let outgoing = allowed.with_credentials(&used, now)?;
             let response = self.pool.exchange(&allowed.origin, outgoing, caps).await?;
             drop(permit);
@@ -330,12 +335,7 @@ impl ChannelHttp {
             credential,
             origin,
             pool: &self.pool,
-            caps: Caps {
-                deadline,
-                total: self.limits.total_max,
-                headers_deadline: deadline,
-                response_bytes: self.limits.response_body_bytes_max,
-            },
+            caps: Caps { deadline, headers_deadline: deadline, response_bytes: self.limits.response_body_bytes_max },
             user_agent: &HeaderValue::from_static(USER_AGENT),
             redactor: &self.redactor,
         };

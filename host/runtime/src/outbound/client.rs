@@ -35,9 +35,8 @@ pub(super) struct Pool {
 /// The caps of one exchange.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Caps {
-    /// When everything must be over, and how long that was from the start (for the message).
+    /// When everything must be over.
     pub(super) deadline: Instant,
-    pub(super) total: Duration,
     /// When the answer's headers must be there.
     pub(super) headers_deadline: Instant,
     pub(super) response_bytes: usize,
@@ -64,7 +63,8 @@ impl Pool {
     /// A request on a connection that turned out to be closed before anything was written is repeated by the pool on another one; nothing
     /// else is ever repeated here.
     pub(super) async fn exchange(&self, origin: &Origin, request: Request<Full<Bytes>>, caps: Caps) -> Result<Response<Bytes>, Failure> {
-        let late = || Failure::Timeout { origin: origin.clone(), after: caps.total };
+        let started = Instant::now();
+        let late = || Failure::Timeout { origin: origin.clone(), after: started.elapsed() };
         let response = timeout_at(caps.headers_deadline.min(caps.deadline), self.client.request(request))
             .await
             .map_err(|_| late())?

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 
 use contract::RequestLimit;
 use futures_util::StreamExt as _;
+use wasmtime_wasi_http::RequestOptions;
 
 use super::*;
 
@@ -174,4 +175,33 @@ async fn connections_are_used_again() {
         get(&setup.build(), &server.url("/")).await.unwrap();
     }
     assert_eq!((server.seen().len(), server.connections()), (20, 1));
+}
+
+#[tokio::test]
+async fn a_guest_may_be_more_impatient_than_the_host() {
+    let silent = Server::start_async(|_| std::future::pending()).await;
+    let mut call = Call::new(&Setup::for_server(&silent).build());
+    let request = Request::get(silent.url("/")).body(guest_body("")).unwrap();
+    let options = RequestOptions { first_byte_timeout: Some(Duration::from_millis(50)), ..RequestOptions::default() };
+    let answer = call.http.send_request(request, Some(options), Box::new(async { Ok(()) }));
+    let outcome = Pin::from(answer).await.map(|(response, _)| response.status());
+    assert!(matches!(outcome, Err(Error::HttpResponseTimeout)), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn a_call_that_fills_its_places_is_told_to_come_back() {
+    let server = Server::start(|_| ok("hello")).await;
+    let mut setup = Setup::for_server(&server);
+    setup.limits.total_max = Duration::from_millis(100);
+    setup.limits.requests_at_once_per_call_max = 1;
+    let mut call = Call::new(&setup.build());
+    let endless = http_body_util::StreamBody::new(futures_util::stream::pending::<Result<http_body::Frame<Bytes>, Error>>());
+    let first = call.begin(Request::post(server.url("/")).body(BodyExt::boxed_unsync(endless)).unwrap());
+    let second = call.begin(Request::get(server.url("/")).body(guest_body("")).unwrap());
+    let (first, second) = futures_util::future::join(first, second).await;
+    assert_denied(&first);
+    let text = internal_error(second);
+    // Both are late at the same moment; whichever is looked at first, nothing of the second was sent.
+    assert!(text.starts_with("limit: retry after 1000 ms: "), "{text}");
+    assert_eq!(server.connections(), 0);
 }

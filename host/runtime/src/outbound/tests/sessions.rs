@@ -355,3 +355,23 @@ async fn a_login_does_not_follow_a_redirect() {
     assert!(text.contains("log-in refused") && text.contains("307"), "{text}");
     assert_eq!(elsewhere.connections(), 0);
 }
+
+#[tokio::test]
+async fn cookies_of_two_credentials_share_one_header() {
+    let server = Server::start(|seen| {
+        let name = seen.uri.path().trim_start_matches("/login-").to_owned();
+        Response::builder().header("set-cookie", format!("{name}=1; Path=/")).body("{}".into()).unwrap()
+    })
+    .await;
+    let login = |name: &str| {
+        let path = format!("/login-{name}");
+        let step = LoginStep { method: "POST".into(), path, body: LoginBody::None, captures: Vec::new(), expect: Vec::new() };
+        let session = Some(Session { steps: vec![step], cookies: true, lifetime_seconds: 0 });
+        Credential { name: name.into(), session, ..credential(&server, &["token"]) }
+    };
+    let setup = Setup::for_server(&server).with(login("first"), &["long-enough"]).with(login("second"), &["long-enough"]);
+    get(&setup.build(), &server.url("/page")).await.unwrap();
+    let seen = server.seen();
+    let page = seen.iter().find(|seen| seen.uri.path() == "/page").unwrap();
+    assert_eq!(page.headers.get_all("cookie").iter().collect::<Vec<_>>(), ["first=1; second=1"]);
+}
