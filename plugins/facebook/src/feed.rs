@@ -223,15 +223,12 @@ fn annotate(mut interaction: Interaction, field: &str, value: &Value) -> Interac
         ("video", value.video.as_deref()),
     ];
     for (name, text) in attributes {
-        if let Some(text) = text.filter(|text| !text.is_empty() && text.len() <= ATTRIBUTE_BYTES_MAX) {
+        if let Some(text) = text.filter(|text| !text.is_empty()) {
             interaction = interaction.attribute(name, text);
         }
     }
     interaction
 }
-
-/// The contract's limit of one attribute. What is longer still stands in the raw text.
-const ATTRIBUTE_BYTES_MAX: usize = 4096;
 
 fn words(value: &Value) -> Option<&str> {
     value.message.as_deref().or(value.review_text.as_deref())

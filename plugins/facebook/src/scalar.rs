@@ -20,9 +20,12 @@ pub(crate) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
     })
 }
 
-/// An id: as [`text`], but an empty one is none.
+/// The longest id believed, in bytes. Facebook's have 20 to 200; two of them fit into the contract's limit of one.
+const ID_BYTES_MAX: usize = 200;
+
+/// An id: as [`text`], but an empty one, or one longer than any id is, is none.
 pub(crate) fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    Ok(text(deserializer)?.filter(|id| !id.is_empty()))
+    Ok(text(deserializer)?.filter(|id| !id.is_empty() && id.len() <= ID_BYTES_MAX))
 }
 
 /// A moment, as milliseconds since 1970.

@@ -1,7 +1,8 @@
-//! Constructors of the contract's errors.
+//! Constructors of the contract's errors. Reasons are cut at the contract's limit.
 
 use std::time::Duration;
 
+use crate::limits::{REASON_BYTES_MAX, cut};
 use crate::{Error, RateLimit, Retry};
 
 impl Error {
@@ -9,30 +10,30 @@ impl Error {
     #[must_use]
     pub fn retry(after: Duration, reason: impl Into<String>) -> Self {
         let after_ms = u32::try_from(after.as_millis()).unwrap_or(u32::MAX);
-        Self::Retry(Retry { after_ms, reason: reason.into() })
+        Self::Retry(Retry { after_ms, reason: cut(reason, REASON_BYTES_MAX) })
     }
 
     /// The platform's limit is reached, and nothing took effect: no call of this channel before `until` (RFC 3339 in UTC, see [`crate::time`]).
     #[must_use]
     pub fn rate_limited(until: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self::RateLimited(RateLimit { until: until.into(), reason: reason.into() })
+        Self::RateLimited(RateLimit { until: until.into(), reason: cut(reason, REASON_BYTES_MAX) })
     }
 
     /// The credential does not work (any more): the host stops and tells the operator.
     #[must_use]
     pub fn auth(reason: impl Into<String>) -> Self {
-        Self::Auth(reason.into())
+        Self::Auth(cut(reason, REASON_BYTES_MAX))
     }
 
     /// It will never work: the host does not try again and says this reason to a person.
     #[must_use]
     pub fn reject(reason: impl Into<String>) -> Self {
-        Self::Reject(reason.into())
+        Self::Reject(cut(reason, REASON_BYTES_MAX))
     }
 
     /// It may or may not have taken effect. The host looks with `find`, or asks a person; it never just repeats.
     #[must_use]
     pub fn uncertain(reason: impl Into<String>) -> Self {
-        Self::Uncertain(reason.into())
+        Self::Uncertain(cut(reason, REASON_BYTES_MAX))
     }
 }

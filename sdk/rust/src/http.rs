@@ -23,7 +23,7 @@ use crate::{Error, time};
 pub const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// The largest answer a connector reads, unless [`Request::limit`] says otherwise. The host's own limit may be lower.
-pub const RESPONSE_BYTES_MAX: usize = 8 << 20;
+pub const RESPONSE_BYTES_MAX: usize = 4 << 20;
 
 /// A request to be sent.
 #[derive(Debug, Clone)]

@@ -107,6 +107,7 @@ pub mod diagnostics;
 mod error;
 mod export;
 pub mod http;
+pub mod limits;
 mod manifest;
 pub mod state;
 #[cfg(not(target_arch = "wasm32"))]

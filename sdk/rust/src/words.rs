@@ -1,8 +1,10 @@
-//! Builders for the contract's records: what is required is an argument, the rest has the value that claims least.
+//! Builders for the contract's records: what is required is an argument, the rest has the value that claims least, and what is only to be
+//! read is cut at the contract's limits (see [`crate::limits`]).
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::limits::{self, cut};
 use crate::{
     Attribute, ByteRange, Change, Contact, ConversationReference, Effect, Error, Identifier, Interaction, Profile, Raw, Receipt,
     Visibility, crm, poll, webhook,
@@ -12,7 +14,7 @@ impl Attribute {
     /// A named extra. `name` is lower-case words joined by `-`.
     #[must_use]
     pub fn new(name: impl Into<String>, value: impl Into<String>) -> Self {
-        Self { name: name.into(), value: value.into() }
+        Self { name: name.into(), value: cut(value, limits::ATTRIBUTE_BYTES_MAX) }
     }
 }
 
@@ -41,14 +43,14 @@ impl Profile {
     /// The name people read.
     #[must_use]
     pub fn display_name(mut self, name: impl Into<String>) -> Self {
-        self.display_name = Some(name.into());
+        self.display_name = Some(cut(name, limits::ID_BYTES_MAX));
         self
     }
 
     /// Where the profile can be seen, an absolute URL.
     #[must_use]
     pub fn url(mut self, url: impl Into<String>) -> Self {
-        self.url = Some(url.into());
+        self.url = limits::url(url);
         self
     }
 
@@ -129,14 +131,14 @@ impl Interaction {
     /// The title of the thread.
     #[must_use]
     pub fn conversation_title(mut self, title: impl Into<String>) -> Self {
-        self.conversation.title = Some(title.into());
+        self.conversation.title = Some(cut(title, limits::ID_BYTES_MAX));
         self
     }
 
     /// Where the thread can be seen.
     #[must_use]
     pub fn conversation_url(mut self, url: impl Into<String>) -> Self {
-        self.conversation.url = Some(url.into());
+        self.conversation.url = limits::url(url);
         self
     }
 
@@ -147,10 +149,10 @@ impl Interaction {
         self
     }
 
-    /// What was said.
+    /// What was said. Cut at 64 KiB.
     #[must_use]
     pub fn text(mut self, text: impl Into<String>) -> Self {
-        self.text = Some(text.into());
+        self.text = Some(cut(text, limits::TEXT_BYTES_MAX));
         self
     }
 
@@ -187,7 +189,7 @@ impl Interaction {
     /// The platform's own words, fetched by the connector: at most 64 KiB.
     #[must_use]
     pub fn raw_text(mut self, text: impl Into<String>) -> Self {
-        self.raw = Some(Raw::Text(text.into()));
+        self.raw = Some(Raw::Text(cut(text, limits::RAW_TEXT_BYTES_MAX)));
         self
     }
 }
@@ -210,7 +212,7 @@ impl Contact {
     /// The name people read.
     #[must_use]
     pub fn display_name(mut self, name: impl Into<String>) -> Self {
-        self.display_name = Some(name.into());
+        self.display_name = Some(cut(name, limits::ID_BYTES_MAX));
         self
     }
 
@@ -238,7 +240,7 @@ impl Contact {
     /// The record as the CRM gave it: at most 64 KiB.
     #[must_use]
     pub fn raw_text(mut self, text: impl Into<String>) -> Self {
-        self.raw = Some(Raw::Text(text.into()));
+        self.raw = Some(Raw::Text(cut(text, limits::RAW_TEXT_BYTES_MAX)));
         self
     }
 }
@@ -289,7 +291,7 @@ impl Receipt {
     /// Where it can be seen.
     #[must_use]
     pub fn url(mut self, url: impl Into<String>) -> Self {
-        self.url = Some(url.into());
+        self.url = limits::url(url);
         self
     }
 

@@ -162,6 +162,7 @@ fn failure(code: &ErrorCode) -> Failure {
         | ErrorCode::HttpResponseBodySize(_)
         | ErrorCode::HttpResponseTrailerSectionSize(_)
         | ErrorCode::HttpResponseTrailerSize(_)
+        | ErrorCode::HttpResponseContentCoding(_)
         | ErrorCode::LoopDetected => Failure::Unusable(format!("{code:?}")),
         _ => Failure::Interrupted(format!("{code:?}")),
     }
