@@ -1,0 +1,80 @@
+//! Real servers on loopback, each installed once, copied per test, and gone with it.
+//!
+//! [`Wiki`] and [`Crm`] are what a test may ask of either a real server or its stand-in; [`any_wiki`] and [`any_crm`] give the real one
+//! where it is installed.
+
+mod crm_user;
+pub mod mediawiki;
+pub mod process;
+pub mod template;
+pub mod tryton;
+mod wiki_user;
+
+pub use crm_user::{ContactMechanism, Crm, CrmUser, Note};
+pub use mediawiki::MediaWiki;
+pub use tryton::Tryton;
+pub use wiki_user::{Edit, Wiki, WikiUser};
+
+use crate::error::{Error, Result};
+use crate::stand_ins::{crm::CrmStandIn, wiki::WikiStandIn};
+
+/// A name and a password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The log-in name.
+    pub name: String,
+    /// The password.
+    pub password: String,
+}
+
+impl Account {
+    /// An account of this name and password.
+    pub fn new(name: &str, password: &str) -> Self {
+        Self { name: name.to_owned(), password: password.to_owned() }
+    }
+}
+
+/// The started server; `None`, said loudly, where it is not installed and the test is to be skipped.
+///
+/// # Panics
+/// When it is installed and did not start, and in CI (`CI` set, and not to `false`) also when it is not installed.
+pub fn require<Server>(started: Result<Server>) -> Option<Server> {
+    match started {
+        Ok(server) => Some(server),
+        Err(missing @ Error::NotInstalled { .. }) => {
+            let in_ci = std::env::var("CI").is_ok_and(|value| !value.is_empty() && value != "false");
+            assert!(!in_ci, "{missing} (in CI a missing server is a failure)");
+            eprintln!("SKIPPED: {missing}");
+            None
+        }
+        Err(broken) => panic!("{broken}"),
+    }
+}
+
+/// A wiki: the real MediaWiki where it is installed, else its stand-in.
+///
+/// # Errors
+/// When neither starts.
+pub async fn any_wiki() -> Result<Box<dyn Wiki>> {
+    match MediaWiki::start().await {
+        Err(missing @ Error::NotInstalled { .. }) => {
+            eprintln!("STAND-IN USED: {missing}");
+            Ok(Box::new(WikiStandIn::start().await?))
+        }
+        started => Ok(Box::new(started?)),
+    }
+}
+
+/// A CRM: the real Tryton where it is installed, else its stand-in.
+///
+/// # Errors
+/// When neither starts.
+pub async fn any_crm() -> Result<Box<dyn Crm>> {
+    match Tryton::start().await {
+        Err(missing @ Error::NotInstalled { .. }) => {
+            eprintln!("STAND-IN USED: {missing}");
+            Ok(Box::new(CrmStandIn::start().await?))
+        }
+        started => Ok(Box::new(started?)),
+    }
+}

@@ -1,0 +1,371 @@
+//! The webhook sender: batches, signatures, redelivery, forgeries, and the books about them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use futures_util::StreamExt;
+use http::Method;
+use jiff::{SignedDuration, Timestamp};
+use ring::hmac;
+use serde_json::{Value, json};
+
+use super::super::random_hex;
+use super::world::{Body, Person, Update};
+use super::{Facebook, Inside};
+use crate::error::{Error, Result};
+use crate::http_client::{Answer, excerpt};
+
+/// The most updates one POST carries. [webhooks]
+const UPDATES_MAX: usize = 1_000;
+/// The most updates put into one `entry[]`, so that batches have several. Ours, not the platform's.
+const CHANGES_PER_ENTRY_MAX: usize = 10;
+/// How long the platform tries. [webhooks]
+const TRYING_TIME_MAX: SignedDuration = SignedDuration::from_hours(36);
+/// The pause before the n-th redelivery, in minutes; the last goes on. "At once, then ever more rarely" [webhooks]; the numbers are ours.
+const PAUSES_MINUTES: &[i64] = &[0, 1, 5, 15, 30, 60, 120, 240, 480];
+
+/// How waiting updates are sent.
+#[derive(Debug, Clone)]
+pub struct DeliveryPlan {
+    /// Updates in one POST, 1 to 1,000.
+    pub updates_max: usize,
+    /// Whether updates leave in another order than they were made.
+    pub shuffle: bool,
+    /// How many POSTs in a hundred are made twice although the first was acknowledged.
+    pub duplicates_percent: u8,
+    /// POSTs under way at the same time.
+    pub in_flight_max: usize,
+}
+
+impl Default for DeliveryPlan {
+    fn default() -> Self {
+        Self { updates_max: UPDATES_MAX, shuffle: false, duplicates_percent: 0, in_flight_max: 1 }
+    }
+}
+
+/// What became of the POSTs of one call.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DeliveryReport {
+    /// POSTs made.
+    pub posted: u64,
+    /// Answered 200.
+    pub acknowledged: u64,
+    /// Answered otherwise, by status.
+    pub refused: BTreeMap<u16, u64>,
+    /// Not answered in time, or the connection broke.
+    pub unanswered: u64,
+}
+
+/// The platform's books since it started.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Updates that came to be.
+    pub updates_made: u64,
+    /// Updates in a POST that was answered 200.
+    pub updates_acknowledged: u64,
+    /// Updates given up after 36 hours.
+    pub updates_given_up: u64,
+    /// Updates not acknowledged yet: waiting to be sent, or to be sent again.
+    pub updates_pending: u64,
+    /// Forged POSTs.
+    pub forgeries: u64,
+    /// All POSTs, forged ones left out.
+    pub posts: DeliveryReport,
+}
+
+/// A POST that is not from the platform, or was changed on the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forgery {
+    /// Signed with another secret.
+    WrongSecret,
+    /// Without a signature.
+    NoSignature,
+    /// With the old `X-Hub-Signature` (SHA-1) header only.
+    OldSignatureOnly,
+    /// Signed rightly, then one letter of the body changed.
+    ChangedBody,
+    /// The same JSON, signed over its escaped form but sent unescaped.
+    Unescaped,
+    /// The right signature without its last digit.
+    ShortSignature,
+}
+
+impl Forgery {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::WrongSecret, Self::NoSignature, Self::OldSignatureOnly, Self::ChangedBody, Self::Unescaped, Self::ShortSignature];
+}
+
+#[derive(Debug, Clone)]
+struct Delivery {
+    updates: Vec<u64>,
+    body: Bytes,
+    first: Timestamp,
+    due: Timestamp,
+    attempts: usize,
+}
+
+/// What was sent and must perhaps be sent again.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    callback: Option<String>,
+    open: Vec<Delivery>,
+    acknowledged: BTreeSet<u64>,
+    given_up: BTreeSet<u64>,
+    posts: DeliveryReport,
+    forgeries: u64,
+}
+
+impl Facebook {
+    /// Verifies a webhook as the platform does when it is configured: GET with `hub.mode`, `hub.verify_token` and `hub.challenge`; the answer
+    /// must be 200 with exactly the challenge. From then on deliveries go there. [webhooks]
+    ///
+    /// # Errors
+    /// [`Error::Status`] or [`Error::Unexpected`] when the receiver does not prove itself.
+    pub async fn subscribe(&self, callback_url: &str) -> Result<()> {
+        let challenge = fastrand::u32(100_000_000..).to_string();
+        let answer = self.challenge(callback_url, self.verify_token(), &challenge).await?;
+        if answer.status != 200 {
+            return Err(Error::Status { what: "verifying the webhook".to_owned(), status: answer.status, body: excerpt(&answer.text()) });
+        }
+        if answer.body != challenge.as_bytes() {
+            return Err(Error::Unexpected { what: "verifying the webhook".to_owned(), answer: excerpt(&answer.text()) });
+        }
+        self.inside().outbox.callback = Some(callback_url.to_owned());
+        Ok(())
+    }
+
+    /// The verification request alone, with any token, for tests of its refusal.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn challenge(&self, callback_url: &str, verify_token: &str, challenge: &str) -> Result<Answer> {
+        self.http.get(callback_url, &[("hub.mode", "subscribe"), ("hub.verify_token", verify_token), ("hub.challenge", challenge)]).await
+    }
+
+    /// Sends everything that waits, and repeats at once what was refused.
+    ///
+    /// # Errors
+    /// When no webhook was subscribed.
+    pub async fn deliver(&self, plan: &DeliveryPlan) -> Result<DeliveryReport> {
+        {
+            let mut inside = self.inside();
+            let Inside { world, outbox, random, .. } = &mut *inside;
+            let now = world.now();
+            let mut updates = world.take_waiting();
+            if plan.shuffle {
+                random.shuffle(&mut updates);
+            }
+            for batch in updates.chunks(plan.updates_max.clamp(1, UPDATES_MAX)) {
+                let body = Bytes::from(escaped(&batch_document(&world.page().id, batch)));
+                let numbers: Vec<u64> = batch.iter().map(|update| update.number).collect();
+                let delivery = Delivery { updates: numbers, body, first: now, due: now, attempts: 0 };
+                // A duplicate is a delivery of its own, with the same bytes.
+                if random.u8(0..100) < plan.duplicates_percent {
+                    outbox.open.push(delivery.clone());
+                }
+                outbox.open.push(delivery);
+            }
+        }
+        self.deliver_due(plan.in_flight_max).await
+    }
+
+    /// Makes the POSTs that are due on the platform's clock.
+    ///
+    /// # Errors
+    /// When no webhook was subscribed.
+    pub async fn deliver_due(&self, in_flight_max: usize) -> Result<DeliveryReport> {
+        let mut report = DeliveryReport::default();
+        loop {
+            let (due, callback) = {
+                let mut inside = self.inside();
+                let now = inside.world.now();
+                let callback = inside.outbox.callback.clone().ok_or_else(Self::no_callback)?;
+                let (due, later): (Vec<Delivery>, Vec<Delivery>) = inside.outbox.open.drain(..).partition(|delivery| delivery.due <= now);
+                inside.outbox.open = later;
+                (due, callback)
+            };
+            if due.is_empty() {
+                return Ok(report);
+            }
+            let posts = due.into_iter().map(|delivery| {
+                let callback = callback.as_str();
+                async move {
+                    let answer = self.post_signed(callback, &delivery.body, &signature(self.app_secret(), &delivery.body)).await;
+                    (delivery, answer)
+                }
+            });
+            let mut posts = futures_util::stream::iter(posts).buffer_unordered(in_flight_max.max(1));
+            while let Some((delivery, answer)) = posts.next().await {
+                let mut inside = self.inside();
+                let now = inside.world.now();
+                inside.outbox.settle(delivery, &answer, now, &mut report);
+            }
+        }
+    }
+
+    /// Sends something that is not from the platform, about a comment that says `FORGED`.
+    ///
+    /// # Errors
+    /// When no webhook was subscribed, or no answer comes.
+    pub async fn forge(&self, forgery: Forgery) -> Result<Answer> {
+        let (callback, page, now) = {
+            let mut inside = self.inside();
+            inside.outbox.forgeries += 1;
+            (inside.outbox.callback.clone().ok_or_else(Self::no_callback)?, self.page_id().to_owned(), inside.world.now())
+        };
+        let value = json!({
+            "from": {"id": "1", "name": "Nessuno"}, "message": "FORGED: perché no?", "post_id": format!("{page}_1"), "comment_id": format!("1_{}", random_hex(4)),
+            "parent_id": format!("{page}_1"), "created_time": now.as_second(), "item": "comment", "verb": "add",
+        });
+        let update = Update { number: 0, time: now, body: Body::Change { field: "feed".to_owned(), value } };
+        let document = batch_document(&page, &[update]);
+        let body = escaped(&document);
+        let right = signature(self.app_secret(), body.as_bytes());
+        let post = |body: String, headers: Vec<(&'static str, String)>| async move {
+            let mut all = vec![("content-type", "application/json")];
+            all.extend(headers.iter().map(|(name, value)| (*name, value.as_str())));
+            self.http.send(Method::POST, &callback, &all, Bytes::from(body)).await
+        };
+        const NAME: &str = "x-hub-signature-256";
+        match forgery {
+            Forgery::WrongSecret => {
+                let wrong = signature("not the secret", body.as_bytes());
+                post(body, vec![(NAME, wrong)]).await
+            }
+            Forgery::NoSignature => post(body, Vec::new()).await,
+            Forgery::OldSignatureOnly => {
+                let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, self.app_secret().as_bytes());
+                let old = format!("sha1={}", hex::encode(hmac::sign(&key, body.as_bytes())));
+                post(body, vec![("x-hub-signature", old)]).await
+            }
+            Forgery::ChangedBody => post(body.replace("FORGED", "FORGER"), vec![(NAME, right)]).await,
+            Forgery::Unescaped => post(document.to_string(), vec![(NAME, right)]).await,
+            Forgery::ShortSignature => {
+                let short = right[..right.len() - 1].to_owned();
+                post(body, vec![(NAME, short)]).await
+            }
+        }
+    }
+
+    /// Asks for the deletion of a person's data: a POST of `signed_request`; the answer is the receiver's `{url, confirmation_code}`.
+    /// See <https://developers.facebook.com/docs/development/create-an-app/app-dashboard/data-deletion-callback>.
+    ///
+    /// # Errors
+    /// When the answer is not 200, or lacks one of the two.
+    pub async fn request_data_deletion(&self, callback_url: &str, person: &Person) -> Result<Value> {
+        let request = json!({"algorithm": "HMAC-SHA256", "issued_at": self.now().as_second(), "user_id": person.id});
+        let payload = URL_SAFE_NO_PAD.encode(request.to_string());
+        let key = hmac::Key::new(hmac::HMAC_SHA256, self.app_secret().as_bytes());
+        // Here the encoded text is signed, not the document.
+        let signed = format!("{}.{payload}", URL_SAFE_NO_PAD.encode(hmac::sign(&key, payload.as_bytes())));
+        let answer = self.http.post_form(callback_url, &[("signed_request", &signed)]).await?;
+        if answer.status != 200 {
+            return Err(Error::Status {
+                what: "asking for data deletion".to_owned(),
+                status: answer.status,
+                body: excerpt(&answer.text()),
+            });
+        }
+        let reply = answer.json()?;
+        match (reply["url"].as_str(), reply["confirmation_code"].as_str()) {
+            (Some(_), Some(_)) => Ok(reply),
+            _ => Err(Error::Unexpected { what: "asking for data deletion".to_owned(), answer: excerpt(&reply.to_string()) }),
+        }
+    }
+
+    /// The platform's books.
+    pub fn counts(&self) -> Counts {
+        let inside = self.inside();
+        let outbox = &inside.outbox;
+        let open: BTreeSet<u64> = outbox
+            .open
+            .iter()
+            .flat_map(|delivery| &delivery.updates)
+            .filter(|number| !outbox.acknowledged.contains(number))
+            .copied()
+            .collect();
+        Counts {
+            updates_made: inside.world.updates_made(),
+            updates_acknowledged: outbox.acknowledged.len() as u64,
+            updates_given_up: outbox.given_up.difference(&outbox.acknowledged).count() as u64,
+            updates_pending: (inside.world.waiting() + open.len()) as u64,
+            forgeries: outbox.forgeries,
+            posts: outbox.posts.clone(),
+        }
+    }
+
+    async fn post_signed(&self, callback: &str, body: &Bytes, signature: &str) -> Result<Answer> {
+        let headers = [("content-type", "application/json"), ("x-hub-signature-256", signature), ("user-agent", "facebookexternalua")];
+        self.http.send(Method::POST, callback, &headers, body.clone()).await
+    }
+}
+
+impl Outbox {
+    fn settle(&mut self, mut delivery: Delivery, answer: &Result<Answer>, now: Timestamp, report: &mut DeliveryReport) {
+        for counted in [report, &mut self.posts] {
+            counted.posted += 1;
+            match answer {
+                Ok(answer) if answer.status == 200 => counted.acknowledged += 1,
+                Ok(answer) => *counted.refused.entry(answer.status).or_default() += 1,
+                Err(_) => counted.unanswered += 1,
+            }
+        }
+        if answer.as_ref().is_ok_and(|answer| answer.status == 200) {
+            self.acknowledged.extend(delivery.updates);
+            return;
+        }
+        let minutes = PAUSES_MINUTES.get(delivery.attempts).or(PAUSES_MINUTES.last()).copied().unwrap_or_default();
+        delivery.attempts += 1;
+        delivery.due = now + SignedDuration::from_mins(minutes);
+        if delivery.due.duration_since(delivery.first) > TRYING_TIME_MAX {
+            self.given_up.extend(delivery.updates);
+        } else {
+            self.open.push(delivery);
+        }
+    }
+}
+
+/// `sha256=` and the HMAC over the raw bytes in lower-case digits. [webhooks]
+fn signature(secret: &str, body: &[u8]) -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+    format!("sha256={}", hex::encode(hmac::sign(&key, body)))
+}
+
+/// JSON as the platform writes it, which is what it signs: everything beyond ASCII as `\u00e8`, slashes as `\/`. [webhooks]
+fn escaped(document: &Value) -> String {
+    let mut units = [0; 2];
+    document.to_string().chars().fold(String::new(), |mut text, letter| {
+        match letter {
+            // In JSON text a slash occurs in strings only.
+            '/' => text.push_str("\\/"),
+            letter if letter.is_ascii() => text.push(letter),
+            letter => text.extend(letter.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}"))),
+        }
+        text
+    })
+}
+
+/// Several `entry[]` of several `changes[]`; direct messages have entries of their own, whose time is in milliseconds. [webhooks]
+fn batch_document(page_id: &str, batch: &[Update]) -> Value {
+    let mut entries: Vec<Value> = Vec::new();
+    for update in batch {
+        let (list, item, time) = match &update.body {
+            Body::Change { field, value } => ("changes", json!({"field": field, "value": value}), update.time.as_second()),
+            Body::Messaging(value) => ("messaging", value.clone(), update.time.as_millisecond()),
+        };
+        // Ids of entries are numbers or strings.
+        let id = page_id.parse::<u64>().ok().filter(|_| entries.len() % 4 == 3).map_or_else(|| json!(page_id), |number| json!(number));
+        match entries.last_mut().and_then(|entry| entry.get_mut(list)).and_then(Value::as_array_mut) {
+            Some(items) if items.len() < CHANGES_PER_ENTRY_MAX => items.push(item),
+            _ => entries.push(json!({"id": id, "time": time, list: [item]})),
+        }
+    }
+    json!({"object": "page", "entry": entries})
+}
+
+/// The longest a redelivery can be away; tests advance by it to make everything due.
+pub const PAUSE_MAX: Duration = Duration::from_secs(480 * 60);

@@ -1,0 +1,345 @@
+//! The Graph API: who may call, how often, and what is answered.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use axum::body::Bytes;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use super::super::{form_fields, random_hex};
+use super::Inside;
+use super::world::{Object, World, graph_time};
+use crate::http_client::with_query;
+
+/// Rows of a list by default, and at most. [graph]
+const ROWS_DEFAULT: usize = 25;
+const ROWS_MAX: usize = 100;
+
+/// Which limit is hit. [limits]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RateLimit {
+    /// Code 32: calls with a page token, old style.
+    Page,
+    /// Code 80001: the business-use-case limit of pages.
+    BusinessUseCase,
+    /// Code 4: the whole app.
+    App,
+    /// Code 17: the user.
+    User,
+    /// Code 613: calls of this kind.
+    Custom,
+}
+
+impl RateLimit {
+    fn code_and_text(self) -> (u32, &'static str) {
+        match self {
+            Self::Page => (32, "(#32) Page request limit reached"),
+            Self::BusinessUseCase => (
+                80001,
+                "(#80001) There have been too many calls to this Page account. Wait a bit and try again. For more info, please refer to https://developers.facebook.com/docs/graph-api/overview/rate-limiting.",
+            ),
+            Self::App => (4, "(#4) Application request limit reached"),
+            Self::User => (17, "(#17) User request limit reached"),
+            Self::Custom => (613, "(#613) Calls to this api have exceeded the rate limit."),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TokenState {
+    Valid,
+    Expired,
+}
+
+/// Who may call now.
+#[derive(Debug)]
+pub(super) struct Access {
+    token: String,
+    retired: Vec<String>,
+    state: TokenState,
+    limited: Option<(RateLimit, Timestamp)>,
+}
+
+impl Access {
+    pub(super) fn new(token: &str) -> Self {
+        Self { token: token.to_owned(), retired: Vec::new(), state: TokenState::Valid, limited: None }
+    }
+
+    pub(super) fn token(&self) -> &str {
+        &self.token
+    }
+
+    pub(super) fn expire(&mut self) {
+        self.state = TokenState::Expired;
+    }
+
+    pub(super) fn renew(&mut self, token: &str) {
+        self.retired.push(std::mem::replace(&mut self.token, token.to_owned()));
+        self.state = TokenState::Valid;
+    }
+
+    pub(super) fn limit(&mut self, limit: RateLimit, until: Timestamp) {
+        self.limited = Some((limit, until));
+    }
+
+    /// Minutes until calls are taken again, rounded up.
+    fn wait_minutes(&self, now: Timestamp) -> i64 {
+        self.limited.filter(|(_, until)| *until > now).map_or(0, |(_, until)| (until.as_second() - now.as_second() + 59) / 60)
+    }
+}
+
+/// An error of the Graph API. All but the server's own come as HTTP 400. [errors]
+#[derive(Debug)]
+struct GraphError {
+    kind: &'static str,
+    code: u32,
+    subcode: Option<u32>,
+    message: String,
+    transient: bool,
+}
+
+impl GraphError {
+    fn new(kind: &'static str, code: u32, subcode: Option<u32>, message: impl Into<String>) -> Self {
+        Self { kind, code, subcode, message: message.into(), transient: false }
+    }
+
+    fn no_object(method: &Method, id: &str) -> Self {
+        let verb = method.as_str().to_lowercase();
+        let text = format!(
+            "Unsupported {verb} request. Object with ID '{id}' does not exist, cannot be loaded due to missing permissions, or does not support this operation"
+        );
+        Self::new("GraphMethodException", 100, Some(33), text)
+    }
+}
+
+type Answer = Result<Value, GraphError>;
+
+/// Serves every path.
+pub(super) async fn serve(
+    State(inside): State<Arc<Mutex<Inside>>>,
+    method: Method,
+    uri: Uri,
+    Query(query): Query<BTreeMap<String, String>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let mut parameters = query;
+    let kind = headers.get("content-type").map(|kind| String::from_utf8_lossy(kind.as_bytes()).into_owned()).unwrap_or_default();
+    if kind.starts_with("application/json") {
+        let document: Map<String, Value> = serde_json::from_slice(&body).unwrap_or_default();
+        parameters
+            .extend(document.into_iter().map(|(name, value)| (name, value.as_str().map_or_else(|| value.to_string(), str::to_owned))));
+    } else if !body.is_empty() {
+        parameters.extend(form_fields(body).await.unwrap_or_default());
+    }
+    let host = headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1").to_owned();
+    let bearer = headers.get("authorization").and_then(|value| value.to_str().ok()).and_then(|value| value.strip_prefix("Bearer "));
+    let token = parameters.get("access_token").cloned().or_else(|| bearer.map(str::to_owned));
+    let mut inside = inside.lock().expect("no panic while the platform is held");
+    let answer = check(&inside, token.as_deref()).and_then(|()| route(&mut inside.world, &method, uri.path(), &host, &parameters));
+    let wait_minutes = inside.access.wait_minutes(inside.world.now());
+    let page_id = inside.world.page().id.clone();
+    drop(inside);
+    into_response(answer, wait_minutes, &page_id)
+}
+
+fn check(inside: &Inside, token: Option<&str>) -> Result<(), GraphError> {
+    let access = &inside.access;
+    let bad_token = |subcode, text: &str| Err(GraphError::new("OAuthException", 190, subcode, text));
+    match token {
+        None => return Err(GraphError::new("OAuthException", 104, None, "An access token is required to request this resource.")),
+        Some(token) if access.retired.iter().any(|old| old == token) => {
+            return bad_token(
+                Some(460),
+                "Error validating access token: The session has been invalidated because the user changed their password or Facebook has changed the session for security reasons.",
+            );
+        }
+        Some(token) if token != access.token => return bad_token(None, "Invalid OAuth access token - Cannot parse access token"),
+        Some(_) if access.state == TokenState::Expired => {
+            return bad_token(Some(463), "Error validating access token: Session has expired.");
+        }
+        Some(_) => {}
+    }
+    match access.limited {
+        Some((limit, until)) if until > inside.world.now() => {
+            let (code, text) = limit.code_and_text();
+            Err(GraphError { transient: true, ..GraphError::new("OAuthException", code, None, text) })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn route(world: &mut World, method: &Method, path: &str, host: &str, parameters: &BTreeMap<String, String>) -> Answer {
+    let unknown = || GraphError::new("OAuthException", 2500, None, format!("Unknown path components: {path}"));
+    let mut parts = path.trim_matches('/').split('/');
+    // The platform serves a call without a version with the app's oldest one; the stand-in refuses, because that is never what one wants.
+    let version = parts.next().filter(|version| is_version(version)).ok_or_else(unknown)?;
+    let rest: Vec<&str> = parts.collect();
+    match (method, rest.as_slice()) {
+        (&Method::GET, ["me"]) => Ok(json!({"name": world.page().name, "id": world.page().id})),
+        (&Method::GET, [id]) if *id == world.page().id => Ok(json!({"name": world.page().name, "id": world.page().id})),
+        (&Method::GET, [id]) => {
+            let object = world.object(id).ok_or_else(|| GraphError::no_object(method, id))?;
+            shown(world, object, parameters, &["created_time", "message", "id"])
+        }
+        (&Method::GET, [id, "comments"]) => {
+            world.object(id).ok_or_else(|| GraphError::no_object(method, id))?;
+            list(world, id, &format!("http://{host}/{version}/{id}/comments"), parameters)
+        }
+        (&Method::POST, [id, "comments"]) => {
+            let Some(message) = parameters.get("message").filter(|message| !message.trim().is_empty()) else {
+                world.object(id).ok_or_else(|| GraphError::no_object(method, id))?;
+                return Err(GraphError::new("OAuthException", 100, None, "(#100) Missing message or attachment"));
+            };
+            let made = world.reply(id, message).ok_or_else(|| GraphError::no_object(method, id))?;
+            Ok(json!({"id": made}))
+        }
+        (&Method::DELETE, [id]) => {
+            world.remove(id).ok_or_else(|| GraphError::no_object(method, id))?;
+            Ok(json!({"success": true}))
+        }
+        _ => Err(unknown()),
+    }
+}
+
+/// `v21.0`.
+fn is_version(text: &str) -> bool {
+    let numbers = text.strip_prefix('v').and_then(|numbers| numbers.split_once('.'));
+    numbers
+        .is_some_and(|(major, minor)| [major, minor].iter().all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit())))
+}
+
+/// One page of comments with its cursors; the last page has no `next`, an empty one no `paging`. [graph]
+fn list(world: &World, target: &str, url: &str, parameters: &BTreeMap<String, String>) -> Answer {
+    let mut rows = world.answers(target, parameters.get("filter").is_some_and(|filter| filter == "stream"));
+    if parameters.get("order").is_some_and(|order| order == "reverse_chronological") {
+        rows.reverse();
+    }
+    let cursor = |object: &Object| URL_SAFE_NO_PAD.encode(&object.id);
+    let position = |name: &str| -> Result<Option<usize>, GraphError> {
+        let Some(wanted) = parameters.get(name) else { return Ok(None) };
+        let found = rows.iter().position(|object| cursor(object) == *wanted);
+        found.map(Some).ok_or_else(|| {
+            GraphError::new(
+                "OAuthException",
+                100,
+                None,
+                format!("(#100) The {name} Cursor specified exceeds the max limit supported by this endpoint"),
+            )
+        })
+    };
+    let limit = parameters.get("limit").and_then(|limit| limit.parse().ok()).unwrap_or(ROWS_DEFAULT).clamp(1, ROWS_MAX);
+    let from = match (position("after")?, position("before")?) {
+        (Some(after), _) => after + 1,
+        (None, Some(before)) => before.saturating_sub(limit),
+        (None, None) => 0,
+    };
+    let page: Vec<&Object> = rows.iter().skip(from).take(limit).copied().collect();
+    let (Some(first), Some(last)) = (page.first(), page.last()) else {
+        return Ok(json!({"data": []}));
+    };
+    let data = page
+        .iter()
+        .map(|object| shown(world, object, parameters, &["created_time", "from", "message", "id"]))
+        .collect::<Result<Vec<Value>, _>>()?;
+    let mut paging = json!({"cursors": {"before": cursor(first), "after": cursor(last)}});
+    if from + page.len() < rows.len() {
+        let (limit, after) = (limit.to_string(), cursor(last));
+        let kept = parameters.iter().filter(|(name, _)| !["after", "before", "limit"].contains(&name.as_str()));
+        let mut query: Vec<(&str, &str)> = kept.map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        query.extend([("limit", limit.as_str()), ("after", after.as_str())]);
+        paging["next"] = json!(with_query(url, &query));
+    }
+    Ok(json!({"data": data, "paging": paging}))
+}
+
+/// The fields asked for; sub-fields in braces are taken for granted.
+fn shown(world: &World, object: &Object, parameters: &BTreeMap<String, String>, default: &[&str]) -> Answer {
+    let asked =
+        parameters.get("fields").map(|fields| names(fields)).unwrap_or_else(|| default.iter().map(|name| (*name).to_owned()).collect());
+    let mut row = Map::new();
+    for name in asked {
+        let value = match name.as_str() {
+            "id" => json!(object.id),
+            "message" => json!(object.message),
+            "created_time" => json!(graph_time(object.created)),
+            "from" => json!({"name": object.from.name, "id": object.from.id}),
+            "permalink_url" => json!(format!("https://www.facebook.com/{}", object.id)),
+            "comment_count" => json!(world.answers(&object.id, false).len()),
+            "can_comment" => json!(true),
+            // Only answers to comments have a parent.
+            "parent" => match &object.parent {
+                Some(parent) if *parent != object.post => json!({"id": parent}),
+                _ => continue,
+            },
+            unknown => {
+                let node = if object.parent.is_some() { "Comment" } else { "Post" };
+                return Err(GraphError::new(
+                    "OAuthException",
+                    100,
+                    None,
+                    format!("(#100) Tried accessing nonexisting field ({unknown}) on node type ({node})"),
+                ));
+            }
+        };
+        row.insert(name, value);
+    }
+    row.entry("id").or_insert_with(|| json!(object.id));
+    Ok(Value::Object(row))
+}
+
+/// `a,b{c,d},e` → a, b, e.
+fn names(fields: &str) -> Vec<String> {
+    let mut depth = 0_usize;
+    let outer: String = fields
+        .chars()
+        .filter(|letter| {
+            match letter {
+                '{' => depth += 1,
+                '}' => depth = depth.saturating_sub(1),
+                _ => return depth == 0,
+            }
+            false
+        })
+        .collect();
+    outer.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+fn into_response(answer: Answer, wait_minutes: i64, page_id: &str) -> Response {
+    let used = if wait_minutes > 0 { 100 } else { 12 };
+    // [limits] The header is on every answer to a page token; the time is in minutes.
+    let usage = json!({page_id: [{
+        "type": "pages", "call_count": used, "total_cputime": 5, "total_time": 7, "estimated_time_to_regain_access": wait_minutes,
+    }]});
+    let is_token_error = matches!(&answer, Err(error) if error.code == 190);
+    let (status, body) = match answer {
+        Ok(body) => (StatusCode::OK, body),
+        Err(error) => {
+            let mut body = json!({"error": {"message": error.message, "type": error.kind, "code": error.code}});
+            if let Some(subcode) = error.subcode {
+                body["error"]["error_subcode"] = json!(subcode);
+            }
+            if error.transient {
+                body["error"]["is_transient"] = json!(true);
+            }
+            body["error"]["fbtrace_id"] = json!(random_hex(8));
+            (StatusCode::BAD_REQUEST, body)
+        }
+    };
+    let mut response = (status, [("content-type", "application/json; charset=UTF-8"), ("facebook-api-version", "v21.0")], body.to_string())
+        .into_response();
+    if let Ok(usage) = HeaderValue::try_from(usage.to_string()) {
+        response.headers_mut().insert("x-business-use-case-usage", usage);
+    }
+    if is_token_error {
+        let challenge = HeaderValue::from_static("OAuth \"Facebook Platform\" \"invalid_token\" \"Error validating access token\"");
+        response.headers_mut().insert("www-authenticate", challenge);
+    }
+    response
+}

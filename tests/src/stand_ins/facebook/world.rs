@@ -1,0 +1,324 @@
+//! Posts, comments and people, and the updates their deeds make.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+/// Somebody with an account, or the page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// The (page-scoped) id: digits.
+    pub id: String,
+    /// The name shown.
+    pub name: String,
+}
+
+/// A reply taken through the Graph API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// The post or comment it answers, as the call named it.
+    pub target: String,
+    /// The id it was given.
+    pub id: String,
+    /// Its text.
+    pub text: String,
+    /// When, on the platform's clock.
+    pub at: Timestamp,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Object {
+    pub(super) id: String,
+    pub(super) from: Person,
+    pub(super) message: String,
+    /// The object it answers; `None` for a post.
+    pub(super) parent: Option<String>,
+    pub(super) post: String,
+    pub(super) created: Timestamp,
+}
+
+/// What an update carries.
+#[derive(Debug, Clone)]
+pub(super) enum Body {
+    /// `changes[]`: field and value; times in seconds.
+    Change {
+        /// `feed`, `mention`, …
+        field: String,
+        /// The value.
+        value: Value,
+    },
+    /// `messaging[]`; times in milliseconds.
+    Messaging(Value),
+}
+
+/// One thing that happened, waiting to be sent.
+#[derive(Debug, Clone)]
+pub(super) struct Update {
+    pub(super) number: u64,
+    pub(super) time: Timestamp,
+    pub(super) body: Body,
+}
+
+impl Update {
+    /// Turns the ids that are digits only into JSON numbers.
+    pub(super) fn ids_as_numbers(&mut self) {
+        let Body::Change { value, .. } = &mut self.body else { return };
+        for pointer in ["/from/id", "/sender_id"] {
+            if let Some(id) = value.pointer_mut(pointer)
+                && let Some(number) = id.as_str().and_then(|text| text.parse::<u64>().ok())
+            {
+                *id = json!(number);
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct World {
+    page: Person,
+    now: Timestamp,
+    objects: BTreeMap<String, Object>,
+    /// In the order they were made, which is how comments are listed.
+    order: Vec<String>,
+    waiting: Vec<Update>,
+    fresh_from: usize,
+    updates_made: u64,
+    last_id: u64,
+    replies: Vec<Reply>,
+}
+
+impl World {
+    pub(super) fn new(page_id: &str, page_name: &str, now: Timestamp) -> Self {
+        Self {
+            page: Person { id: page_id.to_owned(), name: page_name.to_owned() },
+            now,
+            objects: BTreeMap::new(),
+            order: Vec::new(),
+            waiting: Vec::new(),
+            fresh_from: 0,
+            updates_made: 0,
+            last_id: 122_100_000_000_000_000,
+            replies: Vec::new(),
+        }
+    }
+
+    pub(super) fn page(&self) -> &Person {
+        &self.page
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    pub(super) fn advance(&mut self, time: SignedDuration) {
+        self.now += time;
+    }
+
+    pub(super) fn person(&mut self, name: &str) -> Person {
+        Person { id: self.next_id(), name: name.to_owned() }
+    }
+
+    pub(super) fn object(&self, id: &str) -> Option<&Object> {
+        self.objects.get(id)
+    }
+
+    pub(super) fn message_of(&self, id: &str) -> Option<String> {
+        self.object(id).map(|object| object.message.clone())
+    }
+
+    /// Direct answers, oldest first; with `all_below` also the answers to those.
+    pub(super) fn answers(&self, target: &str, all_below: bool) -> Vec<&Object> {
+        let is_below =
+            |object: &Object| object.parent.as_deref() == Some(target) || (all_below && object.post == target && object.id != target);
+        self.order.iter().filter_map(|id| self.objects.get(id)).filter(|object| is_below(object)).collect()
+    }
+
+    pub(super) fn replies(&self) -> &[Reply] {
+        &self.replies
+    }
+
+    pub(super) fn post(&mut self, author: &Person, message: &str) -> String {
+        let number = self.next_id();
+        let id = format!("{}_{number}", self.page.id);
+        self.keep(Object {
+            id: id.clone(),
+            from: author.clone(),
+            message: message.to_owned(),
+            parent: None,
+            post: id.clone(),
+            created: self.now,
+        });
+        // The page's own posts are of the item "status", visitors' of the item "post".
+        let item = if *author == self.page { "status" } else { "post" };
+        let value = json!({
+            "from": {"id": author.id, "name": author.name}, "message": message, "post_id": id, "created_time": self.now.as_second(), "item": item,
+            "published": 1, "verb": "add",
+        });
+        self.queue("feed", value);
+        id
+    }
+
+    /// `None` when the target does not exist.
+    pub(super) fn comment(&mut self, author: &Person, target: &str, message: &str) -> Option<String> {
+        let target = self.objects.get(target)?.clone();
+        // [comments] Threads have two levels: an answer to an answer hangs below the same comment.
+        let parent = match &target.parent {
+            Some(above) if *above != target.post => above.clone(),
+            _ => target.id.clone(),
+        };
+        let post_number = target.post.rsplit('_').next().unwrap_or_default().to_owned();
+        let id = format!("{post_number}_{}", self.next_id());
+        let object = Object {
+            id: id.clone(),
+            from: author.clone(),
+            message: message.to_owned(),
+            parent: Some(parent),
+            post: target.post.clone(),
+            created: self.now,
+        };
+        self.queue("feed", self.comment_value(&object, "add", Some(message)));
+        self.keep(object);
+        Some(id)
+    }
+
+    /// A reply of the page through the Graph API: a comment like any other, so its echo is sent too.
+    pub(super) fn reply(&mut self, target: &str, message: &str) -> Option<String> {
+        let page = self.page.clone();
+        let id = self.comment(&page, target, message)?;
+        self.replies.push(Reply { target: target.to_owned(), id: id.clone(), text: message.to_owned(), at: self.now });
+        Some(id)
+    }
+
+    pub(super) fn edit(&mut self, id: &str, message: &str) -> Option<()> {
+        let object = self.objects.get_mut(id)?;
+        object.message = message.to_owned();
+        let object = object.clone();
+        let value = self.value_of(&object, "edited", Some(message));
+        self.queue("feed", value);
+        Some(())
+    }
+
+    pub(super) fn remove(&mut self, id: &str) -> Option<()> {
+        let object = self.objects.remove(id)?;
+        self.objects.retain(|_, other| other.parent.as_deref() != Some(id) && other.post != id);
+        // [webhooks] A removal carries no message.
+        let value = self.value_of(&object, "remove", None);
+        self.queue("feed", value);
+        Some(())
+    }
+
+    pub(super) fn react(&mut self, author: &Person, id: &str, kind: &str) -> Option<()> {
+        let object = self.objects.get(id)?;
+        let mut value = json!({
+            "reaction_type": kind, "from": {"id": author.id, "name": author.name}, "parent_id": object.parent.as_ref().unwrap_or(&object.id),
+            "post_id": object.post, "created_time": self.now.as_second(), "item": "reaction", "verb": "add",
+        });
+        if object.parent.is_some() {
+            value["comment_id"] = json!(object.id);
+        }
+        self.queue("feed", value);
+        Some(())
+    }
+
+    pub(super) fn mention(&mut self, author: &Person, message: &str) -> String {
+        let id = format!("{}_{}", author.id, self.next_id());
+        self.keep(Object {
+            id: id.clone(),
+            from: author.clone(),
+            message: message.to_owned(),
+            parent: None,
+            post: id.clone(),
+            created: self.now,
+        });
+        // [webhooks] A mention may come without `from`.
+        let value = json!({"post_id": id, "message": message, "created_time": self.now.as_second(), "item": "post", "verb": "add"});
+        self.queue("mention", value);
+        id
+    }
+
+    pub(super) fn direct_message(&mut self, author: &Person, text: &str) -> String {
+        let id = format!("m_{}", self.next_id());
+        let value = json!({
+            "sender": {"id": author.id}, "recipient": {"id": self.page.id}, "timestamp": self.now.as_millisecond(),
+            "message": {"mid": id, "text": text},
+        });
+        self.push(Body::Messaging(value));
+        id
+    }
+
+    pub(super) fn queue(&mut self, field: &str, value: Value) {
+        self.push(Body::Change { field: field.to_owned(), value });
+    }
+
+    /// The updates made since this was last asked.
+    pub(super) fn fresh_updates(&mut self) -> &mut [Update] {
+        let from = self.fresh_from.min(self.waiting.len());
+        self.fresh_from = self.waiting.len();
+        &mut self.waiting[from..]
+    }
+
+    /// Takes all updates that wait to be sent.
+    pub(super) fn take_waiting(&mut self) -> Vec<Update> {
+        self.fresh_from = 0;
+        std::mem::take(&mut self.waiting)
+    }
+
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    pub(super) fn updates_made(&self) -> u64 {
+        self.updates_made
+    }
+
+    fn value_of(&self, object: &Object, verb: &str, message: Option<&str>) -> Value {
+        if object.parent.is_some() {
+            return self.comment_value(object, verb, message);
+        }
+        let mut value = json!({
+            "from": {"id": object.from.id, "name": object.from.name}, "post_id": object.id, "created_time": self.now.as_second(), "item": "post",
+            "published": 1, "verb": verb,
+        });
+        if let Some(message) = message {
+            value["message"] = json!(message);
+        }
+        value
+    }
+
+    fn comment_value(&self, object: &Object, verb: &str, message: Option<&str>) -> Value {
+        let mut value = json!({
+            "from": {"id": object.from.id, "name": object.from.name},
+            "post": {
+                "status_type": "mobile_status_update", "is_published": true, "updated_time": graph_time(self.now), "promotion_status": "inactive",
+                "permalink_url": format!("https://www.facebook.com/{}", object.post), "id": object.post,
+            },
+            "post_id": object.post, "comment_id": object.id, "created_time": self.now.as_second(), "item": "comment",
+            "parent_id": object.parent, "verb": verb,
+        });
+        if let Some(message) = message {
+            value["message"] = json!(message);
+        }
+        value
+    }
+
+    fn push(&mut self, body: Body) {
+        self.updates_made += 1;
+        self.waiting.push(Update { number: self.updates_made, time: self.now, body });
+    }
+
+    fn keep(&mut self, object: Object) {
+        self.order.push(object.id.clone());
+        self.objects.insert(object.id.clone(), object);
+    }
+
+    fn next_id(&mut self) -> String {
+        self.last_id += 7;
+        self.last_id.to_string()
+    }
+}
+
+/// A time as the Graph API writes it.
+pub(super) fn graph_time(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%S+0000").to_string()
+}

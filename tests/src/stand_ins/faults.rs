@@ -1,0 +1,176 @@
+//! What can go wrong between a client and a platform, on demand.
+//!
+//! A fault is armed for requests whose text (`METHOD /path?query`, a line break, the body) contains given words, and strikes a given number
+//! of times. It is driven by the test, never by a clock: a held request stays held until the test lets it go, and the test can wait until
+//! the request has arrived. So a crash can be placed exactly: before the platform's commit, or after it and before the answer.
+
+use std::sync::{Arc, Mutex};
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures_util::stream;
+use tokio::sync::watch;
+
+/// The biggest request body a stand-in reads, in bytes.
+const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// One kind of trouble.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Answer with this status; nothing happens on the platform.
+    Refuse {
+        /// The HTTP status, for instance 503.
+        status: u16,
+        /// `Retry-After` in seconds, if any.
+        retry_after_s: Option<u32>,
+    },
+    /// It happens on the platform, but the answer is this status.
+    RefuseAfterEffect {
+        /// The HTTP status, for instance 502.
+        status: u16,
+    },
+    /// Nothing happens until [`FaultHandle::release`]; then the request is served.
+    HoldBefore,
+    /// It happens on the platform; the answer is held until [`FaultHandle::release`].
+    HoldAfter,
+    /// It happens on the platform; half of the body is sent, the rest only after [`FaultHandle::release`].
+    SlowBody,
+    /// It happens on the platform; half of the body is sent, then the connection breaks.
+    BrokenBody,
+}
+
+#[derive(Debug)]
+struct Armed {
+    fault: Fault,
+    words: Vec<String>,
+    left: Mutex<usize>,
+    struck: watch::Sender<usize>,
+    released: watch::Sender<bool>,
+}
+
+/// The faults armed at one stand-in.
+#[derive(Debug, Clone, Default)]
+pub struct Faults {
+    armed: Arc<Mutex<Vec<Arc<Armed>>>>,
+}
+
+/// One armed fault: wait for it, let it go.
+#[derive(Debug, Clone)]
+pub struct FaultHandle(Arc<Armed>);
+
+impl FaultHandle {
+    /// Waits until the fault has struck `times` times.
+    pub async fn struck(&self, times: usize) {
+        // The sender lives in the handle itself, so waiting cannot fail.
+        let _ = self.0.struck.subscribe().wait_for(|struck| *struck >= times).await;
+    }
+
+    /// How often it has struck.
+    pub fn count(&self) -> usize {
+        *self.0.struck.borrow()
+    }
+
+    /// Lets go everything it holds, and what it would hold later.
+    pub fn release(&self) {
+        self.0.released.send_replace(true);
+    }
+}
+
+impl Faults {
+    /// Arms `fault` for the next `times` requests that contain all `words`.
+    pub fn arm(&self, fault: Fault, words: &[&str], times: usize) -> FaultHandle {
+        let armed = Arc::new(Armed {
+            fault,
+            words: words.iter().map(|word| (*word).to_owned()).collect(),
+            left: Mutex::new(times),
+            struck: watch::Sender::new(0),
+            released: watch::Sender::new(false),
+        });
+        self.armed.lock().expect("no panic while faults are held").push(Arc::clone(&armed));
+        FaultHandle(armed)
+    }
+
+    /// Disarms everything; what is held is let go.
+    pub fn clear(&self) {
+        for armed in self.armed.lock().expect("no panic while faults are held").drain(..) {
+            armed.released.send_replace(true);
+        }
+    }
+
+    fn strike(&self, text: &str) -> Option<Arc<Armed>> {
+        let armed = self.armed.lock().expect("no panic while faults are held");
+        let found = armed.iter().find(|armed| {
+            let mut left = armed.left.lock().expect("no panic while faults are held");
+            let strikes = *left > 0 && armed.words.iter().all(|word| text.contains(word.as_str()));
+            *left -= usize::from(strikes);
+            strikes
+        });
+        found.cloned().inspect(|armed| armed.struck.send_modify(|struck| *struck += 1))
+    }
+}
+
+/// The middleware in front of every stand-in.
+pub(crate) async fn apply(State(faults): State<Faults>, request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let Ok(bytes) = to_bytes(body, BODY_BYTES_MAX).await else {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    };
+    let armed = faults.strike(&format!("{} {}\n{}", parts.method, parts.uri, String::from_utf8_lossy(&bytes)));
+    let request = Request::from_parts(parts, Body::from(bytes));
+    let Some(armed) = armed else {
+        return next.run(request).await;
+    };
+    let release = || async {
+        // The sender lives in `armed`, so waiting cannot fail.
+        let _ = armed.released.subscribe().wait_for(|released| *released).await;
+    };
+    match armed.fault {
+        Fault::Refuse { status, retry_after_s } => refusal(status, retry_after_s),
+        Fault::RefuseAfterEffect { status } => {
+            next.run(request).await;
+            refusal(status, None)
+        }
+        Fault::HoldBefore => {
+            release().await;
+            next.run(request).await
+        }
+        Fault::HoldAfter => {
+            let response = next.run(request).await;
+            release().await;
+            response
+        }
+        Fault::SlowBody => in_halves(next.run(request).await, Some(armed.released.subscribe())).await,
+        Fault::BrokenBody => in_halves(next.run(request).await, None).await,
+    }
+}
+
+fn refusal(status: u16, retry_after_s: Option<u32>) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+    let mut response = (status, "<html><body>The stand-in was told to fail.</body></html>").into_response();
+    if let Some(seconds) = retry_after_s {
+        response.headers_mut().insert("retry-after", HeaderValue::from(seconds));
+    }
+    response
+}
+
+/// Sends half of the body, then waits for `release` and sends the rest, or breaks the connection when there is none to wait for.
+async fn in_halves(response: Response, release: Option<watch::Receiver<bool>>) -> Response {
+    let (parts, body) = response.into_parts();
+    let bytes = to_bytes(body, usize::MAX).await.unwrap_or_default();
+    let (first, second) = (bytes.slice(..bytes.len() / 2), bytes.slice(bytes.len() / 2..));
+    let rest = async move {
+        match release {
+            Some(mut release) => {
+                let _ = release.wait_for(|released| *released).await;
+                Ok(second)
+            }
+            None => Err(std::io::Error::other("the stand-in broke the connection")),
+        }
+    };
+    let halves = stream::once(async move { Ok::<Bytes, std::io::Error>(first) });
+    Response::from_parts(parts, Body::from_stream(futures_util::StreamExt::chain(halves, stream::once(rest))))
+}

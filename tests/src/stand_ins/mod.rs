@@ -1,0 +1,66 @@
+//! Stand-ins: servers of our own making that are as strict as the platforms they stand in for.
+//!
+//! [`facebook`] stands in for a platform nobody can run at home. [`wiki`] and [`crm`] are used only where the real servers are not
+//! installed, and pass the same tests as those. Each rule names where it was learnt: measured on the real server, or the platform's
+//! documentation. What a stand-in does not model it refuses with HTTP 501, so that nobody mistakes a gap for an answer.
+
+pub mod crm;
+pub mod facebook;
+pub mod faults;
+pub mod wiki;
+
+pub use faults::{Fault, FaultHandle, Faults};
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest, Request};
+use axum::{Form, Router};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::error::{Error, Result};
+
+/// A router being served on loopback; dropping it stops it.
+#[derive(Debug)]
+pub(crate) struct Serving {
+    address: SocketAddr,
+    task: JoinHandle<()>,
+}
+
+impl Serving {
+    /// Serves `router` behind `faults` on a free loopback port.
+    pub(crate) async fn start(router: Router, faults: Faults) -> Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(Error::io("binding a loopback port"))?;
+        let address = listener.local_addr().map_err(Error::io("binding a loopback port"))?;
+        let router = router.layer(axum::middleware::from_fn_with_state(faults, faults::apply));
+        let task = tokio::spawn(async move {
+            // axum's serve ends only with the process or by the abort in Drop.
+            let _ = axum::serve(listener, router).await;
+        });
+        Ok(Self { address, task })
+    }
+
+    /// `http://127.0.0.1:port`.
+    pub(crate) fn base_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// `count` random bytes as lower-case hexadecimal digits.
+pub(crate) fn random_hex(count: usize) -> String {
+    (0..count).map(|_| format!("{:02x}", fastrand::u8(..))).collect()
+}
+
+/// The fields of a form body, or `None` when it is none.
+pub(crate) async fn form_fields(body: Bytes) -> Option<BTreeMap<String, String>> {
+    let request = Request::post("/").header("content-type", "application/x-www-form-urlencoded").body(Body::from(body)).ok()?;
+    Form::<BTreeMap<String, String>>::from_request(request, &()).await.ok().map(|form| form.0)
+}

@@ -1,0 +1,4 @@
+//! What a wiki and a CRM promise to those who talk with them, kept by the real servers and by their stand-ins alike.
+
+pub mod crm;
+pub mod wiki;
