@@ -123,7 +123,17 @@ impl RunningHost {
                 }
             }
         };
-        assert!(tokio::time::timeout(std::time::Duration::from_secs(30), waiting).await.is_ok(), "half a minute passed and not: {what}");
+        if tokio::time::timeout(std::time::Duration::from_secs(30), waiting).await.is_err() {
+            let records = desk.tenant.records(1).expect("the journal can be read");
+            let words: Vec<String> = records
+                .flatten()
+                .map(|(sequence, record)| {
+                    let words: Vec<&str> = record.events.iter().flatten().map(sportello_server::tenant::Event::word).collect();
+                    format!("{sequence} {}: {}", record.actor, words.join(", "))
+                })
+                .collect();
+            panic!("half a minute passed and not: {what}; the journal says:\n{}", words.join("\n"));
+        }
     }
 
     /// Stops it in order.
@@ -131,4 +141,78 @@ impl RunningHost {
         self.host.stopping().cancel();
         self.served.await.expect("the host stops in order");
     }
+}
+
+/// The real binary in a process of its own, to be killed.
+pub struct HostProcess {
+    child: tokio::process::Child,
+    base: String,
+}
+
+impl HostProcess {
+    /// Starts `sportello serve` with the configuration file, and waits until it listens.
+    ///
+    /// # Panics
+    /// If it ends instead.
+    pub async fn start(config: &Path) -> Self {
+        use tokio::io::{AsyncBufReadExt as _, BufReader};
+
+        let errors = std::fs::File::options().create(true).append(true).open(config.with_extension("diagnostics"));
+        let mut child = tokio::process::Command::new(binary())
+            .arg("--config")
+            .arg(config)
+            .arg("serve")
+            .env("SPORTELLO_LOG", std::env::var("SPORTELLO_LOG").unwrap_or_else(|_| "warn".to_owned()))
+            .stdin(std::process::Stdio::null())
+            .stdout(std::process::Stdio::piped())
+            .stderr(errors.expect("the file for diagnostics opens"))
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the binary starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("its output is ours")).lines();
+        let line = lines.next_line().await.expect("its output can be read");
+        let base = line.as_deref().and_then(|line| line.strip_prefix("listening on ")).map(ToOwned::to_owned);
+        let Some(base) = base else {
+            let said = std::fs::read_to_string(config.with_extension("diagnostics")).unwrap_or_default();
+            panic!("the host ended instead of listening: {said}");
+        };
+        Self { child, base }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    /// SIGKILL, now.
+    pub async fn kill(mut self) {
+        self.child.kill().await.expect("the process is killed");
+    }
+
+    /// SIGTERM, and waits for the end.
+    pub async fn stop(mut self) {
+        let pid = self.child.id().and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed())).expect("it runs");
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it is told to stop");
+        let status = self.child.wait().await.expect("it ends");
+        assert!(status.success(), "the host ended with {status}");
+    }
+}
+
+/// The built binary: where `SPORTELLO_BINARY` says, or beside this test.
+///
+/// # Panics
+/// If it has not been built.
+#[must_use]
+pub fn binary() -> PathBuf {
+    let path = std::env::var_os("SPORTELLO_BINARY").map_or_else(
+        || {
+            let test = std::env::current_exe().expect("a test has a path");
+            let folder = test.ancestors().find(|folder| folder.ends_with("debug") || folder.ends_with("release")).expect("a target folder");
+            folder.join("sportello")
+        },
+        PathBuf::from,
+    );
+    assert!(path.exists(), "{} is missing: run cargo build -p sportello-cli", path.display());
+    path
 }

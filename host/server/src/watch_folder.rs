@@ -21,8 +21,13 @@ const SETTLED_FOR: Duration = Duration::from_millis(300);
 pub(crate) async fn run(host: Arc<Host>, folder: PathBuf, stopping: CancellationToken) {
     let changed = Arc::new(Notify::new());
     let signal = Arc::clone(&changed);
-    let watcher = notify::recommended_watcher(move |_| signal.notify_one())
-        .and_then(|mut watcher| watcher.watch(&folder, RecursiveMode::NonRecursive).map(|()| watcher));
+    let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        // Looking at the folder is an event too: answering it would look for ever.
+        if event.is_ok_and(|event| !event.kind.is_access()) {
+            signal.notify_one();
+        }
+    })
+    .and_then(|mut watcher| watcher.watch(&folder, RecursiveMode::NonRecursive).map(|()| watcher));
     if let Err(error) = &watcher {
         tracing::warn!(folder = %folder.display(), %error, "the folder cannot be watched; it is looked at every ten seconds");
     }

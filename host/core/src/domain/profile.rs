@@ -106,8 +106,19 @@ pub(crate) fn seen(tables: &mut Tables, at: Timestamp, event: &ProfileSeen) {
             tables.put(&PROFILES_OF_IDENTIFIER, &identified.identifier, &holders);
         }
     }
+    // Who is new, or can be recognised by something else than before, is asked about.
+    let ask = before.as_ref().is_none_or(|profile| profile.link.is_none() && profile.identifiers != event.identifiers);
+    if ask {
+        tables.put(&LOOK_UPS_PENDING, &event.profile, &());
+    }
     let profile = match before {
-        Some(profile) => Profile { sealed: event.sealed.clone(), identifiers: event.identifiers.clone(), last_seen_at: at, ..profile },
+        Some(profile) => Profile {
+            sealed: event.sealed.clone(),
+            identifiers: event.identifiers.clone(),
+            look_up: if ask { LookUp::Pending } else { profile.look_up },
+            last_seen_at: at,
+            ..profile
+        },
         None => Profile {
             channel: event.channel.clone(),
             network: event.network.clone(),

@@ -101,12 +101,18 @@ impl Acknowledgements {
                     }
                 }
             }
+            // Closing is how a tenant ends in order; whoever still waits is told all the same.
+            Err(JournalError::Closed { .. }) => self.end("it is shutting down"),
             Err(error) => self.stop(&error.to_string()),
         }
     }
 
     fn stop(&self, reason: &str) {
         tracing::error!(reason, "the tenant stops: nothing is acknowledged any more");
+        self.end(reason);
+    }
+
+    fn end(&self, reason: &str) {
         self.stopped.send_replace(Some(reason.to_owned()));
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         for first in waiting.drain(..) {

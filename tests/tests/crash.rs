@@ -1,0 +1,199 @@
+//! The real binary is killed again and again under load; afterwards the platform's own books must show that nothing was lost or doubled.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sportello_core::domain::case::{CASES, CaseState};
+use sportello_core::domain::effect::{EFFECTS, EffectState};
+use sportello_core::domain::interaction::INTERACTIONS;
+use sportello_core::event::Event as CoreEvent;
+use sportello_server::clock::SystemClock;
+use sportello_server::tenant::{Event, Tenant, TenantOptions};
+use sportello_tests::host::{HostPlan, HostProcess};
+use sportello_tests::stand_ins::facebook::{DeliveryPlan, Facebook};
+use sportello_tests::stand_ins::faults::{Fault, FaultHandle};
+use sportello_views::Direction;
+
+/// Every comment is answered once, and its case is resolved two seconds after that.
+const WORKFLOW: &str = "
+name: answer
+on: case.opened
+steps:
+  - reply: {it: \"Ci stiamo lavorando, caso ${case.number}.\", en: \"We are on it, case ${case.number}.\"}
+  - wait: 2s
+  - state: resolved
+";
+const WAIT_MS: u64 = 2_000;
+
+/// Where a kill falls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Moment {
+    /// At random, while deliveries come in.
+    UnderLoad,
+    /// After `effect.started`, before the platform commits the reply.
+    BeforeCommit,
+    /// After the platform committed the reply, before it answers.
+    AfterCommit,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_kills_lose_nothing_and_double_nothing() {
+    let seed = std::env::var("SPORTELLO_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| fastrand::u64(..));
+    println!("seed {seed} (set SPORTELLO_SEED to repeat)");
+    let mut random = fastrand::Rng::with_seed(seed);
+    let folder = tempfile::tempdir().unwrap();
+    let facebook = Facebook::start().await.unwrap();
+    let plan = plan(&facebook);
+    let config = plan.write(folder.path(), "127.0.0.1:0");
+
+    let mut kills: BTreeMap<Moment, u32> = BTreeMap::new();
+    let mut comments = BTreeSet::new();
+    let post = facebook.post(&facebook.page(), "Manutenzione della rete");
+    for kill in 0..100_u32 {
+        let moment = [Moment::UnderLoad, Moment::BeforeCommit, Moment::AfterCommit][kill as usize % 3];
+        let host = HostProcess::start(&config).await;
+        facebook.subscribe(&host.url("/hooks/demo/facebook-page")).await.unwrap();
+        let held = hold(&facebook, moment);
+        for _ in 0..random.usize(2..6) {
+            let customer = facebook.person(&format!("Cliente {}", random.u16(..)));
+            comments.insert(facebook.comment(&customer, &post, "Perché la rete è giù?"));
+        }
+        let delivery = DeliveryPlan { updates_max: random.usize(1..4), duplicates_percent: 20, shuffle: true, ..DeliveryPlan::default() };
+        let delivering = facebook.deliver(&delivery);
+        let pause = Duration::from_millis(random.u64(0..60));
+        let fell = match &held {
+            None => {
+                // Under load: the deliveries go on while the host dies.
+                tokio::select! {
+                    _ = delivering => {}
+                    () = tokio::time::sleep(pause) => {}
+                }
+                Moment::UnderLoad
+            }
+            Some(held) => {
+                delivering.await.unwrap();
+                let reached = tokio::time::timeout(Duration::from_secs(20), held.struck(1)).await;
+                assert!(reached.is_ok(), "kill {kill}: no reply reached the platform within 20 s; the host said: {}", said(&config));
+                moment
+            }
+        };
+        host.kill().await;
+        *kills.entry(fell).or_default() += 1;
+        facebook.faults().clear();
+        facebook.advance(Duration::from_secs(60));
+    }
+    println!("kills: {kills:?}; comments: {}", comments.len());
+    let in_between = kills.get(&Moment::BeforeCommit).unwrap_or(&0) + kills.get(&Moment::AfterCommit).unwrap_or(&0);
+    assert!(in_between >= 30, "only {in_between} kills fell between started and outcome");
+
+    finish(&facebook, &config, folder.path(), &comments).await;
+    check_platform(&facebook, &comments);
+    check_tenant(folder.path(), comments.len());
+}
+
+/// The end of the host's diagnostics.
+fn said(config: &Path) -> String {
+    let said = std::fs::read_to_string(config.with_extension("diagnostics")).unwrap_or_default();
+    said[said.ceil_char_boundary(said.len().saturating_sub(4_000))..].to_owned()
+}
+
+fn hold(facebook: &Facebook, moment: Moment) -> Option<FaultHandle> {
+    let fault = match moment {
+        Moment::UnderLoad => return None,
+        Moment::BeforeCommit => Fault::HoldBefore,
+        Moment::AfterCommit => Fault::HoldAfter,
+    };
+    Some(facebook.faults().arm(fault, &["POST", "/comments"], 1))
+}
+
+/// A last life without trouble: everything is delivered, every effect ends, every timer fires.
+async fn finish(facebook: &Facebook, config: &Path, folder: &Path, comments: &BTreeSet<String>) {
+    let host = HostProcess::start(config).await;
+    facebook.subscribe(&host.url("/hooks/demo/facebook-page")).await.unwrap();
+    for _ in 0..50 {
+        facebook.deliver(&DeliveryPlan::default()).await.unwrap();
+        if facebook.counts().updates_pending == 0 {
+            break;
+        }
+        facebook.advance(Duration::from_secs(30 * 60));
+    }
+    let counts = facebook.counts();
+    assert_eq!((counts.updates_pending, counts.updates_given_up), (0, 0), "the platform got rid of everything: {counts:?}");
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(90);
+    let all_answered = || comments.iter().all(|comment| !facebook.replies_to(comment).is_empty());
+    while !all_answered() && tokio::time::Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let missing = comments.iter().filter(|comment| facebook.replies_to(comment).is_empty()).count();
+    assert_eq!(missing, 0, "comments without an answer; the host said: {}", said(config));
+    // The last timers: two seconds after the last answer, and a little for the records.
+    tokio::time::sleep(Duration::from_millis(WAIT_MS + 1_500)).await;
+    host.stop().await;
+    assert!(folder.join("data").is_dir());
+}
+
+/// What the platform's own books say.
+fn check_platform(facebook: &Facebook, comments: &BTreeSet<String>) {
+    assert_eq!(facebook.doubled_replies().len(), 0, "no reply stands twice: {:?}", facebook.doubled_replies());
+    for comment in comments {
+        assert_eq!(facebook.replies_to(comment).len(), 1, "{comment} has one answer");
+    }
+}
+
+/// What the journal says: opened as it was left, and verified.
+fn check_tenant(folder: &Path, comments: usize) {
+    let tenant =
+        Tenant::open("demo", &folder.join("data/tenants/demo"), &TenantOptions::default(), Arc::new(SystemClock), &mut |_, _| {}).unwrap();
+    let interactions = tenant.list(&INTERACTIONS, &[], None, Direction::Forward, usize::MAX).unwrap();
+    let inbound = interactions.iter().filter(|(_, row)| !row.own && row.kind == "comment").count();
+    assert_eq!(inbound, comments, "every comment is there exactly once");
+    let effects = tenant.list(&EFFECTS, &[], None, Direction::Forward, usize::MAX).unwrap();
+    assert_eq!(effects.len(), comments, "one effect a comment");
+    let open: Vec<_> = effects.iter().filter(|(_, effect)| effect.state != EffectState::Done).collect();
+    assert!(open.is_empty(), "every effect is done: {open:?}");
+    let cases = tenant.list(&CASES, &[], None, Direction::Forward, usize::MAX).unwrap();
+    let unresolved = cases.iter().filter(|(_, case)| case.state != CaseState::Resolved).count();
+    assert_eq!((cases.len(), unresolved), (comments, 0), "every timer fired");
+
+    let mut answered = BTreeMap::new();
+    for record in tenant.records(1).unwrap() {
+        let (sequence, record) = record.unwrap();
+        for event in record.events {
+            match event.unwrap() {
+                Event::Core(CoreEvent::EffectDone(event)) => {
+                    let effect = effects.iter().find(|(key, _)| key.ends_with(&event.effect.0.to_be_bytes()));
+                    let case = effect.and_then(|(_, effect)| effect.case).expect("an effect belongs to a case");
+                    answered.insert(case, record.at);
+                }
+                Event::Core(CoreEvent::CaseStateChanged(event)) if event.to == CaseState::Resolved => {
+                    let waited_ms = answered.get(&event.case).map(|answered| record.at.ms_since(*answered));
+                    assert!(waited_ms.is_some_and(|waited_ms| waited_ms >= WAIT_MS), "record {sequence}: too early, {waited_ms:?} ms");
+                }
+                _ => {}
+            }
+        }
+    }
+    let verified = tenant.verify(&mut |_, _| {}).unwrap();
+    assert!(verified.equal, "{verified:?}");
+    tenant.close().unwrap();
+}
+
+fn plan(facebook: &Facebook) -> HostPlan {
+    HostPlan::default()
+        .channel(
+            "facebook-page",
+            &format!(
+                "connector = \"facebook\"\ncomponent = \"{{component:facebook}}\"\norigins = [\"{graph}\"]\nprivate-network = true\n\
+                 settings = {{ page-id = \"{page}\", graph-url = \"{graph}\" }}\n\
+                 secrets.app-secret.secret = \"app-secret\"\nsecrets.verify-token.secret = \"verify-token\"\nsecrets.page-token.token = \"page-token\"\n",
+                graph = facebook.graph_url(),
+                page = facebook.page_id()
+            ),
+        )
+        .secret("app-secret", facebook.app_secret())
+        .secret("verify-token", facebook.verify_token())
+        .secret("page-token", &facebook.access_token())
+        .workflow("answer", WORKFLOW)
+}
