@@ -28,10 +28,6 @@ pub(crate) fn parse(source: &str) -> Result<IdedExpr, Vec<String>> {
     if source.len() > EXPRESSION_BYTES_MAX {
         return Err(vec![format!("the expression is {} bytes long; at most {EXPRESSION_BYTES_MAX} are taken", source.len())]);
     }
-    // Before the parser sees it: what it does with brackets takes stack.
-    if bracket_depth(source) > EXPRESSION_DEPTH_MAX {
-        return Err(vec![format!("the expression has more than {EXPRESSION_DEPTH_MAX} brackets within brackets")]);
-    }
     let depth = u16::try_from(EXPRESSION_DEPTH_MAX).unwrap_or(u16::MAX);
     let expression = Parser::new().max_recursion_depth(depth).parse(source).map_err(|errors| {
         errors.errors.iter().map(|error| format!("at character {}: {}", error.pos.1, plain(&error.msg))).collect::<Vec<_>>()
@@ -48,22 +44,6 @@ fn plain(message: &str) -> String {
         return "something is missing at the end".to_owned();
     }
     message.split(" expecting ").next().unwrap_or(message).to_owned()
-}
-
-fn bracket_depth(source: &str) -> usize {
-    let mut depth: usize = 0;
-    let mut deepest = 0;
-    for byte in source.bytes() {
-        match byte {
-            b'(' | b'[' | b'{' => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    deepest
 }
 
 struct Check<'source> {

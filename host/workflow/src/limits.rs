@@ -30,7 +30,7 @@ pub const RETRY_EVERY_MS_MIN: u64 = 1_000;
 pub const RETRY_EVERY_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
 /// Bytes of one CEL expression.
 pub const EXPRESSION_BYTES_MAX: usize = 1_024;
-/// Brackets within brackets in one CEL expression, and nodes above a node in its tree.
+/// Expressions within expressions in one CEL expression, as the parser counts them and in its tree.
 pub const EXPRESSION_DEPTH_MAX: usize = 32;
 /// What one evaluation may cost: roughly the bytes and list items it may touch.
 pub const EVALUATION_COST_MAX: u64 = 4_000_000;

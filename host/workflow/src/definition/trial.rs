@@ -201,10 +201,8 @@ fn walk(plan: &Plan, mut facts: Facts, happens: &[Until]) -> (Vec<String>, Strin
                 evaluate(&question, &facts).map(|outcome| Some(format!("activity: {}", words_of(outcome))))
             }
             Action::Wait { ms, unless } => {
-                let during = happens.iter().any(|event| *event == Until::CaseAnswered);
-                let resolved = happens.iter().any(|event| *event == Until::CaseResolved);
-                facts.case.answered |= during;
-                if resolved {
+                facts.case.answered |= happens.contains(&Until::CaseAnswered);
+                if happens.contains(&Until::CaseResolved) {
                     facts.case.state = "resolved".to_owned();
                 }
                 let early = unless.is_some_and(|until| happens.contains(&until));

@@ -31,6 +31,35 @@ fn every_problem_is_said_with_its_place_and_a_way_out() {
     assert!(differing.is_empty(), "BLESS=1 takes these over, if they are right:\n{}", differing.join("\n"));
 }
 
+/// Definitions damaged at random: refused with a place, or sound; never a panic.
+#[test]
+fn a_damaged_definition_is_refused_or_sound() {
+    let examples = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../examples/workflows");
+    let sources: Vec<Vec<char>> = fs::read_dir(examples)
+        .expect("the examples")
+        .map(|entry| fs::read_to_string(entry.expect("an entry").path()).expect("readable").chars().collect())
+        .collect();
+    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| fastrand::u64(..1_000_000));
+    println!("seed {seed}");
+    let mut random = fastrand::Rng::with_seed(seed);
+    for _ in 0..100 {
+        let mut source = sources[random.usize(..sources.len())].clone();
+        for _ in 0..random.usize(1..4) {
+            let place = random.usize(..source.len());
+            match random.u8(..3) {
+                0 => drop(source.drain(place..(place + random.usize(1..20)).min(source.len()))),
+                1 => source.insert(place, ['{', '}', '[', ':', '-', '\n', '"', '\'', '$', '&', '*', '!', ' ', 'x'][random.usize(..14)]),
+                _ => source.swap(place, place / 2),
+            }
+        }
+        let text: String = source.iter().collect();
+        if let Err(problems) = check(&text, "damaged.yaml") {
+            assert!(!problems.is_empty(), "seed {seed}: refused without a word:\n{text}");
+            assert!(problems.iter().all(|problem| problem.line >= 1), "seed {seed}: {problems:?}\n{text}");
+        }
+    }
+}
+
 #[test]
 fn branches_become_jumps_forwards() {
     let source = "name: w\non: case.opened\nsteps:\n  - if: person.customer\n    then: [{priority: 1}]\n    else: [{priority: 2}, stop]\n  - priority: 3\n";

@@ -8,5 +8,6 @@ mod examples;
 mod limits;
 mod replay;
 mod runs;
+mod stored;
 mod tenant;
 mod timers;
