@@ -39,10 +39,14 @@ impl Account {
 /// # Panics
 /// When it is installed and did not start, and in CI (`CI` set, and not to `false`) also when it is not installed.
 pub fn require<Server>(started: Result<Server>) -> Option<Server> {
+    let in_ci = std::env::var("CI").is_ok_and(|value| !value.is_empty() && value != "false");
+    skip_or_fail(started, in_ci)
+}
+
+fn skip_or_fail<Server>(started: Result<Server>, in_ci: bool) -> Option<Server> {
     match started {
         Ok(server) => Some(server),
         Err(missing @ Error::NotInstalled { .. }) => {
-            let in_ci = std::env::var("CI").is_ok_and(|value| !value.is_empty() && value != "false");
             assert!(!in_ci, "{missing} (in CI a missing server is a failure)");
             eprintln!("SKIPPED: {missing}");
             None
@@ -76,5 +80,32 @@ pub async fn any_crm() -> Result<Box<dyn Crm>> {
             Ok(Box::new(CrmStandIn::start().await?))
         }
         started => Ok(Box::new(started?)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn missing() -> Result<()> {
+        Err(Error::NotInstalled { server: "MediaWiki", missing: "php".to_owned(), packages: "mediawiki php-cli" })
+    }
+
+    #[test]
+    fn a_missing_server_is_a_skip_for_a_user() {
+        assert_eq!(skip_or_fail(missing(), false), None);
+        assert_eq!(skip_or_fail(Ok(()), true), Some(()));
+    }
+
+    #[test]
+    #[should_panic(expected = "apt-get install -y --no-install-recommends mediawiki php-cli (in CI a missing server is a failure)")]
+    fn a_missing_server_is_a_failure_in_ci() {
+        skip_or_fail(missing(), true);
+    }
+
+    #[test]
+    #[should_panic(expected = "did not start")]
+    fn a_server_that_does_not_start_is_a_failure_for_everybody() {
+        skip_or_fail::<()>(Err(Error::Start { what: "MediaWiki".to_owned(), why: "it ended".to_owned(), output: String::new() }), false);
     }
 }

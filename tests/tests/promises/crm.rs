@@ -52,7 +52,7 @@ fn ids(rows: &Value) -> Vec<u64> {
     rows.as_array().expect("rows").iter().filter_map(|row| row["id"].as_u64().or(row.as_u64())).collect()
 }
 
-pub async fn a_session_is_needed_and_ends(crm: &dyn Crm) {
+pub(crate) async fn a_session_is_needed_and_ends(crm: &dyn Crm) {
     let operator = crm.operator();
     let read = json!([[1], ["name"], {}]);
     let refused = operator.post("model.party.party.read", &read, None).await.expect("an answer");
@@ -68,7 +68,7 @@ pub async fn a_session_is_needed_and_ends(crm: &dyn Crm) {
     assert_eq!(operator.post("model.party.party.read", &read, Some(&session)).await.expect("an answer").status, 401);
 }
 
-pub async fn a_wrong_password_is_401_without_a_challenge_and_slows_down(crm: &dyn Crm) {
+pub(crate) async fn a_wrong_password_is_401_without_a_challenge_and_slows_down(crm: &dyn Crm) {
     let stranger = CrmUser::new(&crm.rpc_url(), Account::new("admin", "wrong"));
     for _ in 0..2 {
         let answer = stranger.post("common.db.login", &json!(["admin", {"password": "wrong"}, "en"]), None).await.expect("an answer");
@@ -80,7 +80,7 @@ pub async fn a_wrong_password_is_401_without_a_challenge_and_slows_down(crm: &dy
     crm.operator().log_in().await.expect("the right password still works, later");
 }
 
-pub async fn a_party_is_found_by_each_of_its_mechanisms(crm: &dyn Crm) {
+pub(crate) async fn a_party_is_found_by_each_of_its_mechanisms(crm: &dyn Crm) {
     let operator = crm.operator();
     let party = ada(&operator).await;
     operator
@@ -129,7 +129,7 @@ pub async fn a_party_is_found_by_each_of_its_mechanisms(crm: &dyn Crm) {
     assert_eq!(rows.as_array().expect("rows").iter().map(|row| row["party"].as_u64()).collect::<Vec<_>>(), [Some(party), Some(party + 1)]);
 }
 
-pub async fn a_party_s_write_date_is_null_until_its_first_write(crm: &dyn Crm) {
+pub(crate) async fn a_party_s_write_date_is_null_until_its_first_write(crm: &dyn Crm) {
     let operator = crm.operator();
     let party = ada(&operator).await;
     let fresh = operator.party(party).await.expect("readable");
@@ -144,7 +144,7 @@ pub async fn a_party_s_write_date_is_null_until_its_first_write(crm: &dyn Crm) {
     assert!(numbered["code"].as_str().is_some_and(|code| !code.is_empty()), "it gets a code: {numbered}");
 }
 
-pub async fn a_mechanism_written_alone_leaves_the_party_s_date(crm: &dyn Crm) {
+pub(crate) async fn a_mechanism_written_alone_leaves_the_party_s_date(crm: &dyn Crm) {
     let operator = crm.operator();
     let party = ada(&operator).await;
     let domain = json!([["party", "=", party], ["name", "=", "wiki"]]);
@@ -159,7 +159,7 @@ pub async fn a_mechanism_written_alone_leaves_the_party_s_date(crm: &dyn Crm) {
     assert_eq!(operator.party(party).await.expect("readable")["write_date"]["__class__"], "datetime");
 }
 
-pub async fn changes_since_a_time_are_searched_by_both_dates(crm: &dyn Crm) {
+pub(crate) async fn changes_since_a_time_are_searched_by_both_dates(crm: &dyn Crm) {
     let operator = crm.operator();
     let first = ada(&operator).await;
     let second = operator.create_party("Bruno Rossi", "EXT-2", &[]).await.expect("a party");
@@ -185,7 +185,7 @@ pub async fn changes_since_a_time_are_searched_by_both_dates(crm: &dyn Crm) {
     assert_eq!(ids(&page), [second], "offset and limit");
 }
 
-pub async fn a_write_on_stale_data_is_refused(crm: &dyn Crm) {
+pub(crate) async fn a_write_on_stale_data_is_refused(crm: &dyn Crm) {
     let operator = crm.operator();
     let party = ada(&operator).await;
     let seen = operator.party(party).await.expect("readable")["_timestamp"].as_str().expect("a text of whole seconds").to_owned();
@@ -196,7 +196,7 @@ pub async fn a_write_on_stale_data_is_refused(crm: &dyn Crm) {
     assert_eq!(operator.party(party).await.expect("readable")["name"], "Ada Byron", "nothing was written");
 }
 
-pub async fn a_note_is_kept_on_a_party_and_found_by_its_key(crm: &dyn Crm) {
+pub(crate) async fn a_note_is_kept_on_a_party_and_found_by_its_key(crm: &dyn Crm) {
     let operator = crm.operator();
     let party = ada(&operator).await;
     let note = operator.create_note(party, "Answered on the wiki: perché no?\nkey: run-1/answer/1").await.expect("a note");
@@ -214,7 +214,7 @@ pub async fn a_note_is_kept_on_a_party_and_found_by_its_key(crm: &dyn Crm) {
     assert_eq!(code(operator.call("model.ir.note.create", json!([[{"message": "nowhere"}], {}])).await), "UserError");
 }
 
-pub async fn errors_are_http_200_and_an_unknown_method_is_403(crm: &dyn Crm) {
+pub(crate) async fn errors_are_http_200_and_an_unknown_method_is_403(crm: &dyn Crm) {
     let operator = crm.operator();
     let party = ada(&operator).await;
     assert_eq!(code(operator.party(party + 99).await), "UserError");
@@ -238,7 +238,7 @@ pub async fn errors_are_http_200_and_an_unknown_method_is_403(crm: &dyn Crm) {
     assert_eq!(got.status, 405);
 }
 
-pub async fn inactive_parties_are_left_out_but_their_mechanisms_are_found(crm: &dyn Crm) {
+pub(crate) async fn inactive_parties_are_left_out_but_their_mechanisms_are_found(crm: &dyn Crm) {
     let operator = crm.operator();
     let party = ada(&operator).await;
     operator.write_party(party, json!({"active": false}), None).await.expect("a write");
@@ -260,7 +260,7 @@ pub async fn inactive_parties_are_left_out_but_their_mechanisms_are_found(crm: &
     assert_eq!(ids(&found), Vec::<u64>::new());
 }
 
-pub async fn patterns_and_lists_are_searched(crm: &dyn Crm) {
+pub(crate) async fn patterns_and_lists_are_searched(crm: &dyn Crm) {
     let operator = crm.operator();
     let party = ada(&operator).await;
     let found = |domain: Value| {

@@ -1,4 +1,4 @@
 //! What a wiki and a CRM promise to those who talk with them, kept by the real servers and by their stand-ins alike.
 
-pub mod crm;
-pub mod wiki;
+pub(crate) mod crm;
+pub(crate) mod wiki;

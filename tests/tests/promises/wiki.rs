@@ -54,7 +54,7 @@ async fn revision_of(wiki: &dyn Wiki, page: &str) -> String {
     rows.last().expect("the page has a revision")["revid"].to_string()
 }
 
-pub async fn a_bot_password_logs_in_in_two_steps(wiki: &mut dyn Wiki) {
+pub(crate) async fn a_bot_password_logs_in_in_two_steps(wiki: &mut dyn Wiki) {
     let bot = wiki.bot();
     bot.log_in().await.expect("the bot password is right");
     assert!(
@@ -67,7 +67,7 @@ pub async fn a_bot_password_logs_in_in_two_steps(wiki: &mut dyn Wiki) {
     assert_ne!(bot.csrf_token().await.expect("a token"), "+\\");
 }
 
-pub async fn a_login_within_a_bot_session_is_aborted(wiki: &mut dyn Wiki) {
+pub(crate) async fn a_login_within_a_bot_session_is_aborted(wiki: &mut dyn Wiki) {
     let bot = wiki.bot();
     bot.log_in().await.expect("the bot password is right");
     assert_eq!(code(bot.log_in().await), "Aborted", "the cookie of a running session stands in the way");
@@ -76,7 +76,7 @@ pub async fn a_login_within_a_bot_session_is_aborted(wiki: &mut dyn Wiki) {
     wiki.customer().log_in().await.expect("people log in as before");
 }
 
-pub async fn a_failed_login_is_answered_200_and_leaves_the_anonymous_token(wiki: &mut dyn Wiki) {
+pub(crate) async fn a_failed_login_is_answered_200_and_leaves_the_anonymous_token(wiki: &mut dyn Wiki) {
     let stranger = wiki.anonymous();
     let reply = stranger.get(&[("action", "query"), ("meta", "tokens"), ("type", "login")]).await.expect("a login token");
     let token = reply["query"]["tokens"]["logintoken"].as_str().expect("a token").to_owned();
@@ -90,14 +90,14 @@ pub async fn a_failed_login_is_answered_200_and_leaves_the_anonymous_token(wiki:
     assert_eq!(code(stranger.get(&[("action", "query"), ("meta", "userinfo"), ("assert", "user")]).await), "assertuserfailed");
 }
 
-pub async fn an_edit_with_the_anonymous_token_succeeds_anonymously(wiki: &mut dyn Wiki) {
+pub(crate) async fn an_edit_with_the_anonymous_token_succeeds_anonymously(wiki: &mut dyn Wiki) {
     wiki.anonymous().edit_talk(PAGE, "Who am I", "nobody").await.expect("the wiki lets anybody edit");
     let rows = wiki.customer().recent_changes(50).await.expect("recent changes");
     let row = rows.last().expect("the edit's row");
     assert_eq!((&row["user"], &row["userid"], &row["anon"]), (&json!("127.0.0.1"), &json!(0), &json!(true)));
 }
 
-pub async fn an_expired_session_fails_the_assertion_and_voids_the_token(wiki: &mut dyn Wiki) {
+pub(crate) async fn an_expired_session_fails_the_assertion_and_voids_the_token(wiki: &mut dyn Wiki) {
     let bot = wiki.bot();
     bot.edit_talk(PAGE, "First", "before").await.expect("the session is fresh");
     let token = bot.csrf_token().await.expect("a token");
@@ -112,7 +112,7 @@ pub async fn an_expired_session_fails_the_assertion_and_voids_the_token(wiki: &m
     assert_eq!(wiki.customer().revisions(PAGE).await.expect("revisions").len(), 2, "nothing was written while refused");
 }
 
-pub async fn a_changed_password_refuses_the_old_one(wiki: &mut dyn Wiki) {
+pub(crate) async fn a_changed_password_refuses_the_old_one(wiki: &mut dyn Wiki) {
     let (before, running) = (wiki.bot(), wiki.bot());
     running.log_in().await.expect("the password is still right");
     wiki.change_bot_password("fedcba9876543210fedcba9876543210").await.expect("the password can be changed");
@@ -125,7 +125,7 @@ pub async fn a_changed_password_refuses_the_old_one(wiki: &mut dyn Wiki) {
     );
 }
 
-pub async fn tokens_and_passwords_must_stand_in_the_body(wiki: &mut dyn Wiki) {
+pub(crate) async fn tokens_and_passwords_must_stand_in_the_body(wiki: &mut dyn Wiki) {
     let customer = wiki.customer();
     let token = customer.csrf_token().await.expect("a token");
     assert_eq!(code(customer.get(&[("action", "edit"), ("title", PAGE), ("text", "x"), ("token", &token)]).await).get(..4), Some("must"));
@@ -142,7 +142,7 @@ pub async fn tokens_and_passwords_must_stand_in_the_body(wiki: &mut dyn Wiki) {
     );
 }
 
-pub async fn recent_changes_page_without_loss_or_double(wiki: &mut dyn Wiki) {
+pub(crate) async fn recent_changes_page_without_loss_or_double(wiki: &mut dyn Wiki) {
     let customer = wiki.customer();
     for number in 0..7 {
         customer.edit_talk(PAGE, &format!("Thread {number}"), "È così").await.expect("an edit");
@@ -162,7 +162,7 @@ pub async fn recent_changes_page_without_loss_or_double(wiki: &mut dyn Wiki) {
     assert_eq!(customer.get(&filtered).await.expect("a filtered list")["query"]["recentchanges"], json!([]));
 }
 
-pub async fn recent_changes_resume_at_the_row_named(wiki: &mut dyn Wiki) {
+pub(crate) async fn recent_changes_resume_at_the_row_named(wiki: &mut dyn Wiki) {
     let customer = wiki.customer();
     for number in 0..3 {
         customer.edit_talk(PAGE, &format!("Thread {number}"), "text").await.expect("an edit");
@@ -190,7 +190,7 @@ pub async fn recent_changes_resume_at_the_row_named(wiki: &mut dyn Wiki) {
     assert_eq!(code(customer.get(&bad).await), "badcontinue");
 }
 
-pub async fn a_deleted_page_leaves_a_log_row_and_loses_its_edit_rows(wiki: &mut dyn Wiki) {
+pub(crate) async fn a_deleted_page_leaves_a_log_row_and_loses_its_edit_rows(wiki: &mut dyn Wiki) {
     let edit = wiki.customer().edit_talk("Talk:Gone", "Rude", "words").await.expect("an edit");
     wiki.admin().delete_page("Talk:Gone", "cleaning").await.expect("an administrator may");
     let rows = wiki.customer().recent_changes(50).await.expect("recent changes");
@@ -203,7 +203,7 @@ pub async fn a_deleted_page_leaves_a_log_row_and_loses_its_edit_rows(wiki: &mut 
     assert_ne!(again.page_id, edit.page_id, "it is another page");
 }
 
-pub async fn a_moved_page_keeps_its_id(wiki: &mut dyn Wiki) {
+pub(crate) async fn a_moved_page_keeps_its_id(wiki: &mut dyn Wiki) {
     let edit = wiki.customer().edit_talk("Talk:Old name", "Hello", "there").await.expect("an edit");
     wiki.admin().move_page("Talk:Old name", "Talk:New name", "tidying").await.expect("an administrator may");
     let rows = wiki.customer().recent_changes(50).await.expect("recent changes");
@@ -215,7 +215,7 @@ pub async fn a_moved_page_keeps_its_id(wiki: &mut dyn Wiki) {
     assert_eq!(appended.page_id, edit.page_id);
 }
 
-pub async fn sections_are_found_by_heading(wiki: &mut dyn Wiki) {
+pub(crate) async fn sections_are_found_by_heading(wiki: &mut dyn Wiki) {
     let customer = wiki.customer();
     customer
         .replace_page("Talk:My  big_page", "Intro\n== A==\na\n\n\n==B ==\n\nb\n<nowiki>\n== not ==\n</nowiki>\n== B == \nc")
@@ -243,7 +243,7 @@ pub async fn sections_are_found_by_heading(wiki: &mut dyn Wiki) {
     assert_eq!(code(customer.get(&beyond).await), "nosuchsection");
 }
 
-pub async fn a_section_is_appended_to_at_its_end(wiki: &mut dyn Wiki) {
+pub(crate) async fn a_section_is_appended_to_at_its_end(wiki: &mut dyn Wiki) {
     let customer = wiki.customer();
     customer.edit_talk(PAGE, "No network", "È da ieri che non c'è rete & <b>basta</b>.").await.expect("an edit");
     customer.edit_talk(PAGE, "Bill", "It is wrong.").await.expect("an edit");
@@ -265,7 +265,7 @@ pub async fn a_section_is_appended_to_at_its_end(wiki: &mut dyn Wiki) {
     assert!(section.starts_with("== Bill ==\n\nIt is wrong. "), "{section}");
 }
 
-pub async fn an_edit_of_the_same_section_meanwhile_conflicts(wiki: &mut dyn Wiki) {
+pub(crate) async fn an_edit_of_the_same_section_meanwhile_conflicts(wiki: &mut dyn Wiki) {
     let customer = wiki.customer();
     customer.edit_talk(PAGE, "No network", "Hello?").await.expect("an edit");
     let seen = revision_of(wiki, PAGE).await;
@@ -283,7 +283,7 @@ pub async fn an_edit_of_the_same_section_meanwhile_conflicts(wiki: &mut dyn Wiki
     assert_eq!(rows.last().expect("the answer's row")["bot"], true);
 }
 
-pub async fn an_edit_of_another_section_meanwhile_is_merged(wiki: &mut dyn Wiki) {
+pub(crate) async fn an_edit_of_another_section_meanwhile_is_merged(wiki: &mut dyn Wiki) {
     let customer = wiki.customer();
     customer.edit_talk(PAGE, "No network", "Hello?").await.expect("an edit");
     customer.edit_talk(PAGE, "Bill", "It is wrong.").await.expect("an edit");
@@ -299,7 +299,7 @@ pub async fn an_edit_of_another_section_meanwhile_is_merged(wiki: &mut dyn Wiki)
     assert!(places.len() == 5 && places.is_sorted(), "{text}");
 }
 
-pub async fn identical_text_is_no_change(wiki: &mut dyn Wiki) {
+pub(crate) async fn identical_text_is_no_change(wiki: &mut dyn Wiki) {
     let customer = wiki.customer();
     let first = customer.replace_page(PAGE, "The same").await.expect("an edit");
     let ids = customer.recent_change_ids().await.expect("recent changes");
@@ -308,7 +308,7 @@ pub async fn identical_text_is_no_change(wiki: &mut dyn Wiki) {
     assert_eq!(customer.recent_change_ids().await.expect("recent changes"), ids, "no row was made");
 }
 
-pub async fn a_deleted_page_is_refused_when_it_must_exist(wiki: &mut dyn Wiki) {
+pub(crate) async fn a_deleted_page_is_refused_when_it_must_exist(wiki: &mut dyn Wiki) {
     wiki.customer().edit_talk(PAGE, "No network", "Hello?").await.expect("an edit");
     let seen = revision_of(wiki, PAGE).await;
     wiki.admin().delete_page(PAGE, "cleaning").await.expect("an administrator may");
@@ -322,7 +322,7 @@ pub async fn a_deleted_page_is_refused_when_it_must_exist(wiki: &mut dyn Wiki) {
     assert_eq!(bot.page_text(PAGE).await.expect("readable"), None);
 }
 
-pub async fn revisions_are_read_by_id_and_missing_ones_named(wiki: &mut dyn Wiki) {
+pub(crate) async fn revisions_are_read_by_id_and_missing_ones_named(wiki: &mut dyn Wiki) {
     let customer = wiki.customer();
     let first = customer.edit_talk(PAGE, "One", "first").await.expect("an edit").revision.expect("a revision");
     let second = customer.append_to_section(PAGE, "1", "second").await.expect("an edit").revision.expect("a revision");
@@ -345,7 +345,7 @@ pub async fn revisions_are_read_by_id_and_missing_ones_named(wiki: &mut dyn Wiki
     assert_eq!(reply["query"]["badrevids"][gone.to_string()]["missing"], true);
 }
 
-pub async fn a_key_in_the_summary_is_found_among_contributions(wiki: &mut dyn Wiki) {
+pub(crate) async fn a_key_in_the_summary_is_found_among_contributions(wiki: &mut dyn Wiki) {
     wiki.customer().edit_talk(PAGE, "No network", "Hello?").await.expect("an edit");
     let fields = [("section", "1"), ("appendtext", "\n\n:Here. ~~~~"), ("summary", "/* No network */ answer (run-1/answer/1)")];
     let made = wiki.bot().edit(PAGE, &fields).await.expect("an answer");
@@ -362,7 +362,7 @@ pub async fn a_key_in_the_summary_is_found_among_contributions(wiki: &mut dyn Wi
     assert!(row["comment"].as_str().is_some_and(|comment| comment.contains("run-1/answer/1")), "{row}");
 }
 
-pub async fn only_an_administrator_deletes(wiki: &mut dyn Wiki) {
+pub(crate) async fn only_an_administrator_deletes(wiki: &mut dyn Wiki) {
     wiki.customer().edit_talk(PAGE, "No network", "Hello?").await.expect("an edit");
     assert_eq!(code(wiki.bot().delete_page(PAGE, "no").await), "permissiondenied");
     let one_more = wiki.add_customer("Bruna Neri", "BrunaPass-9876").await.expect("people can be added");
