@@ -25,3 +25,17 @@ fn every_example_is_sound_and_its_tests_pass() {
     }
     assert!(seen >= 4, "only {seen} examples in {}", folder.display());
 }
+
+/// What the page for operators shows first must work when it is copied.
+#[test]
+fn the_definition_in_the_documentation_is_sound_and_its_tests_pass() {
+    let page = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/workflows.md");
+    let page = fs::read_to_string(page).expect("the page");
+    let (_, rest) = page.split_once("```yaml\n").expect("a definition");
+    let (source, _) = rest.split_once("```").expect("its end");
+    let report = run_tests(source, "docs/workflows.md").unwrap_or_else(|problems| {
+        panic!("{}", problems.iter().map(|problem| format!("{problem}\n")).collect::<String>());
+    });
+    assert!(report.failed.is_empty(), "{}", report.failed.iter().map(|problem| format!("{problem}\n")).collect::<String>());
+    assert_eq!(report.passed.len(), 1);
+}
