@@ -119,7 +119,7 @@ impl Tenant {
                 "the end of the journal was torn (the host was stopped while writing) and has been cut off; none of it was acknowledged"
             );
         }
-        let opened = Views::open(&folder.join("views"), ViewsOptions::new(ROWS_MADE_BY))?;
+        let opened = Views::open(&folder.join("views"), ViewsOptions::new(made_from(&slots)))?;
         if let Some(reason) = &opened.rebuilt_because {
             tracing::warn!(tenant = name, reason, "the views are rebuilt from the journal");
         }
@@ -301,6 +301,11 @@ impl Rows for Tenant {
     fn row(&self, table: u8, key: &[u8]) -> Option<Vec<u8>> {
         self.views.get(table, key).ok().flatten()
     }
+}
+
+/// What a tenant's rows are made of and by: its journal, told by the key slots that belong to it, and this program's rules.
+fn made_from(slots: &KeySlots) -> String {
+    format!("{ROWS_MADE_BY} of {}", hex::encode(&slots.identity("journal", "")[..8]))
 }
 
 /// The core's number of a key slot.

@@ -3,7 +3,7 @@
 use sportello_journal::Journal;
 use sportello_views::{Views, ViewsOptions};
 
-use crate::tenant::{Progress, ROWS_MADE_BY, Tenant, TenantError, replay};
+use crate::tenant::{Progress, Tenant, TenantError, made_from, replay};
 
 /// What `verify` found.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -34,7 +34,7 @@ impl Tenant {
         let folder = self.folder.join("views-verify");
         let drop_folder = |_| ();
         std::fs::remove_dir_all(&folder).unwrap_or_else(drop_folder);
-        let rebuilt = Views::open(&folder, ViewsOptions::new(ROWS_MADE_BY))?.views;
+        let rebuilt = Views::open(&folder, ViewsOptions::new(made_from(&self.slots)))?.views;
         replay::catch_up(self.journal.as_ref(), &rebuilt, progress)?;
         rebuilt.flush()?;
         let live = self.views.state_hash()?;

@@ -1,0 +1,169 @@
+//! A tenant in memory: commands are decided over rows, and every event also goes through its stored form into a second set of rows, which must
+//! stay equal to the first.
+
+use std::collections::BTreeMap;
+
+use sportello_core::commands::{
+    self, Accepted, Arrival, Author, Command, ConfigureChannel, GrantConnector, Ingest, InstallConnector, ProfileNews,
+};
+use sportello_core::domain::channel::{Action, ChannelKind, ChannelSettings, Grant, Idempotency, LinkPermission, Policy};
+use sportello_core::domain::interaction::Change;
+use sportello_core::domain::profile::Identified;
+use sportello_core::draft::{Draft, note_numbers};
+use sportello_core::event::{self, Event, apply};
+use sportello_core::ids::{ChannelName, ConversationId, Digest, Fingerprint, IdentifierId, ProfileId, SlotId};
+use sportello_core::refusal::Refusal;
+use sportello_core::tables::{Key, Rows, Table, Tables};
+use sportello_core::time::Timestamp;
+
+#[derive(Default, Clone, PartialEq, Eq, Debug)]
+pub struct MemoryRows(BTreeMap<(u8, Vec<u8>), Vec<u8>>);
+
+impl Rows for MemoryRows {
+    fn row(&self, table: u8, key: &[u8]) -> Option<Vec<u8>> {
+        self.0.get(&(table, key.to_vec())).cloned()
+    }
+}
+
+impl MemoryRows {
+    fn commit(&mut self, changes: Vec<sportello_core::tables::RowChange>) {
+        for (place, value) in changes {
+            match value {
+                Some(value) => self.0.insert(place, value),
+                None => self.0.remove(&place),
+            };
+        }
+    }
+}
+
+pub struct Desk {
+    pub rows: MemoryRows,
+    replayed: MemoryRows,
+    pub now: Timestamp,
+    slots: u64,
+}
+
+pub fn channel() -> ChannelName {
+    ChannelName::new("page").unwrap()
+}
+
+pub fn policy() -> Policy {
+    Policy { link: LinkPermission::Evidence, reply_only_summoned: false, profile_ms: None, content_ms: None }
+}
+
+impl Desk {
+    /// A tenant with one channel `page` that can `reply`.
+    pub fn new() -> Self {
+        Self::with(policy(), Idempotency::Findable)
+    }
+
+    pub fn with(policy: Policy, idempotency: Idempotency) -> Self {
+        let mut desk = Self { rows: MemoryRows::default(), replayed: MemoryRows::default(), now: Timestamp(1_000_000), slots: 1_000 };
+        let digest = Digest([7; 32]);
+        desk.must(InstallConnector { digest, name: "facebook".into(), version: "1.0.0".into() });
+        let settings = ChannelSettings {
+            connector: "facebook".into(),
+            settings: "{}".into(),
+            origins: vec![],
+            private_network: false,
+            secrets: BTreeMap::new(),
+            poll_ms: None,
+            policy: None,
+            enabled: true,
+        };
+        desk.must(ConfigureChannel { channel: channel(), settings });
+        let grant = Grant {
+            digest,
+            connector: "facebook".into(),
+            version: "1.0.0".into(),
+            kind: ChannelKind::Channel,
+            network: "facebook".into(),
+            actions: vec![Action { name: "reply".into(), idempotency, settling_ms: 5_000 }],
+            policy,
+            poll_ms: 0,
+        };
+        desk.must(GrantConnector { channel: channel(), grant });
+        desk
+    }
+
+    pub fn slot(&mut self) -> SlotId {
+        self.slots += 1;
+        SlotId(self.slots)
+    }
+
+    pub fn must(&mut self, command: impl Into<Command>) -> (Accepted, Vec<Event>) {
+        self.try_to(command).unwrap_or_else(|refusal| panic!("refused: {refusal}"))
+    }
+
+    /// Carries a command out, live and by replay of its stored events, and checks that both give the same rows.
+    pub fn try_to(&mut self, command: impl Into<Command>) -> Result<(Accepted, Vec<Event>), Refusal> {
+        let mut draft: Draft<'_, Event> = Draft::new(&self.rows, self.now);
+        let accepted = commands::decide(&mut draft, &command.into())?;
+        let (events, changes) = draft.finish();
+
+        let mut record = Vec::new();
+        for event in &events {
+            event.encode(&mut record);
+        }
+        let mut tables = Tables::over(&self.replayed);
+        let mut rest = record.as_slice();
+        while !rest.is_empty() {
+            let (raw, after) = event::split_raw(rest).unwrap();
+            let event = Event::from_payload(raw.kind, raw.version, raw.payload).unwrap();
+            apply(&mut tables, self.now, &event);
+            note_numbers(&mut tables, &event);
+            rest = after;
+        }
+        let replayed = tables.into_changes();
+        self.rows.commit(changes);
+        self.replayed.commit(replayed);
+        assert_eq!(self.rows, self.replayed, "replay gives the live rows");
+        Ok((accepted, events))
+    }
+
+    pub fn get<K: Key + ?Sized, V: serde::Serialize + serde::de::DeserializeOwned>(&self, table: &Table<K, V>, key: &K) -> Option<V> {
+        table.get(&self.rows, key)
+    }
+
+    /// Rows of a table.
+    pub fn count<K: ?Sized, V>(&self, table: &Table<K, V>) -> usize {
+        self.rows.0.keys().filter(|(id, _)| *id == table.id).count()
+    }
+
+    /// Somebody with one identifier says something new in a thread.
+    pub fn says(&mut self, native_id: u8, author: u64, conversation: u64) -> (Accepted, Vec<Event>) {
+        let arrival = self.arrival(native_id, 0, Change::Created, author, conversation);
+        self.ingest(vec![arrival])
+    }
+
+    pub fn ingest(&mut self, arrivals: Vec<Arrival>) -> (Accepted, Vec<Event>) {
+        self.must(Ingest { channel: channel(), arrivals, cursor: None, state_writes: vec![], replayed: None })
+    }
+
+    pub fn arrival(&mut self, native_id: u8, revision: u8, change: Change, author: u64, conversation: u64) -> Arrival {
+        let mut identity = [native_id; 16];
+        identity[0] = revision;
+        Arrival {
+            identity: Fingerprint(identity),
+            subject: Fingerprint([native_id; 16]),
+            change,
+            kind: "comment".into(),
+            author: Some(Author {
+                profile: ProfileId(author),
+                news: Some(ProfileNews { sealed: vec![1, 2, 3], identifiers: vec![identified("facebook.id", 10_000 + author)] }),
+            }),
+            conversation: ConversationId(conversation),
+            own: false,
+            private: false,
+            summons: false,
+            in_reply_to: None,
+            occurred_at: self.now,
+            slot: self.slot(),
+            sealed: vec![9, 9, 9],
+        }
+    }
+}
+
+pub fn identified(scheme: &str, identifier: u64) -> Identified {
+    Identified { scheme: scheme.into(), identifier: IdentifierId(identifier) }
+}

@@ -1,0 +1,134 @@
+use sportello_core::commands::{
+    ATTEMPTS_MAX, Accepted, DecideEffect, EffectDecision, EffectOutcome, FinishEffect, QueueEffect, StartEffect,
+};
+use sportello_core::domain::channel::{Idempotency, Policy};
+use sportello_core::domain::effect::{AskedBy, EFFECTS, EFFECTS_DUE, EFFECTS_STARTED, EFFECTS_UNDECIDED, Effect, EffectState};
+use sportello_core::ids::{CaseId, ConversationId, EffectId, Fingerprint};
+
+use crate::desk::{Desk, channel, policy};
+
+const EFFECT: EffectId = EffectId(1);
+
+fn reply(key: &str) -> QueueEffect {
+    QueueEffect {
+        key: key.into(),
+        channel: channel(),
+        action: "reply".into(),
+        case: Some(CaseId(1)),
+        conversation: Some(ConversationId(601)),
+        contact: None,
+        profile: None,
+        slot: sportello_core::ids::SlotId(900),
+        sealed: vec![1],
+        asked_by: AskedBy::Person { name: "anna".into() },
+    }
+}
+
+fn desk(idempotency: Idempotency) -> Desk {
+    let mut desk = Desk::with(policy(), idempotency);
+    desk.says(1, 501, 601);
+    desk.must(reply("a"));
+    desk
+}
+
+fn effect(desk: &Desk) -> Effect {
+    desk.get(&EFFECTS, &EFFECT).unwrap()
+}
+
+fn finish(desk: &mut Desk, attempt: u32, outcome: EffectOutcome) {
+    desk.must(FinishEffect { effect: EFFECT, attempt, outcome });
+}
+
+fn uncertain() -> EffectOutcome {
+    EffectOutcome::Uncertain { problem: "time-out".into() }
+}
+
+#[test]
+fn the_same_key_is_the_same_effect() {
+    let mut desk = desk(Idempotency::Findable);
+    let (accepted, events) = desk.must(reply("a"));
+    assert_eq!((accepted, events.len()), (Accepted::Effect(EFFECT), 0));
+    let (accepted, _) = desk.must(reply("b"));
+    assert_eq!(accepted, Accepted::Effect(EffectId(2)), "the same words under another key are another effect");
+}
+
+#[test]
+fn what_may_have_taken_place_is_looked_for_and_not_repeated() {
+    let mut desk = desk(Idempotency::Findable);
+    desk.must(StartEffect { effect: EFFECT });
+    finish(&mut desk, 1, uncertain());
+    assert_eq!(effect(&desk).state, EffectState::Unknown);
+    desk.try_to(StartEffect { effect: EFFECT }).unwrap_err();
+    finish(&mut desk, 1, EffectOutcome::Absent);
+    assert_eq!(effect(&desk).state, EffectState::Unknown, "absent is not believed before it has settled");
+    assert_eq!(effect(&desk).due_at, effect(&desk).started_at.unwrap().plus_ms(5_000));
+    desk.now = desk.now.plus_ms(5_000);
+    finish(&mut desk, 1, EffectOutcome::Absent);
+    assert_eq!(effect(&desk).state, EffectState::Queued, "now it is, and it may be done");
+}
+
+#[test]
+fn an_unsafe_effect_of_unknown_outcome_is_a_persons_to_decide() {
+    let mut desk = desk(Idempotency::Unsafe);
+    desk.must(StartEffect { effect: EFFECT });
+    finish(&mut desk, 1, uncertain());
+    assert_eq!(effect(&desk).state, EffectState::Undecided);
+    assert_eq!((desk.count(&EFFECTS_DUE), desk.count(&EFFECTS_UNDECIDED)), (0, 1));
+    desk.must(DecideEffect { effect: EFFECT, decision: EffectDecision::Repeat, by: "anna".into() });
+    assert_eq!(effect(&desk).state, EffectState::Queued);
+}
+
+#[test]
+fn a_keyed_effect_of_unknown_outcome_is_repeated_because_that_changes_nothing() {
+    let mut desk = desk(Idempotency::Keyed);
+    desk.must(StartEffect { effect: EFFECT });
+    finish(&mut desk, 1, uncertain());
+    assert_eq!(effect(&desk).state, EffectState::Queued);
+}
+
+#[test]
+fn a_late_outcome_of_an_earlier_attempt_is_refused() {
+    let mut desk = desk(Idempotency::Keyed);
+    desk.must(StartEffect { effect: EFFECT });
+    finish(&mut desk, 1, uncertain());
+    desk.must(StartEffect { effect: EFFECT });
+    let late = EffectOutcome::Done { receipt: Fingerprint([1; 16]), sealed: vec![] };
+    let refusal = desk.try_to(FinishEffect { effect: EFFECT, attempt: 1, outcome: late }).unwrap_err();
+    assert!(refusal.to_string().contains("too late"), "{refusal}");
+}
+
+#[test]
+fn attempts_come_to_an_end() {
+    let mut desk = desk(Idempotency::Keyed);
+    for attempt in 1..=ATTEMPTS_MAX {
+        desk.must(StartEffect { effect: EFFECT });
+        let due_at = desk.now;
+        finish(&mut desk, attempt, EffectOutcome::Postponed { due_at, problem: "busy".into() });
+    }
+    assert_eq!(effect(&desk).state, EffectState::Failed);
+}
+
+#[test]
+fn an_effect_stands_in_the_list_of_its_state_and_in_no_other() {
+    let mut desk = desk(Idempotency::Findable);
+    assert_eq!((desk.count(&EFFECTS_DUE), desk.count(&EFFECTS_STARTED)), (1, 0));
+    desk.must(StartEffect { effect: EFFECT });
+    assert_eq!((desk.count(&EFFECTS_DUE), desk.count(&EFFECTS_STARTED)), (0, 1));
+    finish(&mut desk, 1, EffectOutcome::Done { receipt: Fingerprint([1; 16]), sealed: vec![] });
+    assert_eq!((desk.count(&EFFECTS_DUE), desk.count(&EFFECTS_STARTED)), (0, 0));
+}
+
+#[test]
+fn an_answer_nobody_asked_for_is_a_persons_to_decide_where_the_network_says_so() {
+    let mut desk = Desk::with(Policy { reply_only_summoned: true, ..policy() }, Idempotency::Findable);
+    desk.says(1, 501, 601);
+    desk.must(reply("a"));
+    assert_eq!(effect(&desk).state, EffectState::Undecided);
+}
+
+#[test]
+fn an_action_the_connector_does_not_have_is_refused_with_those_it_has() {
+    let mut desk = desk(Idempotency::Findable);
+    let refusal = desk.try_to(QueueEffect { action: "activity".into(), ..reply("c") }).unwrap_err();
+    assert!(refusal.to_string().contains("it can: reply"), "{refusal}");
+}

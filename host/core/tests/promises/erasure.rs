@@ -1,0 +1,79 @@
+use sportello_core::commands::{ContactNews, ErasePerson, Ingest, RecordErased, TakeContacts};
+use sportello_core::domain::contact::CONTACTS_OF_IDENTIFIER;
+use sportello_core::domain::erasure::{Due, ERASURES_DUE};
+use sportello_core::domain::interaction::{Change, INTERACTIONS};
+use sportello_core::domain::person::{PEOPLE, person_of};
+use sportello_core::domain::profile::{PROFILES, PROFILES_OF_IDENTIFIER};
+use sportello_core::ids::{ContactId, IdentifierId, InteractionId, ProfileId};
+use sportello_core::refusal::Refusal;
+
+use crate::desk::{Desk, channel, identified};
+
+/// Ada, a customer; Bruno shares her office's phone.
+fn two_people() -> Desk {
+    let mut desk = Desk::new();
+    let contact = ContactNews {
+        contact: ContactId(701),
+        version: [1; 16],
+        sealed: vec![4],
+        identifiers: vec![identified("facebook.id", 10_501), identified("email", 20_001)],
+        deleted: false,
+    };
+    desk.must(TakeContacts { channel: channel(), contacts: vec![contact], cursor: None });
+    for (native_id, author) in [(1, 501), (2, 502)] {
+        let mut arrival = desk.arrival(native_id, 0, Change::Created, author, 600 + u64::from(native_id));
+        arrival.author.as_mut().unwrap().news.as_mut().unwrap().identifiers.push(identified("phone", 30_000));
+        desk.ingest(vec![arrival]);
+    }
+    desk
+}
+
+#[test]
+fn erasing_somebody_takes_profile_contact_and_identifiers_nobody_else_carries() {
+    let mut desk = two_people();
+    let ada = desk.get(&PROFILES, &ProfileId(501)).unwrap();
+    desk.must(ErasePerson { person: ada.person, by: "anna".into() });
+    let due = |what| desk.get(&ERASURES_DUE, &(desk.now, what)).is_some();
+    assert!(due(Due::WholeProfile(ProfileId(501))) && due(Due::Contact(ContactId(701))));
+    assert!(due(Due::Identifier(IdentifierId(10_501))) && due(Due::Identifier(IdentifierId(20_001))));
+    assert!(!due(Due::Identifier(IdentifierId(30_000))), "Bruno still has that phone");
+    assert!(!due(Due::WholeProfile(ProfileId(502))), "Bruno stays");
+    let ada = desk.get(&PROFILES, &ProfileId(501)).unwrap();
+    assert!(ada.erased && ada.sealed.is_empty() && ada.identifiers.is_empty() && ada.link.is_none());
+    assert!(desk.get(&PROFILES_OF_IDENTIFIER, &IdentifierId(10_501)).is_none());
+    assert!(desk.get(&CONTACTS_OF_IDENTIFIER, &IdentifierId(20_001)).is_none());
+}
+
+#[test]
+fn a_person_known_by_profile_or_by_contact_is_the_same_person_to_erase() {
+    let mut by_profile = two_people();
+    let ada = by_profile.get(&PROFILES, &ProfileId(501)).unwrap();
+    let linked = person_of(&by_profile.rows, &ada);
+    let mut by_contact = two_people();
+    by_profile.must(ErasePerson { person: ada.person, by: "anna".into() });
+    by_contact.must(ErasePerson { person: linked, by: "anna".into() });
+    assert_eq!(by_profile.rows, by_contact.rows);
+    assert!(by_profile.get(&PEOPLE, &linked).unwrap().erased);
+}
+
+#[test]
+fn what_comes_in_for_an_erased_profile_is_refused_so_that_the_edge_resolves_again() {
+    let mut desk = two_people();
+    let ada = desk.get(&PROFILES, &ProfileId(501)).unwrap();
+    desk.must(ErasePerson { person: ada.person, by: "anna".into() });
+    let arrival = desk.arrival(9, 0, Change::Created, 501, 609);
+    let command = Ingest { channel: channel(), arrivals: vec![arrival], cursor: None, state_writes: vec![], replayed: None };
+    assert_eq!(desk.try_to(command).unwrap_err(), Refusal::ProfileErased(501));
+}
+
+#[test]
+fn what_was_erased_leaves_the_list_and_its_words() {
+    let mut desk = two_people();
+    let due_at = desk.now;
+    let erased = vec![(Some(due_at), Due::Interaction(InteractionId(1)))];
+    let (_, events) = desk.must(RecordErased { erased: erased.clone() });
+    assert!(events.is_empty(), "nothing was due");
+    desk.must(RecordErased { erased: vec![(None, Due::Interaction(InteractionId(1)))] });
+    assert!(desk.get(&INTERACTIONS, &InteractionId(1)).unwrap().sealed.is_empty());
+    assert_eq!(desk.count(&ERASURES_DUE), 0);
+}

@@ -1,0 +1,97 @@
+use sportello_core::commands::{Accepted, Ingest};
+use sportello_core::domain::channel::{CONNECTOR_STATE, CURSORS, STATE_KEYS_MAX, Source, StateWrite};
+use sportello_core::domain::erasure::{Due, ERASURES_DUE};
+use sportello_core::domain::interaction::{Change, INTERACTIONS};
+use sportello_core::ids::InteractionId;
+use sportello_core::time::Timestamp;
+
+use crate::desk::{Desk, channel};
+
+#[test]
+fn an_interaction_enters_once_however_late_it_is_delivered_again() {
+    let mut desk = Desk::new();
+    desk.says(1, 501, 601);
+    desk.now = desk.now.plus_ms(1_000 * 60 * 60 * 36);
+    let (accepted, events) = desk.says(1, 501, 601);
+    assert_eq!(accepted, Accepted::Ingested { new: 0, duplicates: 1 });
+    assert!(events.is_empty(), "nothing happened: {events:?}");
+    assert_eq!(desk.count(&INTERACTIONS), 1);
+}
+
+#[test]
+fn the_same_thing_twice_in_one_delivery_enters_once() {
+    let mut desk = Desk::new();
+    let arrival = desk.arrival(1, 0, Change::Created, 501, 601);
+    let (accepted, _) = desk.ingest(vec![arrival.clone(), arrival]);
+    assert_eq!(accepted, Accepted::Ingested { new: 1, duplicates: 1 });
+}
+
+#[test]
+fn a_deletion_withdraws_every_version_and_their_words_are_due_at_once() {
+    let mut desk = Desk::new();
+    desk.says(1, 501, 601);
+    let edit = desk.arrival(1, 1, Change::Edited, 501, 601);
+    desk.ingest(vec![edit]);
+    let deletion = desk.arrival(1, 2, Change::Deleted, 501, 601);
+    desk.ingest(vec![deletion]);
+    for id in 1..=3 {
+        let row = desk.get(&INTERACTIONS, &InteractionId(id)).unwrap();
+        assert!(row.withdrawn && row.sealed.is_empty(), "version {id} is withdrawn");
+        assert!(desk.get(&ERASURES_DUE, &(desk.now, Due::Interaction(InteractionId(id)))).is_some(), "and its slot is due");
+    }
+}
+
+#[test]
+fn a_deletion_that_comes_before_the_original_withdraws_it_when_it_comes() {
+    let mut desk = Desk::new();
+    let deletion = desk.arrival(1, 2, Change::Deleted, 501, 601);
+    desk.ingest(vec![deletion]);
+    desk.says(1, 501, 601);
+    let row = desk.get(&INTERACTIONS, &InteractionId(2)).unwrap();
+    assert!(row.withdrawn && row.sealed.is_empty());
+    assert_eq!(desk.count(&sportello_core::domain::case::CASES), 0, "what is gone opens no case");
+}
+
+#[test]
+fn an_empty_poll_writes_nothing() {
+    let mut desk = Desk::new();
+    let poll = |cursor: &str| Ingest {
+        channel: channel(),
+        arrivals: vec![],
+        cursor: Some((Source::Poll, Some(cursor.to_owned()))),
+        state_writes: vec![StateWrite { key: "seen".into(), value: Some(vec![1]) }],
+        replayed: None,
+    };
+    let (_, events) = desk.must(poll("a"));
+    assert_eq!(events.len(), 2);
+    let (_, events) = desk.must(poll("a"));
+    assert!(events.is_empty(), "{events:?}");
+    assert_eq!(desk.get(&CURSORS, &(channel(), Source::Poll.code())).as_deref(), Some("a"));
+    assert_eq!(desk.get(&CONNECTOR_STATE, &(channel(), "seen".to_owned())).unwrap().bytes, [1]);
+}
+
+#[test]
+fn a_connectors_state_has_a_limit_and_deleting_makes_room() {
+    let mut desk = Desk::new();
+    let write = |range: std::ops::Range<u32>, value: Option<Vec<u8>>| Ingest {
+        channel: channel(),
+        arrivals: vec![],
+        cursor: None,
+        state_writes: range.map(|key| StateWrite { key: key.to_string(), value: value.clone() }).collect(),
+        replayed: None,
+    };
+    desk.must(write(0..STATE_KEYS_MAX, Some(vec![1])));
+    let refusal = desk.try_to(write(STATE_KEYS_MAX..STATE_KEYS_MAX + 1, Some(vec![1]))).unwrap_err();
+    assert!(refusal.to_string().contains("1024 keys"), "{refusal}");
+    desk.must(write(0..1, None));
+    desk.must(write(STATE_KEYS_MAX..STATE_KEYS_MAX + 1, Some(vec![1])));
+}
+
+#[test]
+fn content_is_due_when_the_networks_policy_says() {
+    let policy = sportello_core::domain::channel::Policy { content_ms: Some(48 * 60 * 60 * 1_000), ..crate::desk::policy() };
+    let mut desk = Desk::with(policy, sportello_core::domain::channel::Idempotency::Findable);
+    desk.says(1, 501, 601);
+    let due = Timestamp(desk.now.0 + 48 * 60 * 60 * 1_000);
+    assert!(desk.get(&ERASURES_DUE, &(due, Due::Interaction(InteractionId(1)))).is_some());
+}

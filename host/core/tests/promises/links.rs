@@ -1,0 +1,116 @@
+use sportello_core::commands::{AnswerLookUp, ContactNews, EndLink, LinkProfile, TakeContacts};
+use sportello_core::domain::channel::{Idempotency, LinkPermission, Policy};
+use sportello_core::domain::person::{LawfulBasis, Standing, person_of, standing};
+use sportello_core::domain::profile::{LOOK_UPS_PENDING, PROFILES, Profile};
+use sportello_core::ids::{ContactId, LinkId, ProfileId};
+
+use crate::desk::{Desk, channel, identified, policy};
+
+const ADA: ProfileId = ProfileId(501);
+
+fn contact(desk: &mut Desk, id: u64, version: u8, identifiers: &[u64]) {
+    let news = ContactNews {
+        contact: ContactId(id),
+        version: [version; 16],
+        sealed: vec![4],
+        identifiers: identifiers.iter().map(|identifier| identified("facebook.id", *identifier)).collect(),
+        deleted: false,
+    };
+    desk.must(TakeContacts { channel: channel(), contacts: vec![news], cursor: None });
+}
+
+fn ada(desk: &Desk) -> Profile {
+    desk.get(&PROFILES, &ADA).unwrap()
+}
+
+#[test]
+fn an_exact_identifier_links_whichever_side_comes_first() {
+    for contact_first in [false, true] {
+        let mut desk = Desk::new();
+        if contact_first {
+            contact(&mut desk, 701, 1, &[10_501]);
+        }
+        desk.says(1, ADA.0, 601);
+        if !contact_first {
+            assert_eq!(standing(&ada(&desk)), Standing::Unknown, "the CRM has not answered");
+            contact(&mut desk, 701, 1, &[10_501]);
+        }
+        assert_eq!(standing(&ada(&desk)), Standing::Customer);
+        assert_eq!(desk.count(&LOOK_UPS_PENDING), 0);
+    }
+}
+
+#[test]
+fn nobody_the_crms_know_is_a_prospect() {
+    let mut desk = Desk::new();
+    desk.says(1, ADA.0, 601);
+    desk.must(AnswerLookUp { profile: ADA });
+    assert_eq!(standing(&ada(&desk)), Standing::Prospect);
+    contact(&mut desk, 701, 1, &[10_501]);
+    assert_eq!(standing(&ada(&desk)), Standing::Customer, "and becomes a customer without losing history");
+}
+
+#[test]
+fn two_contacts_with_one_identifier_are_no_evidence() {
+    let mut desk = Desk::new();
+    contact(&mut desk, 701, 1, &[10_501]);
+    contact(&mut desk, 702, 1, &[10_501]);
+    desk.says(1, ADA.0, 601);
+    assert_eq!(ada(&desk).link, None);
+}
+
+#[test]
+fn undoing_a_link_restores_what_was_and_evidence_does_not_make_it_again() {
+    let mut desk = Desk::new();
+    desk.says(1, ADA.0, 601);
+    desk.must(AnswerLookUp { profile: ADA });
+    let person = person_of(&desk.rows, &ada(&desk));
+    contact(&mut desk, 701, 1, &[10_501]);
+    assert_ne!(person_of(&desk.rows, &ada(&desk)), person);
+    desk.must(EndLink { link: LinkId(1), reason: "another person".into() });
+    assert_eq!(person_of(&desk.rows, &ada(&desk)), person);
+    assert_eq!(ada(&desk).link, None);
+    contact(&mut desk, 701, 2, &[10_501]);
+    assert_eq!(ada(&desk).link, None, "a person's no is final for evidence");
+    let decided =
+        LinkProfile { profile: ADA, contact: ContactId(701), by: "anna".into(), reason: "she called".into(), basis: LawfulBasis::Consent };
+    desk.must(decided);
+    assert_eq!(standing(&ada(&desk)), Standing::Customer, "a person may change their mind");
+}
+
+#[test]
+fn a_link_ends_when_the_contact_no_longer_carries_the_identifier() {
+    let mut desk = Desk::new();
+    contact(&mut desk, 701, 1, &[10_501]);
+    desk.says(1, ADA.0, 601);
+    contact(&mut desk, 701, 2, &[10_999]);
+    assert_eq!(ada(&desk).link, None);
+    contact(&mut desk, 701, 3, &[10_501]);
+    assert!(ada(&desk).link.is_some(), "nobody said no: it comes back with the evidence");
+}
+
+#[test]
+fn the_same_version_of_a_contact_changes_nothing() {
+    let mut desk = Desk::new();
+    contact(&mut desk, 701, 1, &[10_501]);
+    let news = ContactNews { contact: ContactId(701), version: [1; 16], sealed: vec![5], identifiers: vec![], deleted: false };
+    let (_, events) = desk.must(TakeContacts { channel: channel(), contacts: vec![news], cursor: None });
+    assert!(events.is_empty(), "{events:?}");
+}
+
+#[test]
+fn a_network_that_forbids_linking_is_obeyed_by_everybody() {
+    for (permission, basis, allowed) in [
+        (LinkPermission::Consent, LawfulBasis::LegitimateInterest, false),
+        (LinkPermission::Consent, LawfulBasis::Consent, true),
+        (LinkPermission::Forbidden, LawfulBasis::Consent, false),
+    ] {
+        let mut desk = Desk::with(Policy { link: permission, ..policy() }, Idempotency::Findable);
+        contact(&mut desk, 701, 1, &[10_501]);
+        desk.says(1, ADA.0, 601);
+        assert_eq!(ada(&desk).link, None, "{permission:?}: never on evidence alone");
+        let command = LinkProfile { profile: ADA, contact: ContactId(701), by: "anna".into(), reason: "asked".into(), basis };
+        let outcome = desk.try_to(command);
+        assert_eq!(outcome.is_ok(), allowed, "{permission:?} with {basis:?}: {outcome:?}");
+    }
+}

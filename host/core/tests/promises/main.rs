@@ -1,0 +1,12 @@
+//! What the core promises, one test each.
+
+#![allow(unreachable_pub, missing_docs)]
+
+mod cases;
+mod desk;
+mod effects;
+mod erasure;
+mod events;
+mod interactions;
+mod links;
+mod model;

@@ -1,0 +1,101 @@
+use sportello_core::commands::{
+    AnswerLookUp, AssignCase, ContactNews, DecideEffect, EffectDecision, EffectOutcome, EndLink, ErasePerson, FinishEffect, Ingest,
+    PrioritiseCase, QueueEffect, SetCaseState, StartEffect, TakeContacts,
+};
+use sportello_core::domain::case::{CASES, CASES_BY_STATE, CaseState};
+use sportello_core::domain::channel::Idempotency;
+use sportello_core::domain::effect::{AskedBy, EFFECTS, EFFECTS_DUE, EFFECTS_STARTED, EFFECTS_UNDECIDED, EffectState};
+use sportello_core::domain::interaction::{Change, IDENTITIES, INTERACTIONS};
+use sportello_core::domain::person::LINKED_PROFILES;
+use sportello_core::domain::profile::PROFILES;
+use sportello_core::ids::{CaseId, ContactId, ConversationId, EffectId, Fingerprint, LinkId, PersonId, ProfileId, SlotId};
+
+use crate::desk::{Desk, channel, identified, policy};
+
+/// Random commands, refused or not: after each, replay equals live (checked inside), and what must hold does.
+#[test]
+fn whatever_is_asked_the_invariants_hold() {
+    for round in 0..40 {
+        let seed = std::env::var("SPORTELLO_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| fastrand::u64(..));
+        println!("round {round}: seed {seed} (set SPORTELLO_SEED to repeat)");
+        let mut random = fastrand::Rng::with_seed(seed);
+        let classes = [Idempotency::Findable, Idempotency::Unsafe, Idempotency::Keyed, Idempotency::Idempotent];
+        let mut desk = Desk::with(policy(), classes[round % classes.len()]);
+        for _ in 0..250 {
+            desk.now = desk.now.plus_ms(random.u64(0..3_000));
+            step(&mut desk, &mut random);
+        }
+        check(&desk);
+    }
+}
+
+fn step(desk: &mut Desk, random: &mut fastrand::Rng) {
+    let case = CaseId(random.u64(1..12));
+    let effect = EffectId(random.u64(1..12));
+    // Refusals are fine: they must change nothing, which the comparison with the replay shows.
+    let _ = match random.u8(0..14) {
+        0..=3 => {
+            let change = [Change::Created, Change::Created, Change::Edited, Change::Deleted][random.usize(0..4)];
+            let author = random.u64(501..507);
+            let arrivals = vec![desk.arrival(random.u8(1..30), random.u8(0..3), change, author, random.u64(601..608))];
+            desk.try_to(Ingest { channel: channel(), arrivals, cursor: None, state_writes: vec![], replayed: None })
+        }
+        4 => {
+            let news = ContactNews {
+                contact: ContactId(random.u64(701..704)),
+                version: [random.u8(..); 16],
+                sealed: vec![1],
+                identifiers: vec![identified("facebook.id", random.u64(10_501..10_507))],
+                deleted: random.u8(0..8) == 0,
+            };
+            desk.try_to(TakeContacts { channel: channel(), contacts: vec![news], cursor: None })
+        }
+        5 => desk.try_to(AnswerLookUp { profile: ProfileId(random.u64(501..507)) }),
+        6 => desk.try_to(EndLink { link: LinkId(random.u64(1..6)), reason: "no".into() }),
+        7 => desk.try_to(AssignCase { case, owner: random.bool().then(|| "anna".to_owned()) }),
+        8 => {
+            let states = [CaseState::Open, CaseState::Assigned, CaseState::Waiting, CaseState::Resolved];
+            desk.try_to(SetCaseState { case, to: states[random.usize(0..4)] })
+        }
+        9 => desk.try_to(PrioritiseCase { case, priority: random.u8(0..120) }),
+        10 => desk.try_to(QueueEffect {
+            key: random.u8(0..12).to_string(),
+            channel: channel(),
+            action: "reply".into(),
+            case: None,
+            conversation: Some(ConversationId(random.u64(601..608))),
+            contact: None,
+            profile: Some(ProfileId(random.u64(501..507))),
+            slot: SlotId(5),
+            sealed: vec![1],
+            asked_by: AskedBy::Person { name: "anna".into() },
+        }),
+        11 => desk.try_to(StartEffect { effect }),
+        12 => {
+            let outcome = match random.u8(0..6) {
+                0 => EffectOutcome::Done { receipt: Fingerprint([1; 16]), sealed: vec![] },
+                1 => EffectOutcome::Postponed { due_at: desk.now, problem: "busy".into() },
+                2 => EffectOutcome::Absent,
+                3 => EffectOutcome::CannotTell,
+                4 => EffectOutcome::Failed { problem: "no".into() },
+                _ => EffectOutcome::Uncertain { problem: "time-out".into() },
+            };
+            desk.try_to(FinishEffect { effect, attempt: random.u32(1..4), outcome })
+        }
+        _ if random.u8(0..6) == 0 => desk.try_to(ErasePerson { person: PersonId(random.u64(1..8)), by: "anna".into() }),
+        _ => desk.try_to(DecideEffect { effect, decision: EffectDecision::Repeat, by: "anna".into() }),
+    };
+}
+
+fn check(desk: &Desk) {
+    assert_eq!(desk.count(&CASES), desk.count(&CASES_BY_STATE), "a case stands in one list");
+    assert_eq!(desk.count(&INTERACTIONS), desk.count(&IDENTITIES), "an identity is one interaction");
+    let states: Vec<EffectState> = (1..).map_while(|id| desk.get(&EFFECTS, &EffectId(id))).map(|effect| effect.state).collect();
+    let count = |wanted: &[EffectState]| states.iter().filter(|state| wanted.contains(state)).count();
+    assert_eq!(desk.count(&EFFECTS_DUE), count(&[EffectState::Queued, EffectState::Unknown]));
+    assert_eq!(desk.count(&EFFECTS_STARTED), count(&[EffectState::Started]));
+    assert_eq!(desk.count(&EFFECTS_UNDECIDED), count(&[EffectState::Undecided]));
+    let linked = (501..507).filter_map(|id| desk.get(&PROFILES, &ProfileId(id))).filter(|profile| profile.link.is_some()).count();
+    let listed: usize = (1..60).filter_map(|id| desk.get(&LINKED_PROFILES, &PersonId(id))).map(|profiles| profiles.len()).sum();
+    assert_eq!(linked, listed, "a linked profile is its person's, once");
+}
