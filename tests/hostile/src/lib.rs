@@ -159,7 +159,7 @@ fn memory_bomb() -> String {
     while held.len() * BOMB_STEP_BYTES < BOMB_BYTES {
         held.push(black_box(vec![1u8; BOMB_STEP_BYTES]));
     }
-    format!("held {} MiB", held.len() * BOMB_STEP_BYTES >> 20)
+    format!("held {} MiB", (held.len() * BOMB_STEP_BYTES) >> 20)
 }
 
 /// A result that is small in the guest and huge in the host: one text, handed over many times.
@@ -191,6 +191,18 @@ fn tell(answer: Result<http::Response, Error>) -> String {
     }
 }
 
+/// What WASI gives for keys.
+#[cfg(target_arch = "wasm32")]
+fn secure_random() -> u64 {
+    wasip2::random::random::get_random_u64()
+}
+
+/// Natively there is no WASI to ask.
+#[cfg(not(target_arch = "wasm32"))]
+fn secure_random() -> u64 {
+    0
+}
+
 /// Everything WASI would let a program see of its machine.
 fn look_around(context: &Context<Settings>) -> String {
     let seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
@@ -204,7 +216,8 @@ fn look_around(context: &Context<Settings>) -> String {
     let socket = std::net::TcpStream::connect("127.0.0.1:22").is_err();
     let name = std::net::ToSocketAddrs::to_socket_addrs("localhost:80").is_err();
     format!(
-        "{seconds} {advanced} {hashed} env={} args={} files={files} socket-refused={socket} name-refused={name} {}",
+        "{seconds} {advanced} {hashed} {} env={} args={} files={files} socket-refused={socket} name-refused={name} {}",
+        secure_random(),
         std::env::vars().count(),
         std::env::args().count(),
         context.now,
