@@ -1,0 +1,84 @@
+//! JSON-RPC, and what its errors mean.
+//!
+//! A body is exactly `id`, `method` and `params`, and the last parameter of a model's method is its context. An error of the application comes as
+//! HTTP 200 with `error: [name, …]`; 401 is a session that is gone, which the host then gives up, so the same request logs in anew.
+
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use sportello_sdk::{Error, http};
+
+use crate::Settings;
+
+/// How long to wait before a request that was refused in passing is made again.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
+/// What a message shows of an error's words.
+const SHOWN_CHARACTERS_MAX: usize = 500;
+
+/// What a call is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Repeating it changes nothing.
+    Look,
+    /// It makes something.
+    Change,
+}
+
+/// Calls a method of a model, with an empty context, or with this one.
+pub(crate) fn call<T: DeserializeOwned>(settings: &Settings, purpose: Purpose, method: &str, params: Value) -> Result<T, Error> {
+    let response = match send(settings, purpose, method, &params)? {
+        // Refused before anything was done.
+        expired if expired.status == 401 => send(settings, purpose, method, &params)?,
+        response => response,
+    };
+    if response.status == 401 {
+        return Err(Error::retry(RETRY_PAUSE, format!("{method}: Tryton has ended the session twice in a row")));
+    }
+    let mut reply: Value = response.success()?.json()?;
+    if let Some(error) = reply.get("error") {
+        return Err(meaning(method, error));
+    }
+    serde_json::from_value(reply["result"].take()).map_err(|error| {
+        let reason = format!("{method}: the result is not as expected: {error}");
+        if purpose == Purpose::Look { Error::reject(reason) } else { Error::uncertain(reason) }
+    })
+}
+
+fn send(settings: &Settings, purpose: Purpose, method: &str, params: &Value) -> Result<http::Response, Error> {
+    let request = http::Request::post(settings.rpc_url()).json(&json!({ "id": 1, "method": method, "params": params }));
+    let request = if purpose == Purpose::Look { request.repeatable() } else { request };
+    request.send()
+}
+
+/// Whatever the application says, it has rolled its transaction back.
+fn meaning(method: &str, error: &Value) -> Error {
+    let name = error[0].as_str().unwrap_or_default();
+    let words = match &error[1] {
+        Value::Array(parts) => parts.first().and_then(Value::as_str).unwrap_or_default(),
+        other => other.as_str().unwrap_or_default(),
+    };
+    let words: String = words.chars().take(SHOWN_CHARACTERS_MAX).collect();
+    let reason = format!("{method}: Tryton says {name}: {words}");
+    match name {
+        "ConcurrencyException" => Error::retry(RETRY_PAUSE, reason),
+        "LoginException" => Error::auth(reason),
+        // The database's own refusals come through as they are.
+        _ if ["database is locked", "could not serialize", "deadlock", "canceling statement"].iter().any(|busy| name.contains(busy)) => {
+            Error::retry(RETRY_PAUSE, reason)
+        }
+        _ => Error::reject(reason),
+    }
+}
+
+/// Takes `%`, `_` and `\` for themselves in a pattern of `like`.
+pub(crate) fn literal(text: &str) -> String {
+    let mut literal = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if matches!(letter, '%' | '_' | '\\') {
+            literal.push('\\');
+        }
+        literal.push(letter);
+    }
+    literal
+}

@@ -1,0 +1,234 @@
+//! Recent changes, from a cursor on, as interactions.
+//!
+//! Each edit is one interaction, `rev:<revision>`: a `post` where it opened a thread, a `comment` where it added words to one, a `page-edit` where
+//! it changed words. Edits that only take away, move or rename say nothing and are left out. A deleted page deletes the interactions of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+use serde_json::Value;
+use sportello_sdk::poll::Page;
+use sportello_sdk::{Context, Error, Interaction, Profile, diagnostics, time};
+
+use crate::addition::{Addition, Kind, addition};
+use crate::api::{self, Purpose, Trouble};
+use crate::cursor::Cursor;
+use crate::known::{Known, PAGES_PER_CALL_MAX};
+use crate::thread::cut;
+use crate::{Settings, revisions};
+
+/// Bytes of wikitext compared in one call; what is over is left to the next one.
+const BYTES_PER_CALL_MAX: u64 = 4 << 20;
+/// The contract's limit of an interaction's text, in bytes.
+const TEXT_BYTES_MAX: usize = 64 << 10;
+/// The contract's limit of the interactions of one call.
+const INTERACTIONS_MAX: usize = 1_000;
+
+/// A row of recent changes.
+#[derive(Deserialize)]
+struct Row {
+    #[serde(rename = "type")]
+    kind: String,
+    rcid: u64,
+    timestamp: String,
+    /// Left out where an administrator hid it.
+    #[serde(default)]
+    title: String,
+    #[serde(default)]
+    pageid: u64,
+    #[serde(default)]
+    revid: u64,
+    #[serde(default)]
+    old_revid: u64,
+    #[serde(default)]
+    oldlen: u64,
+    #[serde(default)]
+    newlen: u64,
+    user: Option<String>,
+    #[serde(default)]
+    userid: u64,
+    #[serde(default)]
+    bot: bool,
+    #[serde(default)]
+    minor: bool,
+    logtype: Option<String>,
+    logaction: Option<String>,
+}
+
+impl Row {
+    fn is_edit(&self) -> bool {
+        matches!(self.kind.as_str(), "edit" | "new")
+    }
+
+    fn is_page_deletion(&self) -> bool {
+        self.logtype.as_deref() == Some("delete") && matches!(self.logaction.as_deref(), Some("delete" | "delete_redir"))
+    }
+
+    fn at_ms(&self) -> Result<i64, Error> {
+        time::milliseconds(&self.timestamp).ok_or_else(|| api::unexpected("timestamp of a recent change"))
+    }
+
+    /// The row as the wiki writes a place to go on from: this row is the first of the next page.
+    fn place(&self) -> String {
+        let digits: String = self.timestamp.chars().filter(char::is_ascii_digit).take(14).collect();
+        format!("{digits}|{}", self.rcid)
+    }
+}
+
+pub(crate) fn poll(context: &Context<Settings>, cursor: Option<&str>) -> Result<Page, Error> {
+    let settings = &context.settings;
+    let Some(cursor) = cursor else {
+        let cursor = Cursor::from(first_moment_ms(settings)?);
+        // With a moment to start from there may be something to read already.
+        return Ok(Page::new([], Some(cursor.written()?), settings.since.is_some()));
+    };
+    let cursor = Cursor::parse(cursor)?;
+    let (rows, next) = match rows(settings, &cursor) {
+        // The row was deleted meanwhile, or the wiki was upgraded and writes it otherwise: by time we find our place again.
+        Err(trouble) if trouble.is("badcontinue") => return Ok(Page::new([], Some(cursor.without_next().written()?), true)),
+        outcome => outcome.map_err(|trouble| trouble.meaning(Purpose::Look))?,
+    };
+    let (rows, next) = share_of_call(&cursor, rows, next)?;
+    let interactions = interactions(settings, &rows.iter().map(|(_, row, raw)| (row, raw)).collect::<Vec<_>>())?;
+    let more = next.is_some();
+    let places: Vec<_> = rows.iter().map(|(at_ms, row, _)| (*at_ms, row.rcid)).collect();
+    let cursor = cursor.behind(&places, next, settings.overlap_seconds);
+    Ok(Page::new(interactions, Some(cursor.written()?), more))
+}
+
+/// Where the first poll starts: as the settings say, or now by the wiki's own clock. Asking also tells whether the log-in works.
+fn first_moment_ms(settings: &Settings) -> Result<i64, Error> {
+    if let Some(since) = &settings.since {
+        return time::milliseconds(since).ok_or_else(|| Error::reject(format!("the setting `since` ({since}) is no moment")));
+    }
+    let asked = [("action", "query"), ("meta", "userinfo"), ("curtimestamp", "1")];
+    let reply = api::look(settings, &asked).map_err(|trouble| trouble.meaning(Purpose::Look))?;
+    if let Some(name) = reply["query"]["userinfo"]["name"].as_str().filter(|name| !settings.is_bot(name)) {
+        diagnostics::warning!(
+            "the credential logs in as {name}, but the setting `bot` names somebody else: answers would not be known as own"
+        );
+    }
+    reply["curtimestamp"].as_str().and_then(time::milliseconds).ok_or_else(|| api::unexpected("curtimestamp"))
+}
+
+fn rows(settings: &Settings, cursor: &Cursor) -> Result<(Vec<Value>, Option<String>), Trouble> {
+    let namespaces: Vec<_> = settings.namespaces.iter().map(u32::to_string).collect();
+    let (namespaces, limit, start) = (namespaces.join("|"), settings.page_rows.to_string(), cursor.start(settings.overlap_seconds));
+    let mut asked = vec![
+        ("action", "query"),
+        ("list", "recentchanges"),
+        ("rcprop", "title|ids|sizes|flags|user|userid|timestamp|comment|loginfo|tags"),
+        ("rcdir", "newer"),
+        ("rctype", "edit|new|log"),
+        ("rcnamespace", &namespaces),
+        ("rclimit", &limit),
+    ];
+    match cursor.next() {
+        Some(next) => asked.extend([("rccontinue", next), ("continue", "-||")]),
+        None => asked.push(("rcstart", &start)),
+    }
+    let mut reply = api::look(settings, &asked)?;
+    let Value::Array(rows) = reply["query"]["recentchanges"].take() else {
+        return Err(api::unexpected("list of recent changes").into());
+    };
+    Ok((rows, reply["continue"]["rccontinue"].as_str().map(str::to_owned)))
+}
+
+type Read = (i64, Row, Value);
+
+/// The rows that are new and fit into one call, and where to go on.
+fn share_of_call(cursor: &Cursor, rows: Vec<Value>, next: Option<String>) -> Result<(Vec<Read>, Option<String>), Error> {
+    let mut share: Vec<Read> = Vec::new();
+    let mut pages = BTreeSet::new();
+    let mut bytes = 0;
+    for raw in rows {
+        let row: Row = serde_json::from_value(raw.clone()).map_err(|error| api::unexpected(&format!("row of recent changes ({error})")))?;
+        let at_ms = row.at_ms()?;
+        if cursor.has_read(at_ms, row.rcid) {
+            continue;
+        }
+        bytes += if row.is_edit() { row.oldlen + row.newlen } else { 0 };
+        pages.insert(row.pageid);
+        if !share.is_empty() && (bytes > BYTES_PER_CALL_MAX || pages.len() > PAGES_PER_CALL_MAX) {
+            return Ok((share, Some(row.place())));
+        }
+        share.push((at_ms, row, raw));
+    }
+    Ok((share, next))
+}
+
+fn interactions(settings: &Settings, rows: &[(&Row, &Value)]) -> Result<Vec<Interaction>, Error> {
+    let followed: Vec<_> = rows.iter().filter(|(row, _)| settings.follows(&row.title)).collect();
+    let mut wanted = BTreeMap::new();
+    for (row, _) in followed.iter().filter(|(row, _)| row.is_edit()) {
+        wanted.insert(row.revid, row.newlen);
+        if row.old_revid != 0 {
+            wanted.insert(row.old_revid, row.oldlen);
+        }
+    }
+    let texts = revisions::texts(settings, &wanted).map_err(|trouble| trouble.meaning(Purpose::Look))?;
+    let mut known = Known::default();
+    let mut interactions = Vec::new();
+    for (row, raw) in followed {
+        if row.is_page_deletion() {
+            interactions.extend(known.forget(row.pageid)?.into_iter().map(|revision| deletion(settings, row, revision)));
+        } else if row.is_edit()
+            && let Some(interaction) = edit(settings, row, raw, &texts)
+        {
+            known.remember(row.pageid, row.revid)?;
+            interactions.push(interaction);
+        }
+    }
+    if interactions.len() > INTERACTIONS_MAX {
+        diagnostics::warning!("{} interactions in one poll; only {INTERACTIONS_MAX} deletions can be told", interactions.len());
+        interactions.truncate(INTERACTIONS_MAX);
+    }
+    known.keep()?;
+    Ok(interactions)
+}
+
+fn edit(settings: &Settings, row: &Row, raw: &Value, texts: &BTreeMap<u64, String>) -> Option<Interaction> {
+    // Without its text a revision was deleted since: the wiki itself does not know any more what was said. Without its parent's, nobody can
+    // tell what was added: the whole page would be taken for this author's words.
+    let new = texts.get(&row.revid)?;
+    let old = match row.old_revid {
+        0 => "",
+        id => texts.get(&id)?,
+    };
+    let Addition { thread, kind, text } = addition(old, new, row.user.as_deref())?;
+    let kind = match kind {
+        Kind::Thread => "post",
+        Kind::Comment => "comment",
+        Kind::Change => "page-edit",
+    };
+    let own = row.user.as_deref().is_some_and(|user| settings.is_bot(user));
+    let mut interaction = Interaction::new(format!("rev:{}", row.revid), kind, row.timestamp.as_str(), thread.key(&row.title))
+        .own(own)
+        .conversation_title(thread.title(&row.title))
+        .conversation_url(settings.page_url(&row.title, thread.heading.as_deref()))
+        .text(cut(&text, TEXT_BYTES_MAX))
+        .attribute("page", row.title.as_str())
+        .attribute("revision", row.revid.to_string())
+        .raw_text(raw.to_string());
+    if let Some(user) = row.user.as_deref().filter(|_| row.userid != 0) {
+        let profile = Profile::new(row.userid.to_string()).handle(user).display_name(user);
+        interaction = interaction.author(profile.url(settings.page_url(&format!("User:{user}"), None)));
+    }
+    if let Some(language) = &settings.language {
+        interaction = interaction.language(language.as_str());
+    }
+    for (is_flagged, flag) in [(row.minor, "minor"), (row.bot, "bot")] {
+        if is_flagged {
+            interaction = interaction.attribute(flag, "true");
+        }
+    }
+    Some(interaction)
+}
+
+fn deletion(settings: &Settings, row: &Row, revision: u64) -> Interaction {
+    // In which thread the words stood went with the page; the interaction they belong to is known by its id.
+    Interaction::new(format!("rev:{revision}"), "comment", row.timestamp.as_str(), row.title.as_str())
+        .deleted("deleted")
+        .conversation_title(row.title.as_str())
+        .conversation_url(settings.page_url(&row.title, None))
+}
