@@ -171,6 +171,11 @@ impl CallFailure {
         }
     }
 
+    /// Whether the guest never ran, so that nothing can have taken effect anywhere. After any other failure of `publish` an effect may have.
+    pub fn nothing_started(&self) -> bool {
+        matches!(self, Self::Busy { .. } | Self::Quarantined { .. } | Self::NoCapability { .. })
+    }
+
     /// How long to wait before the same call may work; none where waiting alone does not help.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
