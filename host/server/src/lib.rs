@@ -5,12 +5,15 @@
 //!                                              └─► api, live, metrics
 //! ```
 
+pub mod access;
+mod api;
 pub mod channels;
 pub mod clock;
 pub mod config;
 pub mod connectors;
 pub mod desk;
 pub mod ingress;
+pub mod live;
 pub mod metrics;
 mod sabotage;
 pub mod secrets;

@@ -3,6 +3,7 @@
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use sportello_core::commands::Accepted;
 use sportello_core::ids::ChannelName;
@@ -39,6 +40,22 @@ struct EffectLabels {
     outcome: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TenantLabels {
+    tenant: String,
+}
+
+/// How a tenant is at this moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TenantGauges {
+    /// Commands that wait for the writer.
+    pub queued_commands: u64,
+    /// Records applied in memory and not yet in the view store.
+    pub view_lag_records: u64,
+    /// The last durable record.
+    pub durable_sequence: u64,
+}
+
 /// All counters of a host.
 pub struct Metrics {
     registry: Registry,
@@ -46,6 +63,9 @@ pub struct Metrics {
     interactions: Family<ChannelLabels, Counter>,
     duplicates: Family<ChannelLabels, Counter>,
     effects: Family<EffectLabels, Counter>,
+    queued_commands: Family<TenantLabels, Gauge>,
+    view_lag_records: Family<TenantLabels, Gauge>,
+    durable_sequence: Family<TenantLabels, Gauge>,
 }
 
 impl Default for Metrics {
@@ -59,7 +79,13 @@ impl Default for Metrics {
         registry.register("interaction_duplicates", "Interactions that had been taken in before", duplicates.clone());
         let effects = Family::default();
         registry.register("effect_attempts", "Effect calls and looks by what became of them", effects.clone());
-        Self { registry, deliveries, interactions, duplicates, effects }
+        let queued_commands = Family::default();
+        registry.register("queued_commands", "Commands that wait for the tenant's writer", queued_commands.clone());
+        let view_lag_records = Family::default();
+        registry.register("view_lag_records", "Records applied in memory and not yet in the view store", view_lag_records.clone());
+        let durable_sequence = Family::default();
+        registry.register("durable_sequence", "The last durable record of the tenant's journal", durable_sequence.clone());
+        Self { registry, deliveries, interactions, duplicates, effects, queued_commands, view_lag_records, durable_sequence }
     }
 }
 
@@ -78,6 +104,15 @@ impl Metrics {
 
     pub(crate) fn effect(&self, channel: &ChannelName, outcome: &'static str) {
         self.effects.get_or_create(&EffectLabels { channel: channel.to_string(), outcome }).inc();
+    }
+
+    /// Notes how a tenant is, just before it is shown.
+    pub fn tenant(&self, tenant: &str, gauges: TenantGauges) {
+        let labels = TenantLabels { tenant: tenant.to_owned() };
+        let shown = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        self.queued_commands.get_or_create(&labels).set(shown(gauges.queued_commands));
+        self.view_lag_records.get_or_create(&labels).set(shown(gauges.view_lag_records));
+        self.durable_sequence.get_or_create(&labels).set(shown(gauges.durable_sequence));
     }
 
     /// The text Prometheus reads.

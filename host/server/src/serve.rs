@@ -12,12 +12,14 @@ use sportello_workflow::commands::DefineWorkflow;
 use thiserror::Error;
 use tokio::net::TcpListener;
 
+use crate::api;
 use crate::channels::ChannelError;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{ChannelConfig, Config, TenantConfig};
 use crate::connectors::{ConnectorError, Connectors, core_digest, install_command};
 use crate::desk::{Desk, Host};
 use crate::ingress::webhook;
+use crate::metrics::TenantGauges;
 use crate::tenant::{SubmitError, Tenant, TenantError, TenantOptions};
 use crate::watch_folder;
 
@@ -188,15 +190,25 @@ async fn define_workflow(desk: &Desk, path: &Path) -> Result<(), ServeError> {
 
 /// Everything that is answered over HTTP.
 pub fn router(host: Arc<Host>) -> Router {
+    let api = api::router(&host);
     Router::new()
         .route("/hooks/{tenant}/{channel}", get(webhook::handle).post(webhook::handle))
         .route("/metrics", get(metrics))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .with_state(host)
+        .merge(api)
 }
 
 async fn metrics(axum::extract::State(host): axum::extract::State<Arc<Host>>) -> impl axum::response::IntoResponse {
+    for desk in host.desks() {
+        let gauges = TenantGauges {
+            queued_commands: desk.tenant.queued_commands() as u64,
+            view_lag_records: desk.tenant.view_metrics().lag_records,
+            durable_sequence: *desk.tenant.watch_durable().borrow(),
+        };
+        host.metrics.tenant(desk.tenant.name(), gauges);
+    }
     ([(axum::http::header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], host.metrics.text())
 }
 

@@ -1,0 +1,378 @@
+//! Channels: connectors configured, granted and live.
+
+use std::collections::BTreeMap;
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use serde::{Deserialize, Serialize};
+use sportello_core::domain::channel::{CHANNELS, Channel, ChannelKind, ChannelSettings, Idempotency, LinkPermission, Policy};
+use sportello_core::domain::access::Role;
+use sportello_core::ids::ChannelName;
+use sportello_runtime::QuarantineState;
+use utoipa::ToSchema;
+
+use crate::api::connectors::parse_digest;
+use crate::api::problem::Problem;
+use crate::api::request::{At, Given, Page};
+use crate::api::vocabulary::{self, Moment};
+use crate::api::{Answer, Caller, off_thread, reading};
+use crate::channels::{CHANNELS_MAX, LiveChannel};
+
+/// The longest time between two polls, in milliseconds: a year.
+const POLL_MS_MAX: u64 = 366 * 24 * 60 * 60 * 1_000;
+const HOUR_MS: u64 = 60 * 60 * 1_000;
+
+/// A channel.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ChannelView {
+    /// Its name.
+    channel: String,
+    /// The name of the connector it uses.
+    connector: String,
+    /// Whether it takes part.
+    enabled: bool,
+    /// What is granted to it.
+    grant: Option<GrantView>,
+    /// Digests granted before, newest first, for going back.
+    earlier: Vec<String>,
+    /// What is live right now; null: nothing is.
+    live: Option<LiveView>,
+    /// The policy in force: the stricter of the network's and the operator's.
+    policy: Option<PolicyView>,
+    /// How often it is polled, in milliseconds; 0: never.
+    poll_ms: u64,
+    /// Keys its connector holds in its state.
+    state_keys: u32,
+    /// When it was changed last.
+    changed_at: Moment,
+    /// Its settings, secrets by their names. Null below operator.
+    settings: Option<ChannelGiven>,
+}
+
+/// The component granted to a channel.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct GrantView {
+    /// Its SHA-256.
+    digest: String,
+    /// Its version.
+    version: String,
+    /// Its kind.
+    #[schema(schema_with = vocabulary::channel_kind)]
+    kind: ChannelKind,
+    /// The network's name, as it stands in identifiers.
+    network: String,
+    /// What it can do.
+    actions: Vec<ActionView>,
+}
+
+/// An action of a connector.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ActionView {
+    /// `reply`, `post`, `activity`.
+    name: String,
+    /// What a repetition would do.
+    #[schema(schema_with = vocabulary::idempotency)]
+    idempotency: Idempotency,
+    /// How long the effect may take to become visible, in milliseconds.
+    settling_ms: u64,
+}
+
+/// How a live channel is.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct LiveView {
+    /// `webhook`, `poll`, `publish`, `find`, `crm`.
+    capabilities: Vec<&'static str>,
+    /// Whether its connector is in service.
+    quarantine: QuarantineView,
+    /// Calls running now.
+    calls_under_way: usize,
+    /// Credentials the connector declares and nothing is bound to.
+    unbound_credentials: Vec<String>,
+    /// What its guests did on the network since the host started.
+    http: HttpView,
+}
+
+/// Whether a connector is in service.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub(crate) enum QuarantineView {
+    /// Calls go through.
+    Serving {
+        /// Failures in the window.
+        failures: u32,
+    },
+    /// No call goes through.
+    Resting {
+        /// How long still, in milliseconds.
+        remaining_ms: u64,
+    },
+    /// One call is on its way and decides.
+    Probing,
+}
+
+/// Requests of a channel's guests.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct HttpView {
+    /// Made.
+    requests: u64,
+    /// Refused by policy.
+    refused: u64,
+    /// Sent back by a limit.
+    limited: u64,
+    /// Without a usable answer for another reason.
+    failed: u64,
+    /// Log-ins tried.
+    logins: u64,
+    /// Log-ins that brought no session.
+    logins_failed: u64,
+}
+
+/// A policy.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PolicyView {
+    /// Linking profiles to contacts.
+    #[schema(schema_with = vocabulary::link_permission)]
+    link: LinkPermission,
+    /// Whether only who addressed the company may be answered automatically.
+    reply_only_summoned: bool,
+    /// Hours a profile is kept after it was seen last; null: no limit.
+    profile_hours: Option<u64>,
+    /// Hours content is kept; null: no limit.
+    content_hours: Option<u64>,
+}
+
+/// A stricter policy than the network's.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PolicyGiven {
+    /// Linking profiles to contacts. Default `evidence`.
+    #[serde(default = "on_evidence")]
+    #[schema(schema_with = vocabulary::link_permission)]
+    link: LinkPermission,
+    /// Answer only where one was addressed.
+    #[serde(default)]
+    reply_only_summoned: bool,
+    /// Hours a profile is kept after it was seen last.
+    profile_hours: Option<u64>,
+    /// Hours content is kept.
+    content_hours: Option<u64>,
+}
+
+/// All settings of a channel.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ChannelGiven {
+    /// The name of the connector it uses. It cannot be changed once a component is granted.
+    connector: String,
+    /// The connector's settings, by its own schema; without secrets.
+    #[serde(default = "empty")]
+    #[schema(value_type = Object)]
+    settings: serde_json::Value,
+    /// Origins it may call.
+    #[serde(default)]
+    origins: Vec<String>,
+    /// Whether these may lie in private networks.
+    #[serde(default)]
+    private_network: bool,
+    /// Credential → field → name of one of the host's secrets.
+    #[serde(default)]
+    secrets: BTreeMap<String, BTreeMap<String, String>>,
+    /// How often it is polled, in milliseconds, 0 = never; null: as its manifest says.
+    poll_ms: Option<u64>,
+    /// A stricter policy than the network's.
+    policy: Option<PolicyGiven>,
+    /// Whether it takes part. Default true.
+    #[serde(default = "yes")]
+    enabled: bool,
+}
+
+/// Which component becomes live on a channel.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct GrantGiven {
+    /// The SHA-256 of an installed component, 64 hexadecimal digits.
+    digest: String,
+}
+
+fn empty() -> serde_json::Value {
+    serde_json::json!({})
+}
+
+const fn yes() -> bool {
+    true
+}
+
+const fn on_evidence() -> LinkPermission {
+    LinkPermission::Evidence
+}
+
+impl ChannelGiven {
+    fn into_settings(self) -> Result<ChannelSettings, Problem> {
+        if !self.settings.is_object() {
+            return Err(Problem::invalid("settings is a JSON object, as the connector's schema says"));
+        }
+        if self.poll_ms.is_some_and(|poll_ms| poll_ms > POLL_MS_MAX) {
+            return Err(Problem::invalid(format!("poll_ms is 0 (never) to {POLL_MS_MAX} (a year)")));
+        }
+        Ok(ChannelSettings {
+            connector: self.connector,
+            settings: self.settings.to_string(),
+            origins: self.origins,
+            private_network: self.private_network,
+            secrets: self.secrets,
+            poll_ms: self.poll_ms,
+            policy: self.policy.map(|policy| Policy {
+                link: policy.link,
+                reply_only_summoned: policy.reply_only_summoned,
+                profile_ms: policy.profile_hours.map(|hours| hours.saturating_mul(HOUR_MS)),
+                content_ms: policy.content_hours.map(|hours| hours.saturating_mul(HOUR_MS)),
+            }),
+            enabled: self.enabled,
+        })
+    }
+
+    fn of(settings: &ChannelSettings) -> Self {
+        Self {
+            connector: settings.connector.clone(),
+            settings: serde_json::from_str(&settings.settings).unwrap_or_default(),
+            origins: settings.origins.clone(),
+            private_network: settings.private_network,
+            secrets: settings.secrets.clone(),
+            poll_ms: settings.poll_ms,
+            policy: settings.policy.as_ref().map(|policy| PolicyGiven {
+                link: policy.link,
+                reply_only_summoned: policy.reply_only_summoned,
+                profile_hours: policy.profile_ms.map(|ms| ms / HOUR_MS),
+                content_hours: policy.content_ms.map(|ms| ms / HOUR_MS),
+            }),
+            enabled: settings.enabled,
+        }
+    }
+}
+
+fn view(caller: &Caller, name: &ChannelName, row: &Channel) -> ChannelView {
+    let grant = row.grant.as_ref();
+    ChannelView {
+        channel: name.to_string(),
+        connector: row.settings.connector.clone(),
+        enabled: row.settings.enabled,
+        grant: grant.map(|grant| GrantView {
+            digest: hex::encode(grant.digest.0),
+            version: grant.version.clone(),
+            kind: grant.kind,
+            network: grant.network.clone(),
+            actions: grant
+                .actions
+                .iter()
+                .map(|action| ActionView { name: action.name.clone(), idempotency: action.idempotency, settling_ms: action.settling_ms })
+                .collect(),
+        }),
+        earlier: row.earlier.iter().map(|digest| hex::encode(digest.0)).collect(),
+        live: caller.desk.channels.get(name).map(|live| live_view(&live)),
+        policy: row.policy().map(|policy| PolicyView {
+            link: policy.link,
+            reply_only_summoned: policy.reply_only_summoned,
+            profile_hours: policy.profile_ms.map(|ms| ms / HOUR_MS),
+            content_hours: policy.content_ms.map(|ms| ms / HOUR_MS),
+        }),
+        poll_ms: row.settings.poll_ms.or(grant.map(|grant| grant.poll_ms)).unwrap_or(0),
+        state_keys: row.state_keys,
+        changed_at: row.changed_at.into(),
+        settings: (caller.role >= Role::Operator).then(|| ChannelGiven::of(&row.settings)),
+    }
+}
+
+fn live_view(live: &LiveChannel) -> LiveView {
+    let http = live.runtime.http_counters();
+    LiveView {
+        capabilities: live.prepared.capabilities().names().collect(),
+        quarantine: match live.runtime.quarantine() {
+            QuarantineState::Serving { failures } => QuarantineView::Serving { failures },
+            QuarantineState::Resting { remaining } => {
+                QuarantineView::Resting { remaining_ms: u64::try_from(remaining.as_millis()).unwrap_or(u64::MAX) }
+            }
+            QuarantineState::Probing => QuarantineView::Probing,
+        },
+        calls_under_way: live.runtime.in_flight(),
+        unbound_credentials: live.runtime.unbound_credentials().map(str::to_owned).collect(),
+        http: HttpView {
+            requests: http.requests,
+            refused: http.refused,
+            limited: http.limited,
+            failed: http.failed,
+            logins: http.logins,
+            logins_failed: http.logins_failed,
+        },
+    }
+}
+
+fn name(text: String) -> Result<ChannelName, Problem> {
+    ChannelName::new(text).map_err(Problem::invalid)
+}
+
+async fn shown(caller: Caller, name: ChannelName) -> Answer<ChannelView> {
+    reading(caller, move |caller| Ok(view(caller, &name, &caller.row(&CHANNELS, &name, "channel")?))).await
+}
+
+/// All channels, by name. There are at most 1,000: they come in one page.
+#[utoipa::path(get, path = "/channels", tag = "channels", operation_id = "list_channels", responses((status = 200, description = "All channels", body = Page<ChannelView>)))]
+pub(crate) async fn list(caller: Caller) -> Answer<Page<ChannelView>> {
+    reading(caller, |caller| {
+        let rows = caller.desk.channels.rows()?;
+        Ok(Page { items: rows.iter().map(|(_, name, row)| view(caller, name, row)).collect(), next: None })
+    })
+    .await
+}
+
+/// One channel.
+#[utoipa::path(get, path = "/channels/{channel}", tag = "channels", operation_id = "get_channel", responses((status = 200, description = "The channel", body = ChannelView)))]
+pub(crate) async fn get(caller: Caller, At(channel): At<String>) -> Answer<ChannelView> {
+    shown(caller, name(channel)?).await
+}
+
+/// Adds a channel, or gives it new settings. With a component granted they are checked against its schema first, and are in force at once.
+#[utoipa::path(put, path = "/channels/{channel}", tag = "channels", operation_id = "configure_channel", request_body = ChannelGiven, responses((status = 200, description = "The channel as it is now", body = ChannelView), (status = 201, description = "The channel was added", body = ChannelView)))]
+pub(crate) async fn configure(caller: Caller, At(channel): At<String>, Given(given): Given<ChannelGiven>) -> Result<Response, Problem> {
+    let name = name(channel)?;
+    let settings = given.into_settings()?;
+    let asked = name.clone();
+    let is_new = off_thread(caller.clone(), move |caller| {
+        let is_new = !caller.desk.channels.is_configured(&asked)?;
+        if is_new && caller.desk.channels.rows()?.len() >= CHANNELS_MAX {
+            return Err(Problem::conflict(format!("there are {CHANNELS_MAX} channels, the most there can be")));
+        }
+        Ok(is_new)
+    })
+    .await?;
+    caller.desk.channels.configure(&caller.name, &name, settings).await?;
+    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, shown(caller, name).await?).into_response())
+}
+
+/// Makes an installed component live on a channel. Calls under way finish on the one before.
+#[utoipa::path(post, path = "/channels/{channel}/grant", tag = "channels", operation_id = "grant_channel", request_body = GrantGiven, responses((status = 200, description = "The channel as it is now", body = ChannelView)))]
+pub(crate) async fn grant(caller: Caller, At(channel): At<String>, Given(given): Given<GrantGiven>) -> Answer<ChannelView> {
+    let name = name(channel)?;
+    caller.desk.channels.grant(&caller.name, &name, parse_digest(&given.digest)?).await?;
+    shown(caller, name).await
+}
+
+/// Lets a channel take part again.
+#[utoipa::path(post, path = "/channels/{channel}/enable", tag = "channels", operation_id = "enable_channel", responses((status = 200, description = "The channel as it is now", body = ChannelView)))]
+pub(crate) async fn enable(caller: Caller, At(channel): At<String>) -> Answer<ChannelView> {
+    switch(caller, channel, true).await
+}
+
+/// Takes a channel out of service. Its history stays, its work waits.
+#[utoipa::path(post, path = "/channels/{channel}/disable", tag = "channels", operation_id = "disable_channel", responses((status = 200, description = "The channel as it is now", body = ChannelView)))]
+pub(crate) async fn disable(caller: Caller, At(channel): At<String>) -> Answer<ChannelView> {
+    switch(caller, channel, false).await
+}
+
+async fn switch(caller: Caller, channel: String, enabled: bool) -> Answer<ChannelView> {
+    let name = name(channel)?;
+    let asked = name.clone();
+    let row = off_thread(caller.clone(), move |caller| caller.row(&CHANNELS, &asked, "channel")).await?;
+    caller.desk.channels.configure(&caller.name, &name, ChannelSettings { enabled, ..row.settings }).await?;
+    shown(caller, name).await
+}

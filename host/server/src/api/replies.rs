@@ -1,0 +1,259 @@
+//! Answering in a case, and noting an activity in the CRM: both queue an effect, once per idempotency key.
+//!
+//! The effect's key is `api-<token>-<hash of the Idempotency-Key>`: whoever repeats a request with the same key gets the same effect, never a
+//! second one. The same key with other words, or for another case, is a mistake of the caller's and is told as such.
+
+use axum::Json;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use ring::digest::{SHA256, digest};
+use serde::Deserialize;
+use sportello_core::commands::{Accepted, QueueEffect};
+use sportello_core::domain::case::{CASES, Case};
+use sportello_core::domain::contact::CONTACTS;
+use sportello_core::domain::effect::{AskedBy, EFFECTS, EFFECTS_BY_KEY, Effect};
+use sportello_core::domain::interaction::{Change, INTERACTIONS, INTERACTIONS_BY_CONVERSATION, Interaction};
+use sportello_core::domain::person::contact_of;
+use sportello_core::domain::profile::PROFILES;
+use sportello_core::ids::{CaseId, ChannelName, ContactId, ConversationId, InteractionId, ProfileId};
+use sportello_core::tables::key_bytes;
+use sportello_views::Direction;
+use utoipa::ToSchema;
+
+use crate::api::effects::{self, EffectView};
+use crate::api::problem::Problem;
+use crate::api::request::{At, Given};
+use crate::api::{Caller, number, off_thread};
+use crate::tenant::content::{ContactContent, EffectContent, InteractionContent};
+
+/// The header that makes a repetition harmless.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// Longest idempotency key, in bytes.
+const KEY_BYTES_MAX: usize = 255;
+/// Longest text, in bytes.
+const TEXT_BYTES_MAX: usize = 64 * 1024;
+/// Longest heading, in bytes.
+const SUBJECT_BYTES_MAX: usize = 512;
+/// The latest interactions looked through for an address to answer to.
+const ADDRESSES_LOOKED_AT_MAX: usize = 200;
+
+/// An answer.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ReplyGiven {
+    /// The words, at most 64 KiB.
+    text: String,
+    /// The interaction it answers; left out: the latest one by somebody other than the company.
+    interaction: Option<u64>,
+}
+
+/// An activity for the CRM.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ActivityGiven {
+    /// Its heading, at most 512 bytes.
+    subject: String,
+    /// The words, at most 64 KiB.
+    text: String,
+}
+
+/// What a caller asks for.
+struct AskedFor {
+    key: String,
+    case: CaseId,
+    action: &'static str,
+    subject: Option<String>,
+    text: String,
+}
+
+/// Where it is to go.
+struct Address {
+    channel: ChannelName,
+    conversation: Option<ConversationId>,
+    contact: Option<ContactId>,
+    profile: Option<ProfileId>,
+    conversation_key: Option<String>,
+    in_reply_to: Option<String>,
+    /// The CRM's id of the contact.
+    contact_id: Option<String>,
+}
+
+/// Answers in a case's conversation.
+#[utoipa::path(post, path = "/cases/{case}/replies", tag = "cases", operation_id = "reply",
+    params(("idempotency-key" = String, Header, description = "Chosen by the caller, 1 to 255 bytes: the same key again is the same answer")),
+    request_body = ReplyGiven,
+    responses((status = 201, description = "The answer is queued", body = EffectView), (status = 200, description = "It had been queued under this key", body = EffectView)))]
+pub(crate) async fn reply(
+    caller: Caller,
+    At(id): At<u64>,
+    headers: HeaderMap,
+    Given(given): Given<ReplyGiven>,
+) -> Result<Response, Problem> {
+    within("text", &given.text, TEXT_BYTES_MAX)?;
+    let asked = AskedFor { key: key(&caller, &headers)?, case: CaseId(id), action: "reply", subject: None, text: given.text };
+    let answered = given.interaction.map(InteractionId);
+    queue(caller, asked, move |caller, case| {
+        let (interaction, content) = answerable(caller, case, answered)?;
+        Ok(Address {
+            channel: case.channel.clone(),
+            conversation: Some(case.conversation),
+            contact: None,
+            profile: interaction.profile.or(case.profile),
+            conversation_key: Some(content.conversation_key),
+            in_reply_to: Some(content.native_id),
+            contact_id: None,
+        })
+    })
+    .await
+}
+
+/// Notes an activity at the contact of the person who opened a case.
+#[utoipa::path(post, path = "/cases/{case}/activities", tag = "cases", operation_id = "note_activity",
+    params(("idempotency-key" = String, Header, description = "Chosen by the caller, 1 to 255 bytes: the same key again is the same activity")),
+    request_body = ActivityGiven,
+    responses((status = 201, description = "The activity is queued", body = EffectView), (status = 200, description = "It had been queued under this key", body = EffectView)))]
+pub(crate) async fn activity(
+    caller: Caller,
+    At(id): At<u64>,
+    headers: HeaderMap,
+    Given(given): Given<ActivityGiven>,
+) -> Result<Response, Problem> {
+    within("text", &given.text, TEXT_BYTES_MAX)?;
+    within("subject", &given.subject, SUBJECT_BYTES_MAX)?;
+    let key = key(&caller, &headers)?;
+    let asked = AskedFor { key, case: CaseId(id), action: "activity", subject: Some(given.subject), text: given.text };
+    queue(caller, asked, move |caller, case| {
+        let nobody = || Problem::conflict(format!("whoever opened case {id} is linked to no contact; link their profile first"));
+        let profile = case.profile.ok_or_else(nobody)?;
+        let row = caller.row(&PROFILES, &profile, "profile")?;
+        let contact = contact_of(caller.tenant(), &row).ok_or_else(nobody)?;
+        let row = caller.row(&CONTACTS, &contact, "contact")?;
+        let record: ContactContent = caller.open_for_the_host(contact.slot(), &row.sealed).ok_or_else(nobody)?;
+        Ok(Address {
+            channel: row.channel,
+            conversation: None,
+            contact: Some(contact),
+            profile: Some(profile),
+            conversation_key: None,
+            in_reply_to: None,
+            contact_id: Some(record.id),
+        })
+    })
+    .await
+}
+
+/// Queues what is asked for, unless it has been under the same key.
+async fn queue(
+    caller: Caller,
+    asked: AskedFor,
+    address: impl FnOnce(&Caller, &Case) -> Result<Address, Problem> + Send + 'static,
+) -> Result<Response, Problem> {
+    let name = caller.name.clone();
+    let (asked, prepared) = off_thread(caller.clone(), move |caller| {
+        let case = caller.row(&CASES, &asked.case, "case")?;
+        let prepared = match caller.tenant().get(&EFFECTS_BY_KEY, &asked.key)? {
+            Some(effect) => Err(effect),
+            None => Ok(command(caller, &asked, address(caller, &case)?, name)?),
+        };
+        Ok((asked, prepared))
+    })
+    .await?;
+    let (effect, slot) = match prepared {
+        Err(effect) => (effect, None),
+        Ok(command) => {
+            let slot = command.slot;
+            match caller.tenant().submit(&caller.name, command).await? {
+                Accepted::Effect(effect) => (effect, Some(slot)),
+                other => return Err(Problem::internal(&format!("an effect was answered with {other:?}"))),
+            }
+        }
+    };
+    off_thread(caller, move |caller| {
+        let row = caller.row(&EFFECTS, &effect, "effect")?;
+        // Somebody else may have been faster with the same key.
+        let is_new = slot == Some(row.slot);
+        if !is_new && !is_same(caller, &row, &asked) {
+            return Err(Problem::invalid(format!("the idempotency key was used for something else already: effect {effect}")));
+        }
+        let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+        Ok((status, Json(effects::view(caller, effect, row))).into_response())
+    })
+    .await
+}
+
+fn command(caller: &Caller, asked: &AskedFor, address: Address, name: String) -> Result<QueueEffect, Problem> {
+    let content = EffectContent {
+        text: asked.text.clone(),
+        subject: asked.subject.clone(),
+        conversation_key: address.conversation_key,
+        in_reply_to: address.in_reply_to,
+        contact: address.contact_id,
+    };
+    let slot = caller.tenant().new_slot()?;
+    Ok(QueueEffect {
+        key: asked.key.clone(),
+        channel: address.channel,
+        action: asked.action.to_owned(),
+        case: Some(asked.case),
+        conversation: address.conversation,
+        contact: address.contact,
+        profile: address.profile,
+        slot,
+        sealed: caller.tenant().seal(slot, &content)?,
+        asked_by: AskedBy::Person { name },
+    })
+}
+
+/// Whether an effect is what is asked for. Words that have been erased cannot be compared.
+fn is_same(caller: &Caller, row: &Effect, asked: &AskedFor) -> bool {
+    let words: Option<EffectContent> = caller.open_for_the_host(row.slot, &row.sealed);
+    row.case == Some(asked.case)
+        && row.action == asked.action
+        && words.is_none_or(|words| words.text == asked.text && words.subject == asked.subject)
+}
+
+/// The effect's key, from the caller's.
+fn key(caller: &Caller, headers: &HeaderMap) -> Result<String, Problem> {
+    let given = headers.get(IDEMPOTENCY_KEY).map(|value| value.as_bytes()).unwrap_or_default();
+    if given.is_empty() || given.len() > KEY_BYTES_MAX {
+        let detail = format!(
+            "send an Idempotency-Key header of 1 to {KEY_BYTES_MAX} bytes, a new one for each new answer and the same one when you repeat a request"
+        );
+        return Err(Problem::malformed(detail));
+    }
+    let hash = hex::encode(digest(&SHA256, given));
+    Ok(format!("api-{}-{hash}", caller.token))
+}
+
+fn within(field: &str, text: &str, bytes_max: usize) -> Result<(), Problem> {
+    if text.trim().is_empty() || text.len() > bytes_max {
+        return Err(Problem::invalid(format!("{field} has 1 to {bytes_max} bytes")));
+    }
+    Ok(())
+}
+
+/// The interaction an answer goes to, with the address in it: the given one, or the latest by somebody else whose words are still there.
+fn answerable(caller: &Caller, case: &Case, given: Option<InteractionId>) -> Result<(Interaction, InteractionContent), Problem> {
+    let tenant = caller.tenant();
+    let gone = || Problem::conflict("the words that said where to answer have been given up: nothing can be answered here any more");
+    let open = |row: Interaction| {
+        let content: Option<InteractionContent> = caller.open_for_the_host(row.slot, &row.sealed);
+        content.map(|content| (row, content))
+    };
+    if let Some(id) = given {
+        let row = caller.row(&INTERACTIONS, &id, "interaction")?;
+        if row.conversation != case.conversation {
+            return Err(Problem::invalid(format!("interaction {id} is not of this case's conversation {}", case.conversation)));
+        }
+        return open(row).ok_or_else(gone);
+    }
+    let prefix = key_bytes(&case.conversation);
+    for (key, ()) in tenant.list(&INTERACTIONS_BY_CONVERSATION, &prefix, None, Direction::Backward, ADDRESSES_LOOKED_AT_MAX)? {
+        let row = tenant.get(&INTERACTIONS, &InteractionId(number(&key)))?;
+        let found = row.filter(|row| !row.own && !row.withdrawn && row.change != Change::Deleted).and_then(open);
+        if let Some(found) = found {
+            return Ok(found);
+        }
+    }
+    Err(gone())
+}
