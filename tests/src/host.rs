@@ -5,18 +5,28 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bytes::Bytes;
+use http::Method;
+use sportello_core::domain::access::Role;
+use sportello_server::access::create_token;
+use sportello_server::clock::{Clock, SystemClock};
 use sportello_server::config::Config;
 use sportello_server::desk::{Desk, Host};
 use sportello_server::serve;
+use sportello_server::tenant::{Tenant, TenantOptions, Verified};
+use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 
 use crate::guests::component;
+use crate::http_client::{Answer, HttpClient};
+use crate::stand_ins::facebook::Facebook;
 
 /// What a host is to be.
 #[derive(Default)]
 pub struct HostPlan {
     channels: String,
     secrets: Vec<(String, String)>,
+    plain: Vec<(String, String)>,
     workflows: Vec<(String, String)>,
 }
 
@@ -35,10 +45,34 @@ impl HostPlan {
         self
     }
 
+    /// With the channel `facebook-page` on a stand-in; `more` is further TOML of the channel.
+    #[must_use]
+    pub fn facebook_page(self, facebook: &Facebook, more: &str) -> Self {
+        let toml = format!(
+            "connector = \"facebook\"\ncomponent = \"{{component:facebook}}\"\norigins = [\"{graph}\"]\nprivate-network = true\n\
+             settings = {{ page-id = \"{page}\", graph-url = \"{graph}\" }}\n\
+             secrets.app-secret.secret = \"app-secret\"\nsecrets.verify-token.secret = \"verify-token\"\n\
+             secrets.page-token.token = \"page-token\"\n{more}\n",
+            graph = facebook.graph_url(),
+            page = facebook.page_id()
+        );
+        self.channel("facebook-page", &toml)
+            .secret("app-secret", facebook.app_secret())
+            .secret("verify-token", facebook.verify_token())
+            .secret("page-token", &facebook.access_token())
+    }
+
     /// With this secret, in a file of its own.
     #[must_use]
     pub fn secret(mut self, name: &str, value: &str) -> Self {
         self.secrets.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// With this value of a credential that is no secret: a user name.
+    #[must_use]
+    pub fn plain(mut self, name: &str, value: &str) -> Self {
+        self.plain.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -60,6 +94,9 @@ impl HostPlan {
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("its mode is set");
             let _ = writeln!(text, "{name} = {{ file = \"{}\" }}", path.display());
         }
+        for (name, value) in &self.plain {
+            let _ = writeln!(text, "{name} = {{ plain = {value:?} }}");
+        }
         let workflows = folder.join("workflows");
         std::fs::create_dir_all(&workflows).expect("the folder is made");
         for (name, yaml) in &self.workflows {
@@ -78,13 +115,21 @@ pub struct RunningHost {
     pub host: Arc<Host>,
     address: SocketAddr,
     served: JoinHandle<()>,
+    http: HttpClient,
+    admin: OnceCell<String>,
 }
 
 impl RunningHost {
     /// Starts a host with the configuration in `folder`.
     pub async fn start(folder: &Path, plan: &HostPlan) -> Self {
+        Self::start_at(folder, plan, Arc::new(SystemClock)).await
+    }
+
+    /// Starts a host with the configuration in `folder` and this clock.
+    pub async fn start_at(folder: &Path, plan: &HostPlan, clock: Arc<dyn Clock>) -> Self {
         let config = Config::read(&plan.write(folder, "127.0.0.1:0")).expect("the configuration is right");
-        let tenants = serve::open_tenants(&config, &mut |_, _, _| {}).expect("the tenants open");
+        let tenant = Tenant::open("demo", &tenant_folder(folder), &TenantOptions::default(), clock, &mut |_, _| {});
+        let tenants = vec![tenant.expect("the tenant opens")];
         let host = serve::build(&config, tenants).await.expect("the host is built");
         let (listening, listens) = tokio::sync::oneshot::channel();
         let serving = Arc::clone(&host);
@@ -96,7 +141,7 @@ impl RunningHost {
             outcome.expect("the host serves until it is stopped");
         });
         let address = listens.await.expect("the host listens");
-        Self { host, address, served }
+        Self { host, address, served, http: HttpClient::default(), admin: OnceCell::new() }
     }
 
     /// Where it is.
@@ -134,6 +179,27 @@ impl RunningHost {
                 .collect();
             panic!("half a minute passed and not: {what}; the journal says:\n{}", words.join("\n"));
         }
+    }
+
+    /// Asks the tenant's API as an admin; `path` is what follows `/api/v1/demo`.
+    pub async fn ask(&self, method: Method, path: &str, content_type: &str, body: impl Into<Bytes>) -> Answer {
+        let make = async || create_token(&self.desk().tenant, "test", "admin", Role::Admin).await.expect("a token is made").secret;
+        let authorization = format!("Bearer {}", self.admin.get_or_init(make).await);
+        let headers = [("authorization", authorization.as_str()), ("content-type", content_type)];
+        let url = self.url(&format!("/api/v1/demo{path}"));
+        self.http.send(method, &url, &headers, body.into()).await.expect("the API answers")
+    }
+
+    /// GET of anything it serves.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.http.get(&self.url(path), &[]).await.expect("the host answers")
+    }
+
+    /// What `verify` finds; see [`Tenant::verify`].
+    pub async fn verify(&self) -> Verified {
+        let desk = self.desk();
+        let verified = tokio::task::spawn_blocking(move || desk.tenant.verify(&mut |_, _| {})).await;
+        verified.expect("verifying does not panic").expect("the journal is whole")
     }
 
     /// Stops it in order.
@@ -197,6 +263,12 @@ impl HostProcess {
         let status = self.child.wait().await.expect("it ends");
         assert!(status.success(), "the host ended with {status}");
     }
+}
+
+/// Where the one tenant of a host keeps its files.
+#[must_use]
+pub fn tenant_folder(folder: &Path) -> PathBuf {
+    folder.join("data/tenants/demo")
 }
 
 /// The built binary: where `SPORTELLO_BINARY` says, or beside this test.
