@@ -1,0 +1,86 @@
+//! What the connector promises about activities, and what Tryton's errors mean.
+
+mod recorded;
+
+use recorded::{channel, play, response};
+use serde_json::{Value, json};
+use sportello_sdk::find::Presence;
+use sportello_sdk::http::{Failure, Request, Response};
+use sportello_sdk::testing::{Host, activity};
+use sportello_sdk::{Effect, Error};
+
+fn effect() -> Effect {
+    activity("run-1-activity-1", "1", "Answered on the wiki", "è 100 %")
+}
+
+#[test]
+fn an_activity_is_a_note_with_its_key_in_the_last_line() {
+    let host = play(&["note_created"]).start();
+    assert_eq!(channel(&json!({})).publish(&effect()).unwrap().native_id, "ir.note,7");
+    let body: Value = host.requests()[0].body_json().unwrap();
+    let message = "Answered on the wiki\n\nè 100 %\n\n(sportello run-1-activity-1)";
+    assert_eq!(body["params"], json!([[{ "resource": "party.party,1", "message": message }], {}]));
+}
+
+#[test]
+fn an_activity_is_found_by_its_whole_key() {
+    let _host = play(&["note_found"]).start();
+    let found = channel(&json!({})).find(&effect()).unwrap();
+    assert!(matches!(found, Presence::Present(receipt) if receipt.native_id == "ir.note,7" && receipt.at.as_deref() == Some("2026-11-22T11:26:34.375Z")));
+    let _host = play(&["note_found"]).start();
+    let other = activity("run-1-activity", "1", "Answered on the wiki", "è");
+    assert!(matches!(channel(&json!({})).find(&other).unwrap(), Presence::Absent));
+    let _host = play(&["nothing_found"]).start();
+    assert!(matches!(channel(&json!({})).find(&effect()).unwrap(), Presence::Absent));
+}
+
+#[test]
+fn a_contact_that_is_no_party_is_refused_before_anything_is_sent() {
+    let host = play(&[]).start();
+    let refused = channel(&json!({})).publish(&activity("k", "1,2", "s", "t"));
+    assert!(matches!(refused, Err(Error::Reject(_))) && host.requests().is_empty());
+}
+
+#[test]
+fn each_error_of_tryton_becomes_what_the_host_must_do() {
+    let outcome = |name: &'static str| {
+        let _host = Host::new().http(move |_: &Request| response(name)).start();
+        channel(&json!({})).publish(&effect()).unwrap_err()
+    };
+    assert!(matches!(outcome("user_error"), Error::Reject(reason) if reason.contains("A value is required")));
+    assert!(matches!(outcome("concurrency_exception"), Error::Retry(_)), "the transaction was rolled back: nothing took effect");
+    assert!(matches!(outcome("login_exception"), Error::Auth(_)));
+    assert!(matches!(outcome("wrong_database"), Error::Reject(_)));
+    assert!(matches!(outcome("nothing_found"), Error::Uncertain(_)), "an answer that names no note");
+}
+
+#[test]
+fn each_status_of_http_becomes_what_the_host_must_do() {
+    let answered = |status: u16| {
+        let _host = Host::new().http(move |_: &Request| Response::with_text(status, "<html>")).start();
+        let channel = channel(&json!({}));
+        (channel.publish(&effect()).unwrap_err(), channel.look_up("wiki.handle", "Ada L").unwrap_err())
+    };
+    assert!(matches!(answered(403), (Error::Reject(_), Error::Reject(_))), "an unknown method");
+    assert!(matches!(answered(401), (Error::Retry(_), Error::Retry(_))), "the host has given the session up");
+    assert!(matches!(answered(429), (Error::RateLimited(_), Error::RateLimited(_))));
+    assert!(matches!(answered(502), (Error::Uncertain(_), Error::Retry(_))));
+}
+
+#[test]
+fn an_expired_session_costs_one_more_request() {
+    let mut answers = [Response::new(401), response("note_created")].into_iter();
+    let _host = Host::new().http(move |_: &Request| answers.next().unwrap()).start();
+    assert_eq!(channel(&json!({})).publish(&effect()).unwrap().native_id, "ir.note,7");
+}
+
+#[test]
+fn a_note_that_was_not_answered_is_uncertain_and_a_look_is_tried_again() {
+    let lost = || Host::new().http(|_: &Request| Err::<Response, _>(Failure::Interrupted("timeout".into()))).start();
+    let _host = lost();
+    assert!(matches!(channel(&json!({})).publish(&effect()), Err(Error::Uncertain(_))));
+    let _host = lost();
+    assert!(matches!(channel(&json!({})).find(&effect()), Err(Error::Retry(_))));
+    let _host = lost();
+    assert!(matches!(channel(&json!({})).look_up("email", "ada@example.org"), Err(Error::Retry(_))));
+}

@@ -1,0 +1,119 @@
+//! What the connector promises about polling.
+
+mod recorded;
+
+use recorded::{channel, play};
+use serde_json::json;
+use sportello_sdk::http::Response;
+use sportello_sdk::testing::Host;
+use sportello_sdk::{Change, Error};
+
+const CURSOR: &str = r#"{"first_ms":1795346700000,"last_ms":1795346700000,"read":[]}"#;
+
+#[test]
+fn the_first_poll_starts_now_by_the_wikis_clock() {
+    let _host = play(&["user_info"]).start();
+    let page = channel(&json!({})).poll(None).unwrap();
+    assert_eq!((page.interactions.len(), page.more, page.cursor.as_deref()), (0, false, Some(CURSOR)));
+    let _host = play(&[]).start();
+    let page = channel(&json!({ "since": "2026-11-22T11:25:00Z" })).poll(None).unwrap();
+    assert_eq!((page.more, page.cursor.as_deref()), (true, Some(CURSOR)), "or when the settings say");
+}
+
+#[test]
+fn a_thread_is_a_post_and_what_is_added_to_it_a_comment() {
+    let _host = play(&["recent_changes", "revisions_2_3"]).start();
+    let page = channel(&json!({ "language": "it" })).poll(Some(CURSOR)).unwrap();
+    let [post, comment] = page.interactions.as_slice() else { panic!("{:?}", page.interactions) };
+    assert_eq!((post.native_id.as_str(), post.kind.as_str(), post.text.as_deref()), ("rev:2", "post", Some("Down, è vero.")));
+    assert_eq!((comment.native_id.as_str(), comment.kind.as_str(), comment.text.as_deref()), ("rev:3", "comment", Some("Still nothing.")));
+    assert_eq!(post.conversation.key, "Talk:Product#No network since Saturday");
+    assert_eq!(comment.conversation, post.conversation);
+    let url = "https://wiki.example.org/w/index.php?title=Talk%3AProduct#No_network_since_Saturday";
+    assert_eq!(post.conversation.url.as_deref(), Some(url));
+    let author = post.author.as_ref().unwrap();
+    assert_eq!((author.id.as_str(), author.handle.as_deref()), ("4", Some("Customer")));
+    assert_eq!((post.occurred_at.as_str(), post.own, post.language.as_deref()), ("2026-11-22T11:25:37Z", false, Some("it")));
+    assert!(!page.more);
+}
+
+#[test]
+fn the_next_page_goes_on_where_the_wiki_says() {
+    let _host = play(&["recent_changes_first_page", "revision_2", "recent_changes_second_page", "revisions_2_3"]).start();
+    let channel = channel(&json!({}));
+    let first = channel.poll(Some(CURSOR)).unwrap();
+    assert_eq!((first.interactions.len(), first.more), (1, true));
+    let second = channel.poll(first.cursor.as_deref()).unwrap();
+    assert_eq!((second.interactions.len(), second.more), (1, false));
+}
+
+#[test]
+fn what_was_read_is_not_read_again_and_leaves_the_cursor_alone() {
+    let _host = play(&["recent_changes", "revisions_2_3", "recent_changes"]).start();
+    let channel = channel(&json!({}));
+    let first = channel.poll(Some(CURSOR)).unwrap();
+    let again = channel.poll(first.cursor.as_deref()).unwrap();
+    assert_eq!((again.interactions.len(), again.cursor), (0, first.cursor));
+}
+
+#[test]
+fn a_place_the_wiki_does_not_know_any_more_is_found_again_by_time() {
+    let _host = play(&["recent_changes_first_page", "revision_2", "recent_changes_bad_continue", "recent_changes", "revisions_2_3"]).start();
+    let channel = channel(&json!({}));
+    let first = channel.poll(Some(CURSOR)).unwrap();
+    let lost = channel.poll(first.cursor.as_deref()).unwrap();
+    assert_eq!((lost.interactions.len(), lost.more), (0, true));
+    let found = channel.poll(lost.cursor.as_deref()).unwrap();
+    assert_eq!(found.interactions.iter().map(|interaction| interaction.native_id.as_str()).collect::<Vec<_>>(), ["rev:3"]);
+}
+
+#[test]
+fn a_deleted_page_deletes_what_was_reported_of_it() {
+    let host = play(&["recent_changes", "revisions_2_3", "recent_changes_deletion"]).start();
+    let channel = channel(&json!({}));
+    let first = channel.poll(Some(CURSOR)).unwrap();
+    let deleted = channel.poll(first.cursor.as_deref()).unwrap().interactions;
+    assert_eq!(deleted.iter().map(|deletion| deletion.native_id.as_str()).collect::<Vec<_>>(), ["rev:2", "rev:3"]);
+    assert!(deleted.iter().all(|deletion| deletion.change == Change::Deleted && deletion.revision == "deleted" && deletion.author.is_none()));
+    assert_eq!(host.state::<serde_json::Value>("revisions-2"), None, "and is forgotten");
+}
+
+#[test]
+fn a_revision_that_was_deleted_before_it_was_read_says_nothing() {
+    let _host = play(&["recent_changes", "revisions_deleted"]).start();
+    assert_eq!(channel(&json!({})).poll(Some(CURSOR)).unwrap().interactions, []);
+}
+
+#[test]
+fn the_bot_is_own_and_an_address_is_nobody() {
+    let _host = play(&["recent_changes_own_and_anonymous", "revisions_2_3"]).start();
+    let found = channel(&json!({ "bot": "connectorBot@connector" })).poll(Some(CURSOR)).unwrap().interactions;
+    assert_eq!((found[0].own, found[0].author.as_ref()), (false, None));
+    assert!(found[0].attributes.iter().any(|attribute| attribute.name == "minor"));
+    assert!(found[1].own && found[1].attributes.iter().any(|attribute| attribute.name == "bot"));
+}
+
+#[test]
+fn a_session_that_ended_is_renewed_and_the_request_made_again() {
+    let host = play(&["session_ended", "recent_changes_none"]).start();
+    assert_eq!(channel(&json!({})).poll(Some(CURSOR)).unwrap().interactions, []);
+    assert_eq!(host.renewed(), ["bot"]);
+    let _host = play(&["session_ended", "session_ended"]).start();
+    assert!(matches!(channel(&json!({})).poll(Some(CURSOR)), Err(Error::Auth(_))), "not for ever");
+}
+
+#[test]
+fn each_error_of_the_wiki_becomes_what_the_host_must_do() {
+    let outcome = |code: &'static str| {
+        let body = json!({ "error": { "code": code, "info": "x" } });
+        let _host = Host::new().http(move |_: &_| Response::with_json(200, &body).with_header("retry-after", "7")).start();
+        channel(&json!({})).poll(Some(CURSOR)).unwrap_err()
+    };
+    assert!(matches!(outcome("maxlag"), Error::Retry(retry) if retry.after_ms == 7000));
+    assert!(matches!(outcome("readonly"), Error::Retry(_)));
+    assert!(matches!(outcome("internal_api_error_DBQueryError"), Error::Retry(_)));
+    assert!(matches!(outcome("ratelimited"), Error::RateLimited(limit) if limit.until == "2026-01-15T12:00:07Z"));
+    assert!(matches!(outcome("blocked"), Error::Auth(_)));
+    assert!(matches!(outcome("readapidenied"), Error::Auth(_)));
+    assert!(matches!(outcome("badvalue"), Error::Reject(_)));
+}

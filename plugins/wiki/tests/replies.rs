@@ -1,0 +1,108 @@
+//! What the connector promises about replies.
+
+mod recorded;
+
+use recorded::{channel, play, response};
+use serde_json::json;
+use sportello_sdk::find::Presence;
+use sportello_sdk::http::{Failure, Request};
+use sportello_sdk::testing::{Channel, Host, reply};
+use sportello_sdk::{Effect, Error, Idempotency};
+use wiki::Wiki;
+
+fn effect() -> Effect {
+    Effect { queued_at: "2026-11-22T11:30:00Z".into(), ..reply("run-1-reply-1", "Talk:Product#No network since Saturday", "Mended.") }
+}
+
+fn wiki() -> Channel<Wiki> {
+    channel(&json!({}))
+}
+
+#[test]
+fn a_reply_is_appended_signed_and_carries_its_key() {
+    let host = play(&["page", "sections", "edited"]).start();
+    let receipt = wiki().publish(&effect()).unwrap();
+    assert_eq!((receipt.native_id.as_str(), receipt.at.as_deref()), ("rev:4", Some("2026-11-22T11:31:00Z")));
+    let appended = host.requests()[2].form_value("appendtext").unwrap();
+    assert_eq!(appended, "\n\n:Mended. ~~~~<!-- sportello run-1-reply-1 -->");
+    assert_eq!(host.requests()[2].form_value("summary").as_deref(), Some("/* No network since Saturday */ reply"));
+}
+
+#[test]
+fn the_wikis_own_view_of_sections_decides_where_it_differs_from_ours() {
+    let _host = play(&["page", "sections_with_a_template", "edited_in_section_2"]).start();
+    assert_eq!(wiki().publish(&effect()).unwrap().native_id, "rev:4");
+}
+
+#[test]
+fn a_conflict_or_an_old_token_is_met_by_reading_the_page_again() {
+    let _host = play(&["page", "sections", "edit_conflict", "page", "sections", "bad_token", "page", "sections", "edited"]).start();
+    assert_eq!(wiki().publish(&effect()).unwrap().native_id, "rev:4");
+}
+
+#[test]
+fn conflicts_without_end_are_left_for_later_and_nothing_took_effect() {
+    let _host = play(&["page", "sections", "edit_conflict"].repeat(4)).start();
+    assert!(matches!(wiki().publish(&effect()), Err(Error::Retry(_))));
+}
+
+#[test]
+fn a_session_that_ends_before_the_edit_is_renewed() {
+    let host = play(&["page", "sections", "session_ended", "page", "sections", "edited"]).start();
+    assert_eq!(wiki().publish(&effect()).unwrap().native_id, "rev:4");
+    assert_eq!(host.renewed(), ["bot"]);
+}
+
+#[test]
+fn what_stands_there_already_is_not_done_again() {
+    let _host = play(&["page_replied", "history", "revision_4"]).start();
+    assert_eq!(wiki().publish(&effect()).unwrap().native_id, "rev:4", "seen before the edit");
+    let _host = play(&["page", "sections", "no_change", "page_replied", "history", "revision_4"]).start();
+    assert_eq!(wiki().publish(&effect()).unwrap().native_id, "rev:4", "told by `nochange`");
+    let _host = play(&["page", "sections", "no_change", "page"]).start();
+    assert!(matches!(wiki().publish(&effect()), Err(Error::Retry(_))), "`nochange`, and yet not there");
+}
+
+#[test]
+fn a_page_or_section_that_is_gone_is_refused() {
+    let _host = play(&["page_missing"]).start();
+    assert!(matches!(wiki().publish(&effect()), Err(Error::Reject(_))));
+    let _host = play(&["page"]).start();
+    let elsewhere = reply("run-1-reply-1", "Talk:Product#Bill", "Mended.");
+    assert!(matches!(wiki().publish(&elsewhere), Err(Error::Reject(_))));
+    let _host = play(&[]).start();
+    assert!(matches!(wiki().publish(&reply("k", "Talk:Product", " \n")), Err(Error::Reject(_))), "nothing to say");
+}
+
+#[test]
+fn an_edit_that_was_not_answered_is_uncertain() {
+    let mut names = ["page", "sections"].into_iter();
+    let _host = Host::new()
+        .http(move |_: &Request| match names.next() {
+            Some(name) => Ok(response(name)),
+            None => Err(Failure::Interrupted("the connection was closed".into())),
+        })
+        .start();
+    assert!(matches!(wiki().publish(&effect()), Err(Error::Uncertain(_))));
+}
+
+#[test]
+fn a_reply_is_found_by_its_key_and_absent_without() {
+    let _host = play(&["page_replied", "history", "revision_4"]).start();
+    assert!(matches!(wiki().find(&effect()).unwrap(), Presence::Present(receipt) if receipt.native_id == "rev:4"));
+    let other = Effect { key: "run-1-reply-10".into(), ..effect() };
+    let _host = play(&["page_replied", "history", "revision_4"]).start();
+    assert!(matches!(wiki().find(&other).unwrap(), Presence::Absent));
+    let _host = play(&["page", "history", "revision_4"]).start();
+    assert!(matches!(wiki().find(&effect()).unwrap(), Presence::Present(_)), "gone from the page, but it was there");
+    let _host = play(&["page_missing"]).start();
+    assert!(matches!(wiki().find(&effect()).unwrap(), Presence::CannotTell));
+}
+
+#[test]
+fn replies_are_findable_and_always_allowed() {
+    let manifest = wiki().manifest();
+    assert_eq!(manifest.actions[0].idempotency, Idempotency::Findable);
+    let schema: serde_json::Value = serde_json::from_str(&manifest.configuration_schema).unwrap();
+    assert_eq!(schema["required"], json!(["base-url", "api-path", "bot"]));
+}

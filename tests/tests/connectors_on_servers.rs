@@ -1,0 +1,15 @@
+//! The connectors for wikis and for Tryton, as built for WebAssembly and run by our runtime, against the real servers and against the stand-ins
+//! that are used where those are not installed: the same promises of both.
+//!
+//! Where a real server is missing its half says so and passes; in CI it fails (see `servers::require`).
+
+mod connectors;
+
+use sportello_tests::servers::{MediaWiki, Tryton, require};
+use sportello_tests::stand_ins::crm::CrmStandIn;
+use sportello_tests::stand_ins::wiki::WikiStandIn;
+
+wiki_connector_promises!(on_mediawiki, async { require(MediaWiki::start().await) });
+wiki_connector_promises!(on_the_stand_in_wiki, async { Some(WikiStandIn::start().await.expect("the stand-in starts")) });
+crm_connector_promises!(on_tryton, async { require(Tryton::start().await) });
+crm_connector_promises!(on_the_stand_in_crm, async { Some(CrmStandIn::start().await.expect("the stand-in starts")) });
