@@ -19,7 +19,8 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use wasmtime::{Engine, Store, Trap, UpdateDeadline};
 
-use crate::guest::{ConnectorState, Diagnostic, GuestData, GuestOptions, MemoryExceeded, StateWrite};
+use crate::call_state::{ConnectorState, StateWrite};
+use crate::guest::{Diagnostic, GuestData, GuestOptions, MemoryExceeded};
 use crate::limits::{CallLimits, EngineLimits};
 use crate::output::OutputFault;
 

@@ -3,30 +3,29 @@
 //! Immutable but for its counters. Changing anything, the connector above all, makes another [`Channel`]; whoever swaps it stores the new one and
 //! lets the old one drain: calls that began on it end on it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use ring::hmac;
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use wasmtime::Store;
 
 use crate::call::{self, Call, CallFailure, Callee, Done, Timed};
+use crate::channel_credentials::ChannelCredentials;
 use crate::contract::{
-    ConnectorError, Contact, ContactPage, Context, Effect, Identifier, Mac, Origin as AskedOrigin, Page, Presence, Receipt, WebhookOutcome,
-    WebhookRequest,
+    ConnectorError, Contact, ContactPage, Context, Effect, Identifier, Page, Presence, Receipt, WebhookOutcome, WebhookRequest,
 };
 use crate::error::RuntimeError;
-use crate::guest::{Credentials, GuestData, GuestOptions};
-use crate::limits::{CallLimits, QuarantineLimits, manifest as manifest_limits};
-use crate::outbound::{BoundField, ChannelGrant, ChannelHttp, HttpCounters, Origin, OutboundError};
+use crate::grant;
+use crate::guest::{GuestData, GuestOptions};
+use crate::limits::{CallLimits, QuarantineLimits};
+use crate::outbound::{BoundField, ChannelGrant, ChannelHttp, HttpCounters, OutboundError};
 use crate::output::{self, OutputFault};
 use crate::prepared::Prepared;
 use crate::quarantine::{Admission, Quarantine, QuarantineState};
 use crate::runtime::Host;
-use crate::secret::Secret;
 use crate::signature::{self, SignatureRefusal};
 
 /// What an operator configures.
@@ -72,10 +71,10 @@ struct Inner {
 impl Channel {
     pub(crate) fn new(host: Arc<Host>, prepared: &Prepared, options: ChannelOptions) -> Result<Self, RuntimeError> {
         let manifest = prepared.manifest();
-        check_settings(prepared, &options)?;
-        check_secrets(prepared, &options)?;
-        let granted = check_origins(prepared, &options)?;
-        let grant = ChannelGrant {
+        grant::check_settings(prepared, &options)?;
+        grant::check_secrets(prepared, &options)?;
+        let granted = grant::check_origins(prepared, &options)?;
+        let channel_grant = ChannelGrant {
             channel: &format!("{}/{}", options.tenant, options.name),
             manifest,
             settings: &options.settings,
@@ -84,19 +83,13 @@ impl Channel {
             allow_private_network: options.allow_private_network,
             limits: &options.limits.http,
         };
-        let http = ChannelHttp::new(&host.outbound, grant).map_err(|error| match error {
+        let http = ChannelHttp::new(&host.outbound, channel_grant).map_err(|error| match error {
             OutboundError::Credential { credential, reason } => {
                 RuntimeError::Credential { channel: options.name.clone(), connector: manifest.name.clone(), credential, problem: reason }
             }
             other => RuntimeError::Http { of: format!("channel {}", options.name), problem: other.to_string() },
         })?;
-        let credentials = Arc::new(ChannelCredentials {
-            usable: signing_secrets(prepared, &options.secrets),
-            declared: manifest.credentials.iter().map(|credential| credential.name.clone()).collect(),
-            bound: options.secrets.keys().cloned().collect(),
-            compare_key: host.compare_key.clone(),
-            http: Arc::clone(&http),
-        });
+        let credentials = Arc::new(ChannelCredentials::new(prepared, &options.secrets, host.compare_key.clone(), Arc::clone(&http)));
         Ok(Self {
             inner: Arc::new(Inner {
                 settings: options.settings.to_string(),
@@ -199,8 +192,8 @@ impl Channel {
     pub fn verify(&self, headers: &http::HeaderMap, body: &[u8]) -> Result<(), SignatureRefusal> {
         let scheme = self.inner.prepared.manifest().signature.as_ref().ok_or(SignatureRefusal::NotDeclared)?;
         let secret =
-            self.inner.credentials.usable.get(&scheme.credential).ok_or_else(|| SignatureRefusal::NotBound(scheme.credential.clone()))?;
-        signature::verify_signature(scheme, &secret.secret, headers, body)
+            self.inner.credentials.signing(&scheme.credential).ok_or_else(|| SignatureRefusal::NotBound(scheme.credential.clone()))?;
+        signature::verify_signature(scheme, secret, headers, body)
     }
 
     /// The channel's name.
@@ -220,8 +213,7 @@ impl Channel {
 
     /// Credentials the connector declares and the operator bound nothing to: requests to their origins are refused.
     pub fn unbound_credentials(&self) -> impl Iterator<Item = &str> {
-        let credentials = &self.inner.credentials;
-        credentials.declared.iter().filter(|name| !credentials.bound.contains(*name)).map(String::as_str)
+        self.inner.credentials.unbound()
     }
 
     /// Whether the connector is in service here.
@@ -396,161 +388,4 @@ impl Drop for Running {
         }
         self.inner.in_flight.send_modify(|calls| *calls -= 1);
     }
-}
-
-/// A secret of one field, and whether the manifest lets the guest use it.
-struct SigningSecret {
-    secret: Secret,
-    guest_may_use: bool,
-}
-
-struct ChannelCredentials {
-    usable: BTreeMap<String, SigningSecret>,
-    declared: BTreeSet<String>,
-    bound: BTreeSet<String>,
-    compare_key: hmac::Key,
-    http: Arc<ChannelHttp>,
-}
-
-impl ChannelCredentials {
-    fn secret(&self, credential: &str) -> Result<&Secret, String> {
-        match self.usable.get(credential) {
-            Some(found) if found.guest_may_use => Ok(&found.secret),
-            Some(_) => Err(format!("the manifest does not declare {credential} for signing: set its `sign`")),
-            None if !self.declared.contains(credential) => Err(format!("the manifest declares no credential {credential}")),
-            None if !self.bound.contains(credential) => Err(format!("the operator bound no secret to {credential}")),
-            None => Err(format!("{credential} has several fields: signing needs exactly one")),
-        }
-    }
-}
-
-impl Credentials for ChannelCredentials {
-    fn sign(&self, credential: &str, mac: Mac, data: &[u8]) -> Result<Vec<u8>, String> {
-        self.secret(credential).map(|secret| signature::mac(mac, secret, &[data]))
-    }
-
-    fn matches(&self, credential: &str, candidate: &str) -> Result<bool, String> {
-        self.secret(credential).map(|secret| signature::same_text(&self.compare_key, secret, candidate))
-    }
-
-    fn renew(&self, credential: &str) -> Result<(), String> {
-        self.http.renew(credential)
-    }
-}
-
-fn signing_secrets(prepared: &Prepared, secrets: &BTreeMap<String, BTreeMap<String, BoundField>>) -> BTreeMap<String, SigningSecret> {
-    let mut usable = BTreeMap::new();
-    for credential in &prepared.manifest().credentials {
-        let [field] = credential.fields.as_slice() else { continue };
-        let secret = match secrets.get(&credential.name).and_then(|fields| fields.get(field)) {
-            Some(BoundField::Secret(secret)) => secret.clone(),
-            Some(BoundField::Plain(text)) => Secret::new(text.clone()),
-            None => continue,
-        };
-        usable.insert(credential.name.clone(), SigningSecret { secret, guest_may_use: credential.sign });
-    }
-    usable
-}
-
-/// The settings against the connector's schema.
-fn check_settings(prepared: &Prepared, options: &ChannelOptions) -> Result<(), RuntimeError> {
-    let refuse = |pointer: String, problem: String, allowed: String| RuntimeError::Settings {
-        channel: options.name.clone(),
-        connector: prepared.manifest().name.clone(),
-        pointer: if pointer.is_empty() { "(the settings themselves)".to_owned() } else { pointer },
-        problem,
-        allowed,
-    };
-    let bytes = options.settings.to_string().len();
-    if bytes > manifest_limits::SETTINGS_BYTES_MAX {
-        let allowed = format!("{} bytes", manifest_limits::SETTINGS_BYTES_MAX);
-        return Err(refuse(String::new(), format!("they have {bytes} bytes"), allowed));
-    }
-    let Some(error) = prepared.schema().iter_errors(&options.settings).next() else { return Ok(()) };
-    let keyword = error.schema_path().to_string();
-    Err(refuse(error.instance_path().to_string(), error.to_string(), allowed(prepared.schema_document(), &keyword)))
-}
-
-/// What the schema says where it was broken: the keyword's value, and for a name too many the names there are.
-fn allowed(schema: &Value, keyword_path: &str) -> String {
-    /// Characters of the schema that are quoted.
-    const QUOTED_MAX: usize = 400;
-    let (parent, keyword) = keyword_path.rsplit_once('/').unwrap_or(("", keyword_path));
-    let parent = schema.pointer(parent).unwrap_or(&Value::Null);
-    if matches!(keyword, "additionalProperties" | "unevaluatedProperties")
-        && let Some(properties) = parent.get("properties").and_then(Value::as_object)
-    {
-        return properties.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-    }
-    let value = parent.get(keyword).unwrap_or(&Value::Null);
-    format!("{keyword} {value}").chars().take(QUOTED_MAX).collect()
-}
-
-/// Secrets are bound to credentials and fields that exist, and wholly; whoever is to verify signatures has its secret.
-fn check_secrets(prepared: &Prepared, options: &ChannelOptions) -> Result<(), RuntimeError> {
-    let manifest = prepared.manifest();
-    let refuse = |credential: &str, problem: String| {
-        Err(RuntimeError::Credential {
-            channel: options.name.clone(),
-            connector: manifest.name.clone(),
-            credential: credential.to_owned(),
-            problem,
-        })
-    };
-    for (name, fields) in &options.secrets {
-        let Some(credential) = manifest.credentials.iter().find(|credential| credential.name == *name) else {
-            let declared: Vec<_> = manifest.credentials.iter().map(|credential| credential.name.as_str()).collect();
-            return refuse(name, format!("the connector declares no such credential; it declares {}", declared.join(", ")));
-        };
-        if let Some(unknown) = fields.keys().find(|field| !credential.fields.contains(field)) {
-            return refuse(name, format!("it has no field {unknown}; it has {}", credential.fields.join(", ")));
-        }
-        if let Some(missing) = credential.fields.iter().find(|field| !fields.contains_key(*field)) {
-            return refuse(name, format!("the field {missing} is not bound; bind all of {}", credential.fields.join(", ")));
-        }
-    }
-    if let Some(signature) = &manifest.signature
-        && !options.secrets.contains_key(&signature.credential)
-    {
-        return refuse(&signature.credential, "deliveries are signed with it, and no secret is bound to it".to_owned());
-    }
-    Ok(())
-}
-
-/// Every origin the connector asks for on this channel is granted. Returns what is granted.
-fn check_origins(prepared: &Prepared, options: &ChannelOptions) -> Result<Vec<Origin>, RuntimeError> {
-    let manifest = prepared.manifest();
-    let http = |problem: String| RuntimeError::Http { of: format!("channel {}", options.name), problem };
-    let granted = options
-        .granted_origins
-        .iter()
-        .map(|text| Origin::parse(text).map_err(|error| http(error.to_string())))
-        .collect::<Result<Vec<_>, _>>()?;
-    let mut asked = BTreeSet::new();
-    for origin in &manifest.origins {
-        match origin {
-            AskedOrigin::Fixed(text) => {
-                asked.insert(Origin::parse(text).map_err(|error| http(error.to_string()))?);
-            }
-            // A setting that is not there asks for nothing; whether it must be there is the schema's affair.
-            AskedOrigin::Setting(pointer) => {
-                if let Some(value) = options.settings.pointer(pointer) {
-                    let url = value.as_str().ok_or_else(|| http(format!("the setting {pointer} names an origin and must be a text")))?;
-                    asked.insert(Origin::of_url(url).map_err(|error| http(format!("the setting {pointer}: {error}")))?);
-                }
-            }
-        }
-    }
-    let missing: Vec<_> = asked.iter().filter(|origin| !granted.contains(origin)).map(Origin::to_string).collect();
-    if missing.is_empty() {
-        return Ok(granted);
-    }
-    let all: BTreeSet<_> = asked.iter().chain(&granted).collect();
-    let all: Vec<_> = all.into_iter().map(|origin| format!("\"{origin}\"")).collect();
-    Err(RuntimeError::NotGranted {
-        channel: options.name.clone(),
-        connector: manifest.name.clone(),
-        missing,
-        line: format!("origins = [{}]", all.join(", ")),
-    })
 }

@@ -3,7 +3,6 @@
 //! One [`GuestData`] per call, dropped with the store whatever happens; nothing in it outlives the call except what [`GuestData::finish`] hands
 //! over after a success.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,39 +18,12 @@ use wasmtime_wasi_http::{Error as HttpError, RequestOptions, WasiBody, WasiHttpC
 
 use crate::bindings::Connector;
 use crate::bindings::sportello::connector::{credentials, diagnostics, state, types};
+use crate::call_state::{CallState, ConnectorState, StateWrite};
 use crate::contract::{Level, Mac};
-use crate::limits::{CallLimits, state as state_limits};
+use crate::limits::CallLimits;
 use crate::outbound::{CallHttp, ChannelHttp};
 use crate::sabotage::sabotaged;
 use crate::wasi;
-
-/// Where a guest's key-value state is read from: the channel's state as of the call's start.
-pub trait ConnectorState: Send + Sync {
-    /// The value of `key`.
-    fn get(&self, key: &str) -> Option<Vec<u8>>;
-
-    /// How many keys the channel has: a call may not bring it above [`limits::state::KEYS_MAX`](crate::limits::state::KEYS_MAX).
-    fn key_count(&self) -> usize;
-}
-
-impl ConnectorState for BTreeMap<String, Vec<u8>> {
-    fn get(&self, key: &str) -> Option<Vec<u8>> {
-        BTreeMap::get(self, key).cloned()
-    }
-
-    fn key_count(&self) -> usize {
-        self.len()
-    }
-}
-
-/// One change of a connector's state, to be committed with the call's interactions.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StateWrite {
-    /// The key.
-    pub key: String,
-    /// Its new value; none deletes it.
-    pub value: Option<Vec<u8>>,
-}
 
 /// A message of a connector for the operator.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -134,59 +106,6 @@ impl ResourceLimiter for GuestMemory {
 
     fn table_growing(&mut self, _: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
         Ok(desired <= self.table_elements_max && maximum.is_none_or(|maximum| desired <= maximum))
-    }
-}
-
-/// The key-value state as one call sees it: what was there, and its own writes over it.
-struct CallState {
-    before: Arc<dyn ConnectorState>,
-    writable: bool,
-    written: BTreeMap<String, Option<Vec<u8>>>,
-    writes: usize,
-    /// Keys there would be after the call.
-    keys: usize,
-}
-
-impl CallState {
-    fn get(&self, key: &str) -> Option<Vec<u8>> {
-        match self.written.get(key) {
-            Some(value) => value.clone(),
-            None => self.before.get(key),
-        }
-    }
-
-    fn put(&mut self, key: String, value: Option<Vec<u8>>) -> Result<(), state::Refusal> {
-        if !self.writable {
-            return Err(state::Refusal::ReadOnly);
-        }
-        if key.is_empty() || key.len() > state_limits::KEY_BYTES_MAX {
-            return Err(state::Refusal::TooLarge(format!("a key has 1 to {} bytes", state_limits::KEY_BYTES_MAX)));
-        }
-        if value.as_ref().is_some_and(|value| value.len() > state_limits::VALUE_BYTES_MAX) {
-            return Err(state::Refusal::TooLarge(format!("a value has at most {} bytes", state_limits::VALUE_BYTES_MAX)));
-        }
-        if self.writes == state_limits::WRITES_MAX {
-            return Err(state::Refusal::TooLarge(format!("at most {} writes a call", state_limits::WRITES_MAX)));
-        }
-        let there = self.get(&key).is_some();
-        if value.is_some() && !there {
-            if self.keys >= state_limits::KEYS_MAX {
-                return Err(state::Refusal::TooLarge(format!("at most {} keys a channel", state_limits::KEYS_MAX)));
-            }
-            self.keys += 1;
-        }
-        if value.is_none() && there {
-            self.keys -= 1;
-        }
-        self.writes += 1;
-        self.written.insert(key, value);
-        Ok(())
-    }
-
-    /// The writes that change something.
-    fn into_writes(self) -> Vec<StateWrite> {
-        let before = self.before;
-        self.written.into_iter().filter(|(key, value)| before.get(key) != *value).map(|(key, value)| StateWrite { key, value }).collect()
     }
 }
 
@@ -284,7 +203,6 @@ impl GuestData {
         let (wasi, written) = wasi::context(options.now, options.seed, limits);
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.resources_max);
-        let keys = options.state.key_count();
         let diagnostics = Arc::new(Mutex::new(Diagnostics {
             kept: Vec::new(),
             dropped: 0,
@@ -304,7 +222,7 @@ impl GuestData {
             wasi_http: WasiHttpCtx::new(),
             table,
             http,
-            state: CallState { before: options.state, writable: options.state_writable, written: BTreeMap::new(), writes: 0, keys },
+            state: CallState::new(options.state, options.state_writable),
             credentials: options.credentials,
             diagnostics,
             written,
@@ -406,55 +324,6 @@ impl credentials::Host for GuestData {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn state(before: &[(&str, &str)], writable: bool) -> CallState {
-        let before: BTreeMap<String, Vec<u8>> = before.iter().map(|(key, value)| ((*key).to_owned(), value.as_bytes().to_vec())).collect();
-        let keys = before.len();
-        CallState { before: Arc::new(before), writable, written: BTreeMap::new(), writes: 0, keys }
-    }
-
-    #[test]
-    fn a_call_reads_its_own_writes_and_leaves_only_what_changed() {
-        let mut state = state(&[("kept", "1"), ("changed", "1"), ("gone", "1")], true);
-        state.put("kept".into(), Some(b"1".to_vec())).unwrap();
-        state.put("changed".into(), Some(b"2".to_vec())).unwrap();
-        state.put("gone".into(), None).unwrap();
-        state.put("brief".into(), Some(b"1".to_vec())).unwrap();
-        state.put("brief".into(), None).unwrap();
-        assert_eq!(state.get("changed"), Some(b"2".to_vec()));
-        assert_eq!(state.get("gone"), None);
-        assert_eq!(
-            state.into_writes(),
-            [StateWrite { key: "changed".into(), value: Some(b"2".to_vec()) }, StateWrite { key: "gone".into(), value: None },]
-        );
-    }
-
-    #[test]
-    fn state_is_read_only_outside_of_webhook_and_poll() {
-        let mut state = state(&[("a", "1")], false);
-        assert!(matches!(state.put("a".into(), None), Err(state::Refusal::ReadOnly)));
-        assert_eq!(state.get("a"), Some(b"1".to_vec()));
-    }
-
-    #[test]
-    fn every_limit_of_state_is_kept() {
-        let refused = |result| matches!(result, Err(state::Refusal::TooLarge(_)));
-        let mut small = state(&[], true);
-        assert!(refused(small.put("k".repeat(129), Some(vec![]))));
-        assert!(refused(small.put(String::new(), Some(vec![]))));
-        assert!(refused(small.put("k".into(), Some(vec![0; (16 << 10) + 1]))));
-        for write in 0..64 {
-            small.put(format!("key-{write}"), Some(vec![0; 16 << 10])).unwrap();
-        }
-        assert!(refused(small.put("key-0".into(), None)));
-
-        let keys: Vec<String> = (0..1024).map(|key| key.to_string()).collect();
-        let keys: Vec<(&str, &str)> = keys.iter().map(|key| (key.as_str(), "")).collect();
-        let mut full = state(&keys, true);
-        assert!(refused(full.put("one-more".into(), Some(vec![]))));
-        full.put("7".into(), None).unwrap();
-        full.put("one-more".into(), Some(vec![])).unwrap();
-    }
 
     #[test]
     fn memory_of_all_modules_counts_together() {

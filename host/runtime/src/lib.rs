@@ -15,7 +15,7 @@
 //! in an `ArcSwap`; storing another is the swap, [`Channel::drained`] tells when the last call on the old one has ended.
 //!
 //! Where to look: `engine.rs` the engine's knobs and why; `limits.rs` every limit; `call.rs` what stops which guest; `guest.rs` what stands behind
-//! a guest's imports; `wasi.rs` how WASI is made inert; [`outbound`] everything a guest does on the network, and its secrets;
+//! a guest's imports, `call_state.rs` its key-value state; `grant.rs` whether a channel's configuration fits; `wasi.rs` how WASI is made inert; [`outbound`] everything a guest does on the network, and its secrets;
 //! `contract_check.rs`, `manifest.rs`, `output.rs` what is checked of a component, its description, its answers; `cache.rs` compiled files.
 //!
 //! # Invariants
@@ -38,13 +38,16 @@
 mod bindings;
 mod cache;
 mod call;
+mod call_state;
 mod capabilities;
 mod channel;
+mod channel_credentials;
 pub mod contract;
 mod contract_check;
 mod digest;
 mod engine;
 mod error;
+mod grant;
 mod guest;
 pub mod limits;
 mod manifest;
@@ -59,13 +62,14 @@ mod signature;
 mod wasi;
 
 pub use call::{Call, CallFailure, Done};
+pub use call_state::{ConnectorState, StateWrite};
 pub use capabilities::Capabilities;
 pub use channel::{Channel, ChannelOptions};
 pub use contract_check::{CONTRACT_VERSION, ContractFault};
 pub use digest::{Digest, DigestError};
 pub use engine::{PageScan, Pooling};
 pub use error::RuntimeError;
-pub use guest::{ConnectorState, Diagnostic, StateWrite};
+pub use guest::Diagnostic;
 pub use manifest::ManifestFault;
 pub use outbound::BoundField;
 pub use output::OutputFault;

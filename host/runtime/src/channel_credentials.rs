@@ -1,0 +1,92 @@
+//! What the guests of one channel may do with its credentials: sign, compare, renew. Nothing here gives a secret away.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use ring::hmac;
+
+use crate::contract::Mac;
+use crate::guest::Credentials;
+use crate::outbound::{BoundField, ChannelHttp};
+use crate::prepared::Prepared;
+use crate::secret::Secret;
+use crate::signature;
+
+/// A secret of one field, and whether the manifest lets the guest use it.
+struct SigningSecret {
+    secret: Secret,
+    guest_may_use: bool,
+}
+
+pub(crate) struct ChannelCredentials {
+    usable: BTreeMap<String, SigningSecret>,
+    declared: BTreeSet<String>,
+    bound: BTreeSet<String>,
+    compare_key: hmac::Key,
+    http: Arc<ChannelHttp>,
+}
+
+impl ChannelCredentials {
+    pub(crate) fn new(
+        prepared: &Prepared,
+        secrets: &BTreeMap<String, BTreeMap<String, BoundField>>,
+        compare_key: hmac::Key,
+        http: Arc<ChannelHttp>,
+    ) -> Self {
+        Self {
+            usable: signing_secrets(prepared, secrets),
+            declared: prepared.manifest().credentials.iter().map(|credential| credential.name.clone()).collect(),
+            bound: secrets.keys().cloned().collect(),
+            compare_key,
+            http,
+        }
+    }
+
+    /// The secret of a credential with one field, for the host's own use.
+    pub(crate) fn signing(&self, credential: &str) -> Option<&Secret> {
+        self.usable.get(credential).map(|found| &found.secret)
+    }
+
+    /// Declared by the connector and bound to nothing.
+    pub(crate) fn unbound(&self) -> impl Iterator<Item = &str> {
+        self.declared.iter().filter(|name| !self.bound.contains(*name)).map(String::as_str)
+    }
+
+    fn secret(&self, credential: &str) -> Result<&Secret, String> {
+        match self.usable.get(credential) {
+            Some(found) if found.guest_may_use => Ok(&found.secret),
+            Some(_) => Err(format!("the manifest does not declare {credential} for signing: set its `sign`")),
+            None if !self.declared.contains(credential) => Err(format!("the manifest declares no credential {credential}")),
+            None if !self.bound.contains(credential) => Err(format!("the operator bound no secret to {credential}")),
+            None => Err(format!("{credential} has several fields: signing needs exactly one")),
+        }
+    }
+}
+
+impl Credentials for ChannelCredentials {
+    fn sign(&self, credential: &str, mac: Mac, data: &[u8]) -> Result<Vec<u8>, String> {
+        self.secret(credential).map(|secret| signature::mac(mac, secret, &[data]))
+    }
+
+    fn matches(&self, credential: &str, candidate: &str) -> Result<bool, String> {
+        self.secret(credential).map(|secret| signature::same_text(&self.compare_key, secret, candidate))
+    }
+
+    fn renew(&self, credential: &str) -> Result<(), String> {
+        self.http.renew(credential)
+    }
+}
+
+fn signing_secrets(prepared: &Prepared, secrets: &BTreeMap<String, BTreeMap<String, BoundField>>) -> BTreeMap<String, SigningSecret> {
+    let mut usable = BTreeMap::new();
+    for credential in &prepared.manifest().credentials {
+        let [field] = credential.fields.as_slice() else { continue };
+        let secret = match secrets.get(&credential.name).and_then(|fields| fields.get(field)) {
+            Some(BoundField::Secret(secret)) => secret.clone(),
+            Some(BoundField::Plain(text)) => Secret::new(text.clone()),
+            None => continue,
+        };
+        usable.insert(credential.name.clone(), SigningSecret { secret, guest_may_use: credential.sign });
+    }
+    usable
+}

@@ -1,0 +1,116 @@
+//! Whether a channel's configuration fits its connector: settings against the schema, secrets against the credentials, grants against the origins.
+//! Every refusal says what would be accepted.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::channel::ChannelOptions;
+use crate::contract::Origin as AskedOrigin;
+use crate::error::RuntimeError;
+use crate::limits::manifest as manifest_limits;
+use crate::outbound::Origin;
+use crate::prepared::Prepared;
+
+/// The settings against the connector's schema.
+pub(crate) fn check_settings(prepared: &Prepared, options: &ChannelOptions) -> Result<(), RuntimeError> {
+    let refuse = |pointer: String, problem: String, allowed: String| RuntimeError::Settings {
+        channel: options.name.clone(),
+        connector: prepared.manifest().name.clone(),
+        pointer: if pointer.is_empty() { "(the settings themselves)".to_owned() } else { pointer },
+        problem,
+        allowed,
+    };
+    let bytes = options.settings.to_string().len();
+    if bytes > manifest_limits::SETTINGS_BYTES_MAX {
+        let allowed = format!("{} bytes", manifest_limits::SETTINGS_BYTES_MAX);
+        return Err(refuse(String::new(), format!("they have {bytes} bytes"), allowed));
+    }
+    let Some(error) = prepared.schema().iter_errors(&options.settings).next() else { return Ok(()) };
+    let keyword = error.schema_path().to_string();
+    Err(refuse(error.instance_path().to_string(), error.to_string(), allowed(prepared.schema_document(), &keyword)))
+}
+
+/// What the schema says where it was broken: the keyword's value, and for a name too many the names there are.
+fn allowed(schema: &Value, keyword_path: &str) -> String {
+    /// Characters of the schema that are quoted.
+    const QUOTED_MAX: usize = 400;
+    let (parent, keyword) = keyword_path.rsplit_once('/').unwrap_or(("", keyword_path));
+    let parent = schema.pointer(parent).unwrap_or(&Value::Null);
+    if matches!(keyword, "additionalProperties" | "unevaluatedProperties")
+        && let Some(properties) = parent.get("properties").and_then(Value::as_object)
+    {
+        return properties.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+    }
+    let value = parent.get(keyword).unwrap_or(&Value::Null);
+    format!("{keyword} {value}").chars().take(QUOTED_MAX).collect()
+}
+
+/// Secrets are bound to credentials and fields that exist, and wholly; whoever is to verify signatures has its secret.
+pub(crate) fn check_secrets(prepared: &Prepared, options: &ChannelOptions) -> Result<(), RuntimeError> {
+    let manifest = prepared.manifest();
+    let refuse = |credential: &str, problem: String| {
+        Err(RuntimeError::Credential {
+            channel: options.name.clone(),
+            connector: manifest.name.clone(),
+            credential: credential.to_owned(),
+            problem,
+        })
+    };
+    for (name, fields) in &options.secrets {
+        let Some(credential) = manifest.credentials.iter().find(|credential| credential.name == *name) else {
+            let declared: Vec<_> = manifest.credentials.iter().map(|credential| credential.name.as_str()).collect();
+            return refuse(name, format!("the connector declares no such credential; it declares {}", declared.join(", ")));
+        };
+        if let Some(unknown) = fields.keys().find(|field| !credential.fields.contains(field)) {
+            return refuse(name, format!("it has no field {unknown}; it has {}", credential.fields.join(", ")));
+        }
+        if let Some(missing) = credential.fields.iter().find(|field| !fields.contains_key(*field)) {
+            return refuse(name, format!("the field {missing} is not bound; bind all of {}", credential.fields.join(", ")));
+        }
+    }
+    if let Some(signature) = &manifest.signature
+        && !options.secrets.contains_key(&signature.credential)
+    {
+        return refuse(&signature.credential, "deliveries are signed with it, and no secret is bound to it".to_owned());
+    }
+    Ok(())
+}
+
+/// Every origin the connector asks for on this channel is granted. Returns what is granted.
+pub(crate) fn check_origins(prepared: &Prepared, options: &ChannelOptions) -> Result<Vec<Origin>, RuntimeError> {
+    let manifest = prepared.manifest();
+    let http = |problem: String| RuntimeError::Http { of: format!("channel {}", options.name), problem };
+    let granted = options
+        .granted_origins
+        .iter()
+        .map(|text| Origin::parse(text).map_err(|error| http(error.to_string())))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut asked = BTreeSet::new();
+    for origin in &manifest.origins {
+        match origin {
+            AskedOrigin::Fixed(text) => {
+                asked.insert(Origin::parse(text).map_err(|error| http(error.to_string()))?);
+            }
+            // A setting that is not there asks for nothing; whether it must be there is the schema's affair.
+            AskedOrigin::Setting(pointer) => {
+                if let Some(value) = options.settings.pointer(pointer) {
+                    let url = value.as_str().ok_or_else(|| http(format!("the setting {pointer} names an origin and must be a text")))?;
+                    asked.insert(Origin::of_url(url).map_err(|error| http(format!("the setting {pointer}: {error}")))?);
+                }
+            }
+        }
+    }
+    let missing: Vec<_> = asked.iter().filter(|origin| !granted.contains(origin)).map(Origin::to_string).collect();
+    if missing.is_empty() {
+        return Ok(granted);
+    }
+    let all: BTreeSet<_> = asked.iter().chain(&granted).collect();
+    let all: Vec<_> = all.into_iter().map(|origin| format!("\"{origin}\"")).collect();
+    Err(RuntimeError::NotGranted {
+        channel: options.name.clone(),
+        connector: manifest.name.clone(),
+        missing,
+        line: format!("origins = [{}]", all.join(", ")),
+    })
+}
