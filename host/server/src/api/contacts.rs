@@ -63,10 +63,8 @@ pub(crate) fn view(caller: &Caller, id: ContactId, row: &Contact) -> ContactView
 /// Contacts.
 #[utoipa::path(get, path = "/contacts", tag = "contacts", operation_id = "list_contacts", params(Paging), responses((status = 200, description = "A page of contacts", body = Page<ContactView>)))]
 pub(crate) async fn list(caller: Caller, Asked(paging): Asked<Paging>) -> Answer<Page<ContactView>> {
-    reading(caller, move |caller| {
-        caller.page(&CONTACTS, &[], &paging, |key, row| Ok(Some(view(caller, ContactId(number(key)), &row))))
-    })
-    .await
+    reading(caller, move |caller| caller.page(&CONTACTS, &[], &paging, |key, row| Ok(Some(view(caller, ContactId(number(key)), &row)))))
+        .await
 }
 
 /// One contact.

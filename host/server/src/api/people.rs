@@ -1,8 +1,8 @@
 //! People: customers, prospects and those nobody knows yet; their history across channels; forgetting them.
 
+use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use axum::Json;
 use serde::{Deserialize, Serialize};
 use sportello_core::commands::ErasePerson;
 use sportello_core::domain::case::{CASES, CASES_BY_PROFILE};

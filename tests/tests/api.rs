@@ -1,0 +1,10 @@
+//! The API as its users meet it: over HTTP, against a whole host.
+
+mod api {
+    pub(crate) mod client;
+
+    mod access;
+    mod live;
+    mod people;
+    mod work;
+}
