@@ -86,16 +86,31 @@ async fn a_viewer_sees_no_words() {
     let stage = Stage::new().await;
     stage.comment().await;
     stage.reply(1, "first", "Controlliamo subito la linea").await.expect(201);
+    let contact = stage.contact().await;
+    let case = stage.get(Role::Agent, "/cases/1").await.expect(200);
+    let link = json!({ "contact": contact, "reason": "said so", "basis": "legitimate-interest" });
+    stage.post(Role::Agent, &format!("/profiles/{}/link", case["case"]["profile"]), &link).await.expect(200);
+    let mut shown = 0;
     for (method, pattern, needed) in ROLES {
         if *method != "GET" || *needed > Role::Viewer || *pattern == "/events" {
             continue;
         }
-        let told = stage.get(Role::Viewer, &filled(pattern)).await;
+        let path = pattern
+            .replace("{conversation}", &case["case"]["conversation"].to_string())
+            .replace("{interaction}", &case["interactions"][0]["interaction"].to_string())
+            .replace("{profile}", &case["case"]["profile"].to_string())
+            .replace("{person}", &case["person"]["person"].to_string())
+            .replace("{contact}", &contact.to_string());
+        let told = stage.get(Role::Viewer, &filled(&path)).await;
+        let has_none = ["/deliveries/{delivery}", "/workflows/{workflow}", "/runs/{run}"].contains(pattern);
+        assert_eq!(told.status, if has_none { 404 } else { 200 }, "{path}: {}", told.json);
+        shown += u32::from(!has_none);
         let text = told.answer.text();
         for words in [WORDS, NAME, "Controlliamo"] {
-            assert!(!text.contains(words), "{pattern} shows {words:?} to a viewer: {text}");
+            assert!(!text.contains(words), "{path} shows {words:?} to a viewer: {text}");
         }
     }
+    assert!(shown >= 20, "{shown} routes were looked at");
     let case = stage.get(Role::Viewer, "/cases/1").await.expect(200);
     assert_eq!(case["case"]["state"], "open", "a viewer sees structure");
     assert_eq!((&case["profile"]["names"], &case["interactions"][0]["words"]), (&Value::Null, &Value::Null));

@@ -3,8 +3,12 @@
 use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
+use sportello_core::commands::{ContactNews, TakeContacts};
 use sportello_core::domain::access::Role;
+use sportello_core::domain::profile::Identified;
+use sportello_core::ids::ChannelName;
 use sportello_server::access::create_token;
+use sportello_server::tenant::content::ContactContent;
 use sportello_tests::host::{HostPlan, RunningHost};
 use sportello_tests::http_client::{Answer, HttpClient};
 use sportello_tests::stand_ins::facebook::{DeliveryPlan, Facebook};
@@ -108,6 +112,22 @@ impl Stage {
         let mut all = vec![("content-type", "application/json")];
         all.extend_from_slice(headers);
         self.send(Some(self.secret(role)), method, path, &all, document.to_string().into()).await
+    }
+
+    /// A contact of a CRM that no profile shares an identifier with; gives its number.
+    pub(crate) async fn contact(&self) -> u64 {
+        let settings = json!({ "connector": "legacy-crm" });
+        self.json(Role::Operator, Method::PUT, "/channels/crm", &[], &settings).await.expect(201);
+        let channel = ChannelName::new("crm").unwrap();
+        let tenant = &self.running.desk().tenant;
+        let contact = tenant.contact_of(&channel, "C-1").unwrap();
+        let content = ContactContent { id: "C-1".to_owned(), display_name: Some(format!("{NAME} SRL")), ..ContactContent::default() };
+        let identifiers =
+            vec![Identified { scheme: "email".to_owned(), identifier: tenant.identifier_of("email", "n@example.org").unwrap() }];
+        let sealed = tenant.seal(contact.slot(), &content).unwrap();
+        let news = ContactNews { contact, version: [1; 16], sealed, identifiers, deleted: false };
+        tenant.submit("test", TakeContacts { channel, contacts: vec![news], cursor: None }).await.unwrap();
+        contact.0
     }
 
     /// An answer in a case, under an idempotency key.

@@ -3,43 +3,27 @@
 use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
-use sportello_core::commands::{ContactNews, TakeContacts};
 use sportello_core::domain::access::Role;
 use sportello_core::domain::interaction::INTERACTIONS;
-use sportello_core::domain::profile::Identified;
-use sportello_core::ids::{ChannelName, InteractionId};
-use sportello_server::tenant::content::ContactContent;
+use sportello_core::domain::profile::{LookUp, PROFILES};
+use sportello_core::ids::{InteractionId, ProfileId};
+use sportello_server::desk::Desk;
 
 use super::client::{NAME, Stage, WORDS};
-
-/// A contact of a CRM that no profile shares an identifier with; gives its number.
-async fn contact(stage: &Stage) -> u64 {
-    let settings = json!({ "connector": "legacy-crm" });
-    stage.json(Role::Operator, Method::PUT, "/channels/crm", &[], &settings).await.expect(201);
-    let channel = ChannelName::new("crm").unwrap();
-    let tenant = &stage.running.desk().tenant;
-    let contact = tenant.contact_of(&channel, "C-1").unwrap();
-    let content = ContactContent { id: "C-1".to_owned(), display_name: Some("Niccolò Però SRL".to_owned()), ..ContactContent::default() };
-    let identifiers = vec![Identified { scheme: "email".to_owned(), identifier: tenant.identifier_of("email", "n@example.org").unwrap() }];
-    let sealed = tenant.seal(contact.slot(), &content).unwrap();
-    let news = ContactNews { contact, version: [1; 16], sealed, identifiers, deleted: false };
-    tenant.submit("test", TakeContacts { channel, contacts: vec![news], cursor: None }).await.unwrap();
-    contact.0
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unlink_restores_exactly() {
     let stage = Stage::new().await;
     stage.comment().await;
-    let contact = contact(&stage).await;
+    let contact = stage.contact().await;
     let case = stage.get(Role::Agent, "/cases/1").await.expect(200);
     let profile = case["case"]["profile"].as_u64().unwrap();
     let person = case["person"]["person"].as_u64().unwrap();
-    let pending = |desk: &sportello_server::desk::Desk| {
-        let row = desk.tenant.get(&sportello_core::domain::profile::PROFILES, &sportello_core::ids::ProfileId(profile)).unwrap();
-        row.is_some_and(|row| row.look_up != sportello_core::domain::profile::LookUp::Pending)
+    let answered = |desk: &Desk| {
+        let row = desk.tenant.get(&PROFILES, &ProfileId(profile)).unwrap();
+        row.is_some_and(|row| row.look_up != LookUp::Pending)
     };
-    stage.running.until("the look-up was answered", pending).await;
+    stage.running.until("the look-up was answered", answered).await;
 
     let paths = [
         format!("/profiles/{profile}"),
@@ -88,7 +72,7 @@ async fn erasing_a_person_removes_words_from_the_api() {
     let admin = Some(stage.secret(Role::Admin));
     let path = format!("/people/{person}");
     stage.send(admin, Method::DELETE, &path, &[], Bytes::new()).await.expect(202);
-    let gone = |desk: &sportello_server::desk::Desk| {
+    let gone = |desk: &Desk| {
         desk.tenant.get(&INTERACTIONS, &InteractionId(latest)).unwrap().is_some_and(|row| row.withdrawn && row.sealed.is_empty())
     };
     stage.running.until("the words are given up", gone).await;

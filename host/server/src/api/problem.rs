@@ -35,7 +35,7 @@ pub(crate) struct Problem {
     detail: String,
     /// Members of their own: `needed_role`, `problems`.
     #[serde(flatten)]
-    members: Map<String, Value>,
+    members: Box<Map<String, Value>>,
 }
 
 fn status_number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
@@ -44,7 +44,7 @@ fn status_number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Re
 
 impl Problem {
     fn new(status: StatusCode, kind: &str, title: &'static str, detail: impl Into<String>) -> Self {
-        Self { kind: format!("{TYPE_PREFIX}{kind}"), title, status, detail: detail.into(), members: Map::new() }
+        Self { kind: format!("{TYPE_PREFIX}{kind}"), title, status, detail: detail.into(), members: Box::default() }
     }
 
     /// 404.
