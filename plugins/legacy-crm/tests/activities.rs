@@ -26,7 +26,9 @@ fn an_activity_is_a_note_with_its_key_in_the_last_line() {
 fn an_activity_is_found_by_its_whole_key() {
     let _host = play(&["note_found"]).start();
     let found = channel(&json!({})).find(&effect()).unwrap();
-    assert!(matches!(found, Presence::Present(receipt) if receipt.native_id == "ir.note,7" && receipt.at.as_deref() == Some("2026-11-22T11:26:34.375Z")));
+    assert!(
+        matches!(found, Presence::Present(receipt) if receipt.native_id == "ir.note,7" && receipt.at.as_deref() == Some("2026-11-22T11:26:34.375Z"))
+    );
     let _host = play(&["note_found"]).start();
     let other = activity("run-1-activity", "1", "Answered on the wiki", "è");
     assert!(matches!(channel(&json!({})).find(&other).unwrap(), Presence::Absent));

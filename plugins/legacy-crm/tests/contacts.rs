@@ -67,7 +67,18 @@ fn a_mechanism_written_alone_reports_its_party_and_the_next_look_overlaps() {
 
 #[test]
 fn a_full_page_goes_on_behind_its_last_record() {
-    let host = play(&["parties_created", "nothing_found", "nothing_found", "nothing_found", "parties", "nothing_found", "nothing_found", "nothing_found", "nothing_found"]).start();
+    let host = play(&[
+        "parties_created",
+        "nothing_found",
+        "nothing_found",
+        "nothing_found",
+        "parties",
+        "nothing_found",
+        "nothing_found",
+        "nothing_found",
+        "nothing_found",
+    ])
+    .start();
     let channel = channel(&json!({ "page-size": 1 }));
     let first = channel.changes(None).unwrap();
     assert!(first.more);

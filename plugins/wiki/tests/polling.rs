@@ -58,7 +58,8 @@ fn what_was_read_is_not_read_again_and_leaves_the_cursor_alone() {
 
 #[test]
 fn a_place_the_wiki_does_not_know_any_more_is_found_again_by_time() {
-    let _host = play(&["recent_changes_first_page", "revision_2", "recent_changes_bad_continue", "recent_changes", "revisions_2_3"]).start();
+    let _host =
+        play(&["recent_changes_first_page", "revision_2", "recent_changes_bad_continue", "recent_changes", "revisions_2_3"]).start();
     let channel = channel(&json!({}));
     let first = channel.poll(Some(CURSOR)).unwrap();
     let lost = channel.poll(first.cursor.as_deref()).unwrap();
@@ -74,7 +75,9 @@ fn a_deleted_page_deletes_what_was_reported_of_it() {
     let first = channel.poll(Some(CURSOR)).unwrap();
     let deleted = channel.poll(first.cursor.as_deref()).unwrap().interactions;
     assert_eq!(deleted.iter().map(|deletion| deletion.native_id.as_str()).collect::<Vec<_>>(), ["rev:2", "rev:3"]);
-    assert!(deleted.iter().all(|deletion| deletion.change == Change::Deleted && deletion.revision == "deleted" && deletion.author.is_none()));
+    assert!(
+        deleted.iter().all(|deletion| deletion.change == Change::Deleted && deletion.revision == "deleted" && deletion.author.is_none())
+    );
     assert_eq!(host.state::<serde_json::Value>("revisions-2"), None, "and is forgotten");
 }
 

@@ -1,5 +1,6 @@
 //! Plays recorded exchanges, written after what Tryton 6.0.29 answered on loopback.
 
+use std::collections::VecDeque;
 use std::path::Path;
 
 use legacy_crm::LegacyCrm;
@@ -30,9 +31,9 @@ pub(crate) fn response(name: &str) -> Response {
 
 /// Plays these exchanges in order; each request must be what Tryton understands, and carry no secret.
 pub(crate) fn play(names: &[&'static str]) -> Host {
-    let mut names = names.to_vec().into_iter();
+    let mut names = VecDeque::from(names.to_vec());
     Host::new().now("2026-11-22T11:30:00Z").http(move |request: &Request| {
-        let name = names.next().unwrap_or_else(|| panic!("one request too many: {}", String::from_utf8_lossy(request.body_bytes())));
+        let name = names.pop_front().unwrap_or_else(|| panic!("one request too many: {}", String::from_utf8_lossy(request.body_bytes())));
         assert_eq!((request.method(), request.url().as_str()), ("POST", "https://tryton.example.org/crm/"));
         assert_eq!(request.header_value("authorization"), None, "the host's to put in");
         let body: Value = request.body_json().unwrap();

@@ -1,5 +1,6 @@
 //! Plays recorded exchanges, written after what MediaWiki 1.39.17 answered on loopback.
 
+use std::collections::VecDeque;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -32,9 +33,9 @@ pub(crate) fn response(name: &str) -> Response {
 
 /// Plays these exchanges in order; each request must be the one that was recorded, and carry no secret.
 pub(crate) fn play(names: &[&'static str]) -> Host {
-    let mut names = names.to_vec().into_iter();
+    let mut names = VecDeque::from(names.to_vec());
     Host::new().now("2026-11-22T11:30:00Z").http(move |request: &Request| {
-        let name = names.next().unwrap_or_else(|| panic!("one request too many: {}", request.url()));
+        let name = names.pop_front().unwrap_or_else(|| panic!("one request too many: {}", request.url()));
         let expected = &exchange(name)["request"];
         assert_eq!(request.path(), "/w/api.php");
         assert_eq!(expected["method"].as_str().unwrap_or(request.method()), request.method(), "{name}");
