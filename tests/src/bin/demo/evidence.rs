@@ -1,0 +1,120 @@
+//! What Sportello holds, read from its files: a copy of the tenant's journal and keys, so that nothing of the original changes, opened by
+//! the host's own code. The views are not copied: what is read here was rebuilt from the journal.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use sportello_core::domain::case::{CASES, Case};
+use sportello_core::domain::conversation::CONVERSATIONS;
+use sportello_core::domain::delivery::DELIVERIES;
+use sportello_core::domain::effect::{EFFECTS, Effect};
+use sportello_core::domain::interaction::{Change, INTERACTIONS, Interaction};
+use sportello_core::domain::person::{Standing, standing};
+use sportello_core::domain::profile::{PROFILES, Profile};
+use sportello_core::ids::{ChannelName, ProfileId};
+use sportello_core::tables::{Key, Table};
+use sportello_server::clock::SystemClock;
+use sportello_server::tenant::{Tenant, TenantOptions};
+use sportello_views::Direction;
+
+use crate::Problem;
+use crate::ledger::Deed;
+
+/// Rows read of each table: far more than a weekend has.
+const ROWS_MAX: usize = 1_000_000;
+
+/// A tenant's contents.
+pub(crate) struct Evidence {
+    tenant: Arc<Tenant>,
+    // Goes when the evidence does.
+    _copy: tempfile::TempDir,
+    pub(crate) interactions: Vec<Interaction>,
+    pub(crate) cases: Vec<Case>,
+    pub(crate) effects: Vec<Effect>,
+    /// Everybody but the company's own accounts.
+    pub(crate) profiles: Vec<Profile>,
+    pub(crate) parked: usize,
+}
+
+impl Evidence {
+    /// Reads the tenant kept in `folder`. Blocks.
+    pub(crate) fn read(name: &str, folder: &Path) -> Result<Self, Problem> {
+        let copy = tempfile::tempdir()?;
+        for part in ["keys.slots", "journal"] {
+            copy_all(&folder.join(part), &copy.path().join(part))?;
+        }
+        let tenant = Tenant::open(name, copy.path(), &TenantOptions::default(), Arc::new(SystemClock), &mut |_, _| {})?;
+        let interactions = rows(&tenant, &INTERACTIONS)?;
+        let own: BTreeSet<ProfileId> = interactions.iter().filter(|row| row.own).filter_map(|row| row.profile).collect();
+        let profiles = tenant.list(&PROFILES, &[], None, Direction::Forward, ROWS_MAX)?.into_iter().filter_map(|(key, profile)| {
+            let id = ProfileId(u64::from_be_bytes(*key.first_chunk::<8>()?));
+            (!own.contains(&id)).then_some(profile)
+        });
+        Ok(Self {
+            profiles: profiles.collect(),
+            interactions,
+            cases: rows(&tenant, &CASES)?,
+            effects: rows(&tenant, &EFFECTS)?,
+            parked: rows(&tenant, &DELIVERIES)?.len(),
+            tenant,
+            _copy: copy,
+        })
+    }
+
+    /// How often a thing of the platform's id was taken in as this deed. By the keyed hash of the id: the words may have been withdrawn.
+    pub(crate) fn times_taken(&self, channel: &str, native_id: &str, deed: Deed) -> usize {
+        let subject = self.tenant.fingerprint("subject", &[channel, native_id]);
+        let change = match deed {
+            Deed::Created => Change::Created,
+            Deed::Edited => Change::Edited,
+            Deed::Deleted => Change::Deleted,
+        };
+        self.interactions.iter().filter(|row| row.subject == subject && row.change == change).count()
+    }
+
+    /// Interactions taken in on a channel.
+    pub(crate) fn taken_on(&self, channel: &str) -> usize {
+        self.interactions.iter().filter(|row| row.channel.as_str() == channel).count()
+    }
+
+    /// The case of a conversation.
+    pub(crate) fn case_of(&self, channel: &str, key: &str) -> Result<Option<Case>, Problem> {
+        let conversation = self.tenant.conversation_of(&ChannelName::new(channel)?, key)?;
+        let case = self.tenant.get(&CONVERSATIONS, &conversation)?.and_then(|row| row.case);
+        Ok(case.map(|case| self.tenant.get(&CASES, &case)).transpose()?.flatten())
+    }
+
+    /// Profiles by what their people are to the company.
+    pub(crate) fn standing(&self, wanted: Standing) -> usize {
+        self.profiles.iter().filter(|profile| standing(profile) == wanted).count()
+    }
+}
+
+impl Drop for Evidence {
+    fn drop(&mut self) {
+        // A copy that goes with its folder.
+        let _ = self.tenant.close();
+    }
+}
+
+fn rows<K: Key + ?Sized, V: serde::Serialize + serde::de::DeserializeOwned>(
+    tenant: &Tenant,
+    table: &Table<K, V>,
+) -> Result<Vec<V>, Problem> {
+    Ok(tenant.list(table, &[], None, Direction::Forward, ROWS_MAX)?.into_iter().map(|(_, row)| row).collect())
+}
+
+fn copy_all(from: &Path, to: &Path) -> Result<(), Problem> {
+    let failed = |error: std::io::Error| format!("{}: {error}", from.display());
+    if from.metadata().map_err(failed)?.is_file() {
+        std::fs::copy(from, to).map_err(failed)?;
+        return Ok(());
+    }
+    std::fs::create_dir_all(to).map_err(failed)?;
+    for entry in std::fs::read_dir(from).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name();
+        copy_all(&from.join(&name), &to.join(&name))?;
+    }
+    Ok(())
+}

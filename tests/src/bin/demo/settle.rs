@@ -1,0 +1,84 @@
+//! Waiting until all is done that is going to be done. What is waited for is counted at the platforms.
+
+use std::time::{Duration, Instant};
+
+use sportello_tests::stand_ins::facebook::PAUSE_MAX;
+
+use crate::Problem;
+use crate::cast::Actor;
+use crate::host_process::HostProcess;
+use crate::ledger::{FACEBOOK, Ledger, WIKI};
+use crate::platforms::Platforms;
+use crate::player::delivery_plan;
+use crate::screen::{Look, Screen};
+use crate::stage::Stage;
+
+/// How long is waited at most. The longest single wait of a host is the minute after which Facebook is asked whether an answer of unknown fate
+/// is there.
+const SETTLE_TIME_MAX: Duration = Duration::from_secs(180);
+/// Nothing moved for so long: it is over. The workflows' last wait is five seconds.
+const QUIET_TIME: Duration = Duration::from_secs(7);
+/// How often the platforms are asked.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How often it is said that one waits.
+const SAY_EVERY: Duration = Duration::from_secs(10);
+
+/// Waits until every expected answer and activity stands where it belongs, the host says that they are done, and nothing has moved since.
+pub(crate) async fn settle(stage: &Stage, actors: &[Actor], ledger: &Ledger, host: &HostProcess, screen: &Screen) -> Result<(), Problem> {
+    let expected = Expected::of(ledger, actors);
+    let started = Instant::now();
+    let (mut moved_at, mut moved, mut said_at) = (Instant::now(), [0, 0], Instant::now());
+    loop {
+        stage.facebook.deliver(&delivery_plan()).await?;
+        let metrics = host.metrics().await?;
+        let now = ["sportello_interactions_total", "sportello_effect_attempts_total"].map(|counter| metrics.sum(counter, &[]));
+        if now != moved {
+            moved = now;
+            moved_at = Instant::now();
+        }
+        let platforms = Platforms::ask(stage, actors).await?;
+        let (replies, notes) = (platforms.reply_count(FACEBOOK) + platforms.reply_count(WIKI), platforms.note_count());
+        let done = usize::try_from(metrics.sum("sportello_effect_attempts_total", &["outcome=\"done\""])).unwrap_or(usize::MAX);
+        let complete = replies >= expected.replies && notes >= expected.notes && done >= replies + notes;
+        if complete && moved_at.elapsed() >= QUIET_TIME {
+            return Ok(());
+        }
+        if started.elapsed() >= SETTLE_TIME_MAX {
+            let line = format!(
+                "after {SETTLE_TIME_MAX:?} {replies} of {} answers and {notes} of {} activities are there",
+                expected.replies, expected.notes
+            );
+            screen.say(&screen.look(&line, Look::Bad));
+            return Ok(());
+        }
+        if said_at.elapsed() >= SAY_EVERY {
+            said_at = Instant::now();
+            let waiting = format!(
+                "           waiting: {replies} of {} answers, {notes} of {} activities, {done} effects done",
+                expected.replies, expected.notes
+            );
+            screen.say(&screen.look(&waiting, Look::Faint));
+        }
+        // Facebook repeats what was not acknowledged only when its own clock says so.
+        if stage.facebook.counts().updates_pending > 0 && started.elapsed() > Duration::from_secs(20) {
+            stage.facebook.advance(PAUSE_MAX);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// How much must be there at least.
+struct Expected {
+    replies: usize,
+    notes: usize,
+}
+
+impl Expected {
+    fn of(ledger: &Ledger, actors: &[Actor]) -> Self {
+        let standing = || ledger.threads.iter().filter(|thread| !thread.removed).map(|thread| thread.expected(actors));
+        Self {
+            replies: standing().filter(|expected| expected.reply.is_some()).count(),
+            notes: standing().filter(|expected| expected.activity).count(),
+        }
+    }
+}
