@@ -42,7 +42,7 @@ pub enum ChannelError {
         /// Which.
         channel: ChannelName,
         /// What is wrong.
-        source: RuntimeError,
+        source: Box<RuntimeError>,
     },
     /// One of its secrets.
     #[error("channel {channel}: {source}")]
@@ -244,7 +244,7 @@ impl Channels {
             .connectors
             .runtime()
             .channel(&prepared, options)
-            .map_err(|source| ChannelError::Runtime { channel: name.clone(), source })?;
+            .map_err(|source| ChannelError::Runtime { channel: name.clone(), source: Box::new(source) })?;
         Ok(Some(Arc::new(LiveChannel { name: name.clone(), row, prepared, runtime })))
     }
 

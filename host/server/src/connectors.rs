@@ -16,8 +16,11 @@ use thiserror::Error;
 pub enum ConnectorError {
     /// The runtime refuses it.
     #[error(transparent)]
-    Runtime(#[from] RuntimeError),
-    /// A file cannot be read or written.
+    Runtime(Box<RuntimeError>),
+    /// The file given cannot be read.
+    #[error("it cannot be read: {0}")]
+    Unread(std::io::Error),
+    /// A file of ours cannot be read or written.
     #[error("{path}: {source}")]
     File {
         /// Which.
@@ -34,6 +37,12 @@ pub enum ConnectorError {
         /// Which.
         path: String,
     },
+}
+
+impl From<RuntimeError> for ConnectorError {
+    fn from(error: RuntimeError) -> Self {
+        Self::Runtime(Box::new(error))
+    }
 }
 
 /// The components this host has.
