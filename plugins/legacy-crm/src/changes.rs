@@ -4,8 +4,10 @@
 //! contact mechanism that is written does not touch its party. So four lists are followed, each in the order of its moment and, for records of
 //! the same moment (everything one transaction makes), their number: parties and mechanisms, by creation and by change.
 //!
-//! A list that was read to its end is read again from a little before its newest moment: a long transaction's records carry the time of its
-//! begin and are seen only after its end. What is read twice has the same version, and the host drops it.
+//! # Late records
+//! A long transaction's records carry the time of its begin and are seen only after its end. So at the end of a list the connector looks whether
+//! the records of its last moments (the overlap) are still those it saw there, by a hash in the cursor; if not, the next look reads them once
+//! more. What is read twice has the same version, and the host drops it; where nothing changes nothing is read, and the cursor stays.
 
 use std::collections::BTreeSet;
 
@@ -15,6 +17,7 @@ use sportello_sdk::crm::ContactPage;
 use sportello_sdk::{Context, Error, time};
 
 use crate::Settings;
+use crate::hash::{FNV_1A_START, fnv_1a};
 use crate::party;
 use crate::rpc::{self, Purpose};
 use crate::settings::ChangesFrom;
@@ -22,6 +25,8 @@ use crate::stamp::Stamp;
 
 /// How far the CRM's clock may be behind ours where only what comes from now on is wanted.
 const CLOCK_SKEW_SECONDS: u32 = 300;
+/// Records of the last moments that are compared; of more than these, late ones before them are not noticed.
+const LAST_MOMENTS_ROWS_MAX: u32 = 2_000;
 
 /// The lists, in the order of the cursor.
 const LISTS: [(&str, &str); 4] = [
@@ -37,6 +42,8 @@ struct Place {
     at: Stamp,
     /// 0: all records of that moment are still to come.
     id: u64,
+    /// The hash of the last moments' records when the list was last read to its end.
+    last: Option<u64>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -48,33 +55,30 @@ pub(crate) fn page(context: &Context<Settings>, cursor: Option<&str>) -> Result<
     let settings = &context.settings;
     let cursor = match cursor {
         Some(text) => serde_json::from_str(text).map_err(|error| Error::reject(format!("the cursor is not this connector's: {error}")))?,
-        None => Cursor { lists: [Place { at: first(context)?, id: 0 }; 4] },
+        None => Cursor { lists: [Place { at: first(context)?, id: 0, last: None }; 4] },
     };
     let mut lists = cursor.lists;
     let mut parties = BTreeSet::new();
     let mut more = false;
     for (place, (model, field)) in lists.iter_mut().zip(LISTS) {
         let rows = changed(settings, model, field, *place)?;
-        let newest = rows.last().and_then(|row| Some(Place { at: Stamp::read(&row[field])?, id: row["id"].as_u64()? }));
         let owner = if model == "party.party" { "id" } else { "party" };
         parties.extend(rows.iter().filter_map(|row| row[owner].as_u64()));
-        let is_full = rows.len() >= settings.page_size as usize;
-        more |= is_full;
-        *place = match newest {
-            Some(newest) if is_full => newest,
-            Some(newest) => stepped_back(settings, newest.at),
-            // Nothing behind a full page: back to before its last record.
-            None if place.id != 0 => stepped_back(settings, place.at),
-            None => *place,
-        };
+        if let Some((at, id)) = rows.last().and_then(|row| moment_and_number(row, field)) {
+            (place.at, place.id) = (at, id);
+        }
+        if rows.len() >= settings.page_size as usize {
+            more = true;
+        } else if place.id != 0 {
+            let last = last_moments(settings, model, field, place.at)?;
+            if place.last != Some(last) {
+                *place = Place { at: place.at.minus_seconds(settings.overlap_seconds), id: 0, last: Some(last) };
+            }
+        }
     }
     let cursor =
         serde_json::to_string(&Cursor { lists }).map_err(|error| Error::reject(format!("the cursor can't be written: {error}")))?;
     Ok(ContactPage::new(party::contacts(settings, &parties)?, Some(cursor), more))
-}
-
-fn stepped_back(settings: &Settings, newest: Stamp) -> Place {
-    Place { at: newest.minus_seconds(settings.overlap_seconds), id: 0 }
 }
 
 fn first(context: &Context<Settings>) -> Result<Stamp, Error> {
@@ -94,4 +98,17 @@ fn changed(settings: &Settings, model: &str, field: &str, place: Place) -> Resul
     let fields = if model == "party.party" { json!([field]) } else { json!([field, "party"]) };
     let params = json!([domain, 0, settings.page_size, [[field, "ASC"], ["id", "ASC"]], fields, { "active_test": false }]);
     rpc::call(settings, Purpose::Look, &format!("model.{model}.search_read"), params)
+}
+
+/// The hash of the records of a list in the overlap before this moment.
+fn last_moments(settings: &Settings, model: &str, field: &str, at: Stamp) -> Result<u64, Error> {
+    let domain = json!([[field, ">=", at.minus_seconds(settings.overlap_seconds).written()], [field, "<=", at.written()]]);
+    let params = json!([domain, 0, LAST_MOMENTS_ROWS_MAX, [[field, "DESC"], ["id", "DESC"]], [field], { "active_test": false }]);
+    let rows: Vec<Value> = rpc::call(settings, Purpose::Look, &format!("model.{model}.search_read"), params)?;
+    let rows = rows.iter().filter_map(|row| moment_and_number(row, field));
+    Ok(rows.fold(FNV_1A_START, |hash, (at, id)| fnv_1a(hash, format!("{id}:{};", at.microseconds()).as_bytes())))
+}
+
+fn moment_and_number(row: &Value, field: &str) -> Option<(Stamp, u64)> {
+    Some((Stamp::read(&row[field])?, row["id"].as_u64()?))
 }

@@ -9,12 +9,14 @@
 //! | `party.rs` | a party with its contact mechanisms as a contact |
 //! | `look_up.rs` | which parties carry an identifier |
 //! | `changes.rs` | which parties changed since a cursor |
+//! | `hash.rs` | what tells versions apart |
 //! | `activity.rs` | a note on a party, and looking whether it is there |
 //!
 //! What the system promises and what it can't stands in README.md.
 
 mod activity;
 mod changes;
+mod hash;
 mod look_up;
 mod party;
 mod rpc;

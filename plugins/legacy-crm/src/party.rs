@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use sportello_sdk::{Contact, Error, diagnostics};
 
 use crate::Settings;
+use crate::hash::{FNV_1A_START, fnv_1a};
 use crate::rpc::{self, Purpose};
 use crate::settings::Rule;
 use crate::stamp::Stamp;
@@ -98,6 +99,6 @@ fn newest(row: &Value) -> Option<Stamp> {
 
 /// The newest moment tells changes in time; the hash tells the ones that leave no moment behind (a mechanism deleted, other settings).
 fn version(newest: Option<Stamp>, content: &str) -> String {
-    let hash = content.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    let hash = fnv_1a(FNV_1A_START, content.as_bytes());
     format!("{}-{hash:016x}", newest.map_or(0, Stamp::microseconds))
 }

@@ -42,7 +42,7 @@ fn only_the_exact_value_counts_whatever_the_search_gives() {
 
 #[test]
 fn a_null_write_date_does_not_hide_a_party() {
-    let host = play(&["parties_created", "nothing_found", "nothing_found", "nothing_found", "parties"]).start();
+    let host = play(&["parties_created", "parties_created", "nothing_found", "nothing_found", "nothing_found", "parties"]).start();
     let page = channel(&json!({})).changes(None).unwrap();
     assert_eq!((page.contacts.len(), page.more), (1, false));
     let body: Value = host.requests()[0].body_json().unwrap();
@@ -50,41 +50,58 @@ fn a_null_write_date_does_not_hide_a_party() {
     assert_eq!(body["params"][5], json!({ "active_test": false }), "who became inactive changed too");
 }
 
-#[test]
-fn a_mechanism_written_alone_reports_its_party_and_the_next_look_overlaps() {
-    let names = ["nothing_found", "nothing_found", "nothing_found", "mechanisms_written", "parties"];
-    let _host = play(&names).start();
-    let channel = channel(&json!({ "overlap-seconds": 10 }));
-    let page = channel.changes(None).unwrap();
-    assert_eq!(page.contacts[0].id, "1");
+/// What is asked where only the last list has a record, and its party is read.
+const MECHANISM_ALONE: [&str; 6] =
+    ["nothing_found", "nothing_found", "nothing_found", "mechanisms_written", "mechanisms_written", "parties"];
 
-    let host = play(&names).start();
-    let again = channel.changes(page.cursor.as_deref()).unwrap();
-    assert_eq!((again.contacts, again.cursor), (page.contacts, page.cursor), "the same record has the same version, and the cursor stays");
+#[test]
+fn a_mechanism_written_alone_reports_its_party_and_its_last_moments_once_more() {
+    let channel = channel(&json!({ "overlap-seconds": 10 }));
+    let host = play(&MECHANISM_ALONE).start();
+    let first = channel.changes(None).unwrap();
+    assert_eq!((first.contacts[0].id.as_str(), first.more), ("1", false));
+    drop(host);
+
+    let host = play(&MECHANISM_ALONE).start();
+    let second = channel.changes(first.cursor.as_deref()).unwrap();
+    assert_eq!(second.contacts, first.contacts, "the same record has the same version");
     let body: Value = host.requests()[3].body_json().unwrap();
     assert_eq!(body["params"][0][1][0][2]["second"], 30, "ten seconds before the newest one");
+    drop(host);
+
+    let _host = play(&["nothing_found", "nothing_found", "nothing_found", "nothing_found", "mechanisms_written"]).start();
+    let third = channel.changes(second.cursor.as_deref()).unwrap();
+    assert_eq!((third.contacts.len(), third.cursor), (0, second.cursor), "nothing new: nothing is read, and the cursor stays");
+}
+
+#[test]
+fn a_record_that_is_seen_late_is_read() {
+    let channel = channel(&json!({ "overlap-seconds": 10 }));
+    let _host = play(&MECHANISM_ALONE).start();
+    let first = channel.changes(None).unwrap();
+    let _host = play(&MECHANISM_ALONE).start();
+    let second = channel.changes(first.cursor.as_deref()).unwrap();
+    let _host = play(&["nothing_found", "nothing_found", "nothing_found", "nothing_found", "mechanisms_written_late"]).start();
+    let third = channel.changes(second.cursor.as_deref()).unwrap();
+    assert_ne!(third.cursor, second.cursor);
+    let host =
+        play(&["nothing_found", "nothing_found", "nothing_found", "mechanisms_written_late", "mechanisms_written_late", "parties"]).start();
+    assert_eq!(channel.changes(third.cursor.as_deref()).unwrap().contacts.len(), 1);
+    let body: Value = host.requests()[3].body_json().unwrap();
+    assert_eq!(body["params"][0][1][0][2]["second"], 30, "from before it on");
 }
 
 #[test]
 fn a_full_page_goes_on_behind_its_last_record() {
-    let host = play(&[
-        "parties_created",
-        "nothing_found",
-        "nothing_found",
-        "nothing_found",
-        "parties",
-        "nothing_found",
-        "nothing_found",
-        "nothing_found",
-        "nothing_found",
-    ])
-    .start();
+    let host = play(&["parties_created", "nothing_found", "nothing_found", "nothing_found", "parties"]).start();
     let channel = channel(&json!({ "page-size": 1 }));
     let first = channel.changes(None).unwrap();
     assert!(first.more);
+    drop(host);
+    let host = play(&["nothing_found", "parties_created", "nothing_found", "nothing_found", "nothing_found"]).start();
     let second = channel.changes(first.cursor.as_deref()).unwrap();
     assert_eq!((second.contacts.len(), second.more), (0, false));
-    let body: Value = host.requests()[5].body_json().unwrap();
+    let body: Value = host.requests()[0].body_json().unwrap();
     assert_eq!(body["params"][0][2][1], json!(["id", ">", 1]));
     assert_eq!(body["params"][0][2][0][2]["microsecond"], 375_245, "not a microsecond is lost");
 }
