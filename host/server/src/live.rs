@@ -9,7 +9,7 @@
 //! put on that list, so no sealed word and no hash leaves through here by oversight.
 //!
 //! # How a stream ends
-//! The host stops; the reader goes away; its token is revoked (looked at before every batch: revoking is an event itself, and wakes the stream);
+//! The host stops; the reader goes away; its token is revoked (looked at before every message: revoking is an event itself, and wakes the stream);
 //! the journal cannot be read.
 
 use std::convert::Infallible;
@@ -185,10 +185,12 @@ impl Reader {
             if !in_force(&self.tenant, self.token) {
                 return;
             }
+            // A slow reader may be long in taking a batch.
+            let still_may = || in_force(&self.tenant, self.token);
             if place.sequence <= last {
                 let Some((messages, next)) = self.read(place).await else { return };
                 place = next;
-                for message in messages {
+                for message in messages.into_iter().take_while(|_| still_may()) {
                     let sent = tokio::select! {
                         () = self.stopping.cancelled() => return,
                         sent = self.messages.send(Ok(message)) => sent,

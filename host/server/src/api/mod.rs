@@ -63,6 +63,8 @@ pub(crate) const PREFIX: &str = "/api/v1/{tenant}";
 pub(crate) const REQUESTS_UNDER_WAY_MAX: usize = 256;
 /// Live streams of one tenant at once.
 pub(crate) const STREAMS_MAX: usize = 64;
+/// Summaries of one tenant counted at once; further ones wait for their turn.
+const COUNTS_MAX: usize = 1;
 /// Components checked and compiled at once, for all tenants together: each takes a processor.
 const INSTALLS_MAX: usize = 1;
 
@@ -73,6 +75,7 @@ pub(crate) type Answer<T> = Result<Json<T>, Problem>;
 struct Room {
     requests: Semaphore,
     streams: Arc<Semaphore>,
+    counting: Arc<Semaphore>,
 }
 
 /// What all requests share.
@@ -90,6 +93,7 @@ pub(crate) struct Caller {
     pub(crate) connectors: Arc<Connectors>,
     pub(crate) installs: Arc<Semaphore>,
     pub(crate) streams: Arc<Semaphore>,
+    pub(crate) counting: Arc<Semaphore>,
     pub(crate) stopping: CancellationToken,
     pub(crate) token: TokenId,
     pub(crate) name: String,
@@ -98,7 +102,11 @@ pub(crate) struct Caller {
 
 /// All routes of the API, and the document that describes them.
 pub(crate) fn router(host: &Arc<Host>) -> Router {
-    let room = || Room { requests: Semaphore::new(REQUESTS_UNDER_WAY_MAX), streams: Arc::new(Semaphore::new(STREAMS_MAX)) };
+    let room = || Room {
+        requests: Semaphore::new(REQUESTS_UNDER_WAY_MAX),
+        streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+        counting: Arc::new(Semaphore::new(COUNTS_MAX)),
+    };
     let rooms = host.desks().map(|desk| (desk.tenant.name().to_owned(), room())).collect();
     let api = Api { host: Arc::clone(host), rooms: Arc::new(rooms), installs: Arc::new(Semaphore::new(INSTALLS_MAX)) };
     let guarded = routes().route_layer(from_fn_with_state(api, guard));
@@ -189,6 +197,7 @@ async fn guard(State(api): State<Api>, path: MatchedPath, named: RawPathParams, 
         connectors: Arc::clone(&api.host.connectors),
         installs: Arc::clone(&api.installs),
         streams: Arc::clone(&room.streams),
+        counting: Arc::clone(&room.counting),
         stopping: api.host.stopping(),
         token: holder.token,
         name: holder.name,

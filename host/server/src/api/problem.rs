@@ -189,7 +189,7 @@ impl From<AccessError> for Problem {
 impl From<ConnectorError> for Problem {
     fn from(error: ConnectorError) -> Self {
         match error {
-            ConnectorError::Runtime(error) => error.into(),
+            ConnectorError::Runtime(error) => (*error).into(),
             ConnectorError::NotInstalled(digest) => Self::not_found("installed connector", digest),
             error => Self::internal(&error),
         }

@@ -1,6 +1,7 @@
 //! The whole at a glance: how many of what, and how fast the company answers.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::Serialize;
 use sportello_core::domain::case::CASES;
@@ -108,7 +109,13 @@ const fn effect_word(state: EffectState) -> &'static str {
 /// The whole at a glance.
 #[utoipa::path(get, path = "/summary", tag = "summary", operation_id = "get_summary", responses((status = 200, description = "How many of what", body = SummaryView)))]
 pub(crate) async fn summary(caller: Caller) -> Answer<SummaryView> {
-    reading(caller, count).await
+    let turn = Arc::clone(&caller.counting).acquire_owned().await.map_err(|error| Problem::internal(&error))?;
+    reading(caller, move |caller| {
+        // Held on the thread that counts: a caller who goes away does not end the count.
+        let _turn = turn;
+        count(caller)
+    })
+    .await
 }
 
 fn count(caller: &Caller) -> Result<SummaryView, Problem> {
