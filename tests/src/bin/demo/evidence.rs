@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use sportello_core::domain::access::Role;
 use sportello_core::domain::case::{CASES, Case};
 use sportello_core::domain::conversation::CONVERSATIONS;
 use sportello_core::domain::delivery::DELIVERIES;
@@ -14,6 +15,7 @@ use sportello_core::domain::person::{Standing, standing};
 use sportello_core::domain::profile::{PROFILES, Profile};
 use sportello_core::ids::{ChannelName, ProfileId};
 use sportello_core::tables::{Key, Table};
+use sportello_server::access::create_token;
 use sportello_server::clock::SystemClock;
 use sportello_server::tenant::{Tenant, TenantOptions};
 use sportello_views::Direction;
@@ -96,6 +98,14 @@ impl Drop for Evidence {
         // A copy that goes with its folder.
         let _ = self.tenant.close();
     }
+}
+
+/// Makes a token for whoever wants to look around, before the host starts; gives its secret.
+pub(crate) async fn make_token(name: &str, folder: &Path) -> Result<String, Problem> {
+    let tenant = Tenant::open(name, folder, &TenantOptions::default(), Arc::new(SystemClock), &mut |_, _| {})?;
+    let made = create_token(&tenant, "demo", "demo", Role::Admin).await?;
+    tokio::task::spawn_blocking(move || tenant.close()).await??;
+    Ok(made.secret)
 }
 
 fn rows<K: Key + ?Sized, V: serde::Serialize + serde::de::DeserializeOwned>(

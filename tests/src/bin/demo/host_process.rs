@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::Method;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use sportello_tests::http_client::HttpClient;
@@ -11,7 +13,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 
-use crate::Problem;
+use crate::{Problem, TENANT};
 
 /// How long the host may take to listen. A debug build compiles three components first.
 const START_TIME_MAX: Duration = Duration::from_secs(120);
@@ -69,6 +71,17 @@ impl HostProcess {
     pub(crate) async fn metrics(&self) -> Result<Metrics, Problem> {
         let answer = self.http.get(&format!("{}/metrics", self.url), &[]).await?;
         Ok(Metrics(answer.text()))
+    }
+
+    /// What the API answers to a GET below `/api/v1/demo`, for the holder of a token.
+    pub(crate) async fn ask(&self, path: &str, token: &str) -> Result<Value, Problem> {
+        let url = format!("{}/api/v1/{TENANT}{path}", self.url);
+        let bearer = format!("Bearer {token}");
+        let answer = self.http.send(Method::GET, &url, &[("authorization", &bearer)], Bytes::new()).await?;
+        if answer.status != 200 {
+            return Err(format!("GET {url} was answered {}: {}", answer.status, answer.text()).into());
+        }
+        Ok(answer.json()?)
     }
 
     /// SIGTERM, and an end in order.

@@ -94,13 +94,16 @@ async fn run(arguments: &Arguments) -> Result<bool, Problem> {
     let folder = arguments.folder.clone().unwrap_or_else(|| temporary.path().to_owned());
     std::fs::create_dir_all(&folder)?;
 
-    screen.say(&format!("{} starts: {}", screen.look(&scenario.title, Look::Bold), "platforms, people, host"));
+    screen.say(&screen.look(&scenario.title, Look::Bold));
     let stage = Stage::start(&scenario, arguments.real).await?;
     let actors = cast::gather(&scenario, &stage.facebook, stage.wiki.as_ref(), &stage.crm.operator()).await?;
     let configuration = stage.plan()?.write(&folder, "127.0.0.1:0");
+    let tenant_folder = folder.join("data/tenants").join(TENANT);
+    let token = evidence::make_token(TENANT, &tenant_folder).await?;
     let host = HostProcess::start(&binary, &configuration, &folder.join("diagnostics.txt")).await?;
     stage.facebook.subscribe(&format!("{}/hooks/{TENANT}/{FACEBOOK}", host.url)).await?;
-    screen.say(&format!("listening: {}\n", host.url));
+    let known = actors.iter().filter(|actor| actor.is_recognisable()).count();
+    screen.say(&format!("{} people, {known} of them known to the CRM by what a platform shows; Sportello at {}\n", actors.len(), host.url));
 
     let speed = arguments.speed.or((!arguments.once).then_some(SPEED_TO_WATCH));
     let ledger = Player::new(&scenario, &stage, &actors, &host, &screen, speed).play().await?;
@@ -108,7 +111,7 @@ async fn run(arguments: &Arguments) -> Result<bool, Problem> {
 
     let platforms = Platforms::ask(&stage, &actors).await?;
     let metrics = host.metrics().await?;
-    let tenant_folder = folder.join("data/tenants").join(TENANT);
+    let summary = host.ask("/summary", &token).await?;
     let judge = async |verified: Option<(bool, Value)>| {
         let evidence = read_evidence(&tenant_folder).await?;
         let (ledger, platforms) = (&ledger, &platforms);
@@ -118,6 +121,7 @@ async fn run(arguments: &Arguments) -> Result<bool, Problem> {
             ledger,
             platforms,
             metrics: &metrics,
+            summary: &summary,
             evidence: &evidence,
             verified,
         })
@@ -130,7 +134,7 @@ async fn run(arguments: &Arguments) -> Result<bool, Problem> {
     } else {
         let outcome = judge(None).await?;
         show(arguments, &scenario.title, &outcome);
-        stay(&screen, &host, &folder).await?;
+        stay(&screen, &host, &folder, &token).await?;
         host.stop().await?;
         outcome
     };
@@ -155,8 +159,14 @@ fn show(arguments: &Arguments, title: &str, outcome: &Outcome) {
 }
 
 /// The host goes on until Ctrl-C, for people who want to look around.
-async fn stay(screen: &Screen, host: &HostProcess, folder: &Path) -> Result<(), Problem> {
+async fn stay(screen: &Screen, host: &HostProcess, folder: &Path, token: &str) -> Result<(), Problem> {
     screen.say(&screen.look("Where to look (Ctrl-C ends it)", Look::Bold));
+    let get = |path: &str| format!("curl -H 'Authorization: Bearer {token}' {}/api/v1/{TENANT}{path}", host.url);
+    screen.say(&format!("  token (admin)  {token}"));
+    screen.say(&format!("  at a glance    {}", get("/summary")));
+    screen.say(&format!("  angry people   {}", get("'/cases?state=waiting'")));
+    screen.say(&format!("  live events    {}", get("/events")));
+    screen.say(&format!("  the whole API  {}/api/openapi.json", host.url));
     screen.say(&format!("  metrics        {}/metrics", host.url));
     screen.say(&format!("  configuration  {}", folder.join("sportello.toml").display()));
     screen.say(&format!("  diagnostics    {}", folder.join("diagnostics.txt").display()));

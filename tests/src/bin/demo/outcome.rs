@@ -45,6 +45,8 @@ pub(crate) struct Sources<'a> {
     pub(crate) platforms: &'a Platforms,
     pub(crate) evidence: &'a Evidence,
     pub(crate) metrics: &'a Metrics,
+    /// What the API says of the whole.
+    pub(crate) summary: &'a Value,
     /// `sportello verify`: whether it is satisfied, and what it says. `None`: the host still runs.
     pub(crate) verified: Option<(bool, Value)>,
 }
@@ -133,7 +135,7 @@ impl Outcome {
             "effects",
             "effects",
             format!(
-                "{} done, {} failed (what they answered was gone), {} undecided; {tried_again} needed more than one call, {uncertain} had to be looked for",
+                "{} done, {} failed because what they answered was gone, {} undecided; {tried_again} needed more than one call, {uncertain} had to be looked for",
                 with(EffectState::Done),
                 with(EffectState::Failed),
                 with(EffectState::Undecided),
@@ -290,6 +292,26 @@ impl Outcome {
             format!("{} forged, {unsigned} counted", ledger.forgeries.len()),
             not_refused,
         );
+        let says = |pointer: &str| sources.summary.pointer(pointer).and_then(Value::as_u64).unwrap_or_default();
+        let cases = |state: CaseState| evidence.cases.iter().filter(|case| case.state == state).count() as u64;
+        let mut wrong = Vec::new();
+        for (what, told, held) in [
+            ("interactions", says("/interactions"), evidence.interactions.len() as u64),
+            (
+                "effects done",
+                says("/effects/done"),
+                evidence.effects.iter().filter(|effect| effect.state == EffectState::Done).count() as u64,
+            ),
+            ("open cases", says("/cases/open"), cases(CaseState::Open)),
+            ("assigned cases", says("/cases/assigned"), cases(CaseState::Assigned)),
+            ("waiting cases", says("/cases/waiting"), cases(CaseState::Waiting)),
+            ("resolved cases", says("/cases/resolved"), cases(CaseState::Resolved)),
+        ] {
+            if told != held {
+                wrong.push(format!("{told} {what} by the API, {held} in the journal"));
+            }
+        }
+        self.check("the API says what the journal holds", format!("{} interactions", says("/interactions")), wrong);
         if let Some((satisfied, said)) = &sources.verified {
             let wrong = if *satisfied { Vec::new() } else { vec![said.to_string()] };
             let records = said.pointer("/verified/records").and_then(Value::as_u64).unwrap_or_default();
