@@ -158,7 +158,8 @@ fn share_of_call(cursor: &Cursor, rows: Vec<Value>, next: Option<String>) -> Res
 }
 
 fn interactions(settings: &Settings, rows: &[(&Row, &Value)]) -> Result<Vec<Interaction>, Error> {
-    let followed: Vec<_> = rows.iter().filter(|(row, _)| settings.follows(&row.title)).collect();
+    // A row without a title is one whose title an administrator hid.
+    let followed: Vec<_> = rows.iter().filter(|(row, _)| !row.title.is_empty() && settings.follows(&row.title)).collect();
     let mut wanted = BTreeMap::new();
     for (row, _) in followed.iter().filter(|(row, _)| row.is_edit()) {
         wanted.insert(row.revid, row.newlen);

@@ -3,6 +3,11 @@
 use serde::Deserialize;
 use sportello_sdk::http;
 
+use crate::thread::cut;
+
+/// Bytes of a heading in a URL, before they are encoded, which makes up to three of each. The contract's limit of a URL is 4 KiB.
+const ANCHOR_BYTES_MAX: usize = 512;
+
 /// Which wiki, as whom, and what is read of it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -40,11 +45,13 @@ impl Settings {
         format!("{}{}", self.base_url.trim_end_matches('/'), self.api_path)
     }
 
-    /// Where people see a page: `index.php` stands beside `api.php`, whatever short URLs the wiki has.
+    /// Where people see a page: `index.php` stands beside `api.php`, whatever short URLs the wiki has. A long anchor is cut, because the contract
+    /// limits a URL; it then leads to the page's top.
     pub(crate) fn page_url(&self, title: &str, anchor: Option<&str>) -> String {
         let folder = self.api_path.strip_suffix("api.php").unwrap_or("/");
         let title = http::encode(&title.replace(' ', "_"));
-        let anchor = anchor.map_or_else(String::new, |anchor| format!("#{}", http::encode(&anchor.replace(' ', "_"))));
+        let anchor = anchor.map(|anchor| cut(anchor, ANCHOR_BYTES_MAX).replace(' ', "_"));
+        let anchor = anchor.map_or_else(String::new, |anchor| format!("#{}", http::encode(&anchor)));
         format!("{}{folder}index.php?title={title}{anchor}", self.base_url.trim_end_matches('/'))
     }
 

@@ -4,7 +4,7 @@ mod recorded;
 
 use recorded::{channel, play};
 use serde_json::json;
-use sportello_sdk::http::Response;
+use sportello_sdk::http::{Request, Response};
 use sportello_sdk::testing::Host;
 use sportello_sdk::{Change, Error};
 
@@ -119,4 +119,28 @@ fn each_error_of_the_wiki_becomes_what_the_host_must_do() {
     assert!(matches!(outcome("blocked"), Error::Auth(_)));
     assert!(matches!(outcome("readapidenied"), Error::Auth(_)));
     assert!(matches!(outcome("badvalue"), Error::Reject(_)));
+}
+
+#[test]
+fn nothing_a_customer_writes_breaks_the_contracts_limits() {
+    let heading = "è".repeat(5_000);
+    let text = format!("== {heading} ==\n\n{}\n", "à b ".repeat(30_000));
+    let row = |id: u64, title: &str| {
+        json!({ "type": "new", "ns": 1, "title": title, "pageid": id, "revid": id, "old_revid": 0, "rcid": id, "user": "ù".repeat(120), "userid": 4,
+            "bot": false, "minor": false, "oldlen": 0, "newlen": 99, "timestamp": "2026-11-22T11:25:37Z" })
+    };
+    let rows = json!({ "query": { "recentchanges": [row(2, &format!("Talk:{}", "È".repeat(125))), row(3, "")] } });
+    let revisions = json!({ "query": { "pages": [{ "revisions": [{ "revid": 2, "slots": { "main": { "content": text } } }] }] } });
+    let _host = Host::new()
+        .http(move |request: &Request| Response::with_json(200, if request.query_value("list").is_some() { &rows } else { &revisions }))
+        .start();
+    let found = channel(&json!({})).poll(Some(CURSOR)).unwrap().interactions;
+    let [post] = found.as_slice() else { panic!("the row whose title is hidden is left out: {}", found.len()) };
+    assert!(post.text.as_ref().is_some_and(|text| text.len() <= 64 << 10));
+    assert!(post.conversation.key.len() <= 512 && post.conversation.title.as_ref().is_some_and(|title| title.len() <= 512));
+    assert!(
+        post.conversation.url.as_ref().is_some_and(|url| url.len() <= 4 << 10),
+        "{:?}",
+        post.conversation.url.as_ref().map(String::len)
+    );
 }

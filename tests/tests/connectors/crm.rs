@@ -111,9 +111,9 @@ pub(crate) async fn a_party_that_was_never_written_is_among_the_changes(crm: &dy
     let second = operator.create_party("Bruno Rossi", "EXT-2", &[]).await.expect("a party");
     assert!(ids(&driver.all_changes().await).contains(&second.to_string()), "a party made later");
 
-    let settled = driver.all_changes().await;
+    driver.all_changes().await;
     let cursor = driver.cursor().map(str::to_owned);
-    assert_eq!(driver.all_changes().await, settled, "what is read again has the same version");
+    assert_eq!(driver.all_changes().await, [], "where nothing changed, nothing is read");
     assert_eq!(driver.cursor().map(str::to_owned), cursor, "and the cursor stays");
 
     let version =
