@@ -5,7 +5,7 @@ use crate::domain::case::{CASES, CaseAnswered, CaseOpened, CaseState, CaseStateC
 use crate::domain::channel::{CHANNELS, CONNECTOR_STATE, CURSORS, Channel, CursorMoved, STATE_KEYS_MAX, Source, StateWrite, StateWritten};
 use crate::domain::conversation::CONVERSATIONS;
 use crate::domain::delivery::{DELIVERIES, DeliveryReplayed, DeliveryState};
-use crate::domain::interaction::{Change, IDENTITIES, INTERACTIONS, InteractionReceived, InteractionWithdrawn, SUBJECTS};
+use crate::domain::interaction::{Change, IDENTITIES, INTERACTIONS, InteractionReceived, InteractionWithdrawn, SUBJECTS, VERSIONS_MAX};
 use crate::domain::person::{Origin, PersonAppeared};
 use crate::domain::profile::{Identified, PROFILES, ProfileSeen};
 use crate::draft::{Counter, Draft};
@@ -114,7 +114,14 @@ impl Ingest {
         if let Some(author) = &arrival.author {
             self.see_author(draft, channel, author)?;
         }
-        let deleted_before = draft.tables().get(&SUBJECTS, &arrival.subject).is_some_and(|subject| subject.deleted);
+        let subject = draft.tables().get(&SUBJECTS, &arrival.subject).unwrap_or_default();
+        let deleted_before = subject.deleted;
+        if subject.versions.len() >= VERSIONS_MAX
+            && let Some(replaced) = subject.versions.last()
+        {
+            // It drops out of what a deletion of the thing would reach, so its words go now.
+            withdraw(draft, *replaced);
+        }
         let interaction = InteractionId(draft.next(Counter::Interaction));
         let kept_ms = channel.policy().and_then(|policy| policy.content_ms);
         draft.emit(InteractionReceived {
@@ -237,9 +244,13 @@ impl Ingest {
 fn withdraw_versions<E: From<Event>>(draft: &mut Draft<'_, E>, subject: Fingerprint) {
     let versions = draft.tables().get(&SUBJECTS, &subject).unwrap_or_default().versions;
     for interaction in versions {
-        if draft.tables().get(&INTERACTIONS, &interaction).is_some_and(|row| !row.withdrawn) {
-            draft.emit(InteractionWithdrawn { interaction });
-        }
+        withdraw(draft, interaction);
+    }
+}
+
+fn withdraw<E: From<Event>>(draft: &mut Draft<'_, E>, interaction: InteractionId) {
+    if draft.tables().get(&INTERACTIONS, &interaction).is_some_and(|row| !row.withdrawn) {
+        draft.emit(InteractionWithdrawn { interaction });
     }
 }
 
