@@ -4,13 +4,16 @@
 //! |---|---|---|
 //! | unknown tenant or channel | 404 | nothing |
 //! | body over the limit | 413 | nothing |
+//! | body that does not come in time | 408 | nothing |
 //! | missing or wrong signature | 401 | nothing, counted |
 //! | no room (queue, guests, deliveries under way) | 503 with Retry-After | nothing: the platform comes again |
 //! | signed, and the connector takes it | the connector's answer, or 200 | its interactions, durable |
 //! | signed, and the connector fails | 200 | the delivery, sealed and parked, durable |
 //! | challenge (GET) | the connector's answer | nothing |
 
+use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Request, State};
@@ -34,6 +37,8 @@ use crate::tenant::{SubmitError, Tenant};
 pub const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Deliveries of one tenant under way at once; beyond, the platform is told to come again.
 pub const DELIVERIES_UNDER_WAY_MAX: usize = 512;
+/// How long a body may take to arrive. Whoever sends it holds one of the places above and has not proved anything yet.
+pub const BODY_TIME_MAX: Duration = Duration::from_secs(10);
 /// Seconds after which a platform may come again.
 const RETRY_AFTER_SECONDS: &str = "2";
 
@@ -60,9 +65,11 @@ pub async fn handle(State(host): State<Arc<Host>>, Path((tenant, channel)): Path
     let (parts, body) = request.into_parts();
     let body = match read_body(body).await {
         Ok(body) => body,
-        Err(response) => {
-            desk.metrics.delivery(&name, Outcome::TooLarge);
-            return *response;
+        Err(unread) => {
+            if matches!(unread, Unread::TooLarge) {
+                desk.metrics.delivery(&name, Outcome::TooLarge);
+            }
+            return unread.into_response();
         }
     };
     let query = query_of(parts.uri.query().unwrap_or_default());
@@ -110,10 +117,10 @@ async fn deliver(desk: &Desk, live: &LiveChannel, query: Vec<(String, String)>, 
             desk.metrics.delivery(&live.name, Outcome::Overloaded);
             try_later(&problem)
         }
-        Err(Failure::Park(problem)) => match park(&desk.tenant, live, &request, &problem).await {
+        Err(Failure::Park(cause)) => match park(&desk.tenant, live, &request, &cause).await {
             Ok(delivery) => {
                 desk.metrics.delivery(&live.name, Outcome::Parked);
-                tracing::warn!(channel = %live.name, %delivery, problem, "a delivery was parked");
+                tracing::warn!(channel = %live.name, %delivery, problem = cause.kind, "a delivery was parked");
                 StatusCode::OK.into_response()
             }
             Err(problem) => {
@@ -135,7 +142,46 @@ pub(crate) enum Failure {
     /// Nothing is wrong with it: there is no room now.
     TryLater(String),
     /// The connector could not take it.
-    Park(String),
+    Park(Cause),
+}
+
+/// Why a delivery is set aside. A connector's own words may quote the delivery, so they are kept sealed with it and shown only to who may
+/// read it; what stands in the journal in clear says the kind alone.
+pub(crate) struct Cause {
+    /// In our own words, nothing of the delivery in it.
+    kind: String,
+    /// The connector's words.
+    detail: Option<String>,
+}
+
+impl Cause {
+    fn of_failure(failure: &CallFailure) -> Self {
+        match failure {
+            // These two say what the connector returned.
+            CallFailure::Output { .. } | CallFailure::Unreadable { .. } => Self {
+                kind: "the connector answered against the contract; details are kept with the delivery".to_owned(),
+                detail: Some(failure.to_string()),
+            },
+            _ => Self { kind: failure.to_string(), detail: None },
+        }
+    }
+
+    fn of_error(error: &ConnectorError) -> Self {
+        let kind = match error {
+            ConnectorError::Retry(_) => "the connector asks to try again",
+            ConnectorError::RateLimited(_) => "the connector says that the platform limits it",
+            ConnectorError::Auth(_) => "the connector says that a credential does not work",
+            ConnectorError::Reject(_) => "the connector cannot read it",
+            ConnectorError::Uncertain(_) => "the connector is not sure what became of it",
+        };
+        Self { kind: format!("{kind}; its words are kept with the delivery"), detail: Some(reason(error)) }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.detail.as_deref().unwrap_or(&self.kind))
+    }
 }
 
 /// Has the connector read one delivery and takes in what it found.
@@ -149,31 +195,32 @@ pub(crate) async fn process(
     let done = match live.runtime.webhook(desk.call(live), vec![request]).await {
         Ok(done) => done,
         Err(failure @ CallFailure::Busy { .. }) => return Err(Failure::TryLater(failure.to_string())),
-        Err(failure) => return Err(Failure::Park(failure.to_string())),
+        Err(failure) => return Err(Failure::Park(Cause::of_failure(&failure))),
     };
     desk.diagnostics(live, &done.diagnostics, done.diagnostics_dropped);
     let outcome = match done.value.into_iter().next() {
         Some(Ok(outcome)) => outcome,
-        Some(Err(error)) => return Err(Failure::Park(reason(&error))),
-        None => return Err(Failure::Park("the connector gave no answer".to_owned())),
+        Some(Err(error)) => return Err(Failure::Park(Cause::of_error(&error))),
+        None => return Err(Failure::Park(Cause { kind: "the connector gave no answer".to_owned(), detail: None })),
     };
     let brought = Brought { interactions: &outcome.interactions, input: &body, cursor: None, state_writes: &done.state_writes, replayed };
     match take_in(&desk.tenant, live, &brought).await {
         Ok(accepted) => Ok(Taken { accepted, response: outcome.response }),
-        Err(TakeInError::Submit(SubmitError::Refused(refusal))) => Err(Failure::Park(refusal.to_string())),
+        Err(TakeInError::Submit(SubmitError::Refused(refusal))) => Err(Failure::Park(Cause { kind: refusal.to_string(), detail: None })),
         Err(error) => Err(Failure::TryLater(error.to_string())),
     }
 }
 
-async fn park(tenant: &Tenant, live: &LiveChannel, request: &WebhookRequest, problem: &str) -> Result<DeliveryId, String> {
+async fn park(tenant: &Tenant, live: &LiveChannel, request: &WebhookRequest, cause: &Cause) -> Result<DeliveryId, String> {
     let content = DeliveryContent {
         query: request.query.clone(),
         headers: request.headers.clone(),
         body: base64::engine::general_purpose::STANDARD.encode(&request.body),
+        problem: cause.detail.clone(),
     };
     let slot = tenant.new_slot().map_err(|error| error.to_string())?;
     let sealed = tenant.seal(slot, &content).map_err(|error| error.to_string())?;
-    let command = ParkDelivery { channel: live.name.clone(), slot, sealed, problem: problem.to_owned() };
+    let command = ParkDelivery { channel: live.name.clone(), slot, sealed, problem: cause.kind.clone() };
     match tenant.submit(&format!("channel:{}", live.name), command).await {
         Ok(Accepted::Delivery(delivery)) => Ok(delivery),
         Ok(_) => Err("the delivery was not parked".to_owned()),
@@ -196,13 +243,30 @@ pub(crate) fn reason(error: &ConnectorError) -> String {
     }
 }
 
-async fn read_body(body: Body) -> Result<Bytes, Box<Response>> {
-    match Limited::new(body, BODY_BYTES_MAX).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => {
-            Err(Box::new((StatusCode::PAYLOAD_TOO_LARGE, format!("a delivery has at most {BODY_BYTES_MAX} bytes\n")).into_response()))
+/// Why a body was not read.
+enum Unread {
+    TooLarge,
+    TooSlow,
+    BrokenOff,
+}
+
+impl Unread {
+    fn into_response(self) -> Response {
+        match self {
+            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, format!("a delivery has at most {BODY_BYTES_MAX} bytes\n")),
+            Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, format!("the body did not come within {} seconds\n", BODY_TIME_MAX.as_secs())),
+            Self::BrokenOff => (StatusCode::BAD_REQUEST, "the body broke off\n".to_owned()),
         }
-        Err(_) => Err(Box::new((StatusCode::BAD_REQUEST, "the body broke off\n").into_response())),
+        .into_response()
+    }
+}
+
+async fn read_body(body: Body) -> Result<Bytes, Unread> {
+    let whole = tokio::time::timeout(BODY_TIME_MAX, Limited::new(body, BODY_BYTES_MAX).collect()).await;
+    match whole.map_err(|_| Unread::TooSlow)? {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => Err(Unread::TooLarge),
+        Err(_) => Err(Unread::BrokenOff),
     }
 }
 

@@ -92,4 +92,7 @@ pub struct DeliveryContent {
     pub headers: Vec<(String, String)>,
     /// The body, base64.
     pub body: String,
+    /// What the connector said of it, in its own words.
+    #[serde(default)]
+    pub problem: Option<String>,
 }
