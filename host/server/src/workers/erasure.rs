@@ -2,6 +2,7 @@
 //!
 //! The order makes a crash harmless: slots are overwritten first (again, if need be), and only then is the entry taken off the list.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use sportello_core::commands::RecordErased;
@@ -9,9 +10,9 @@ use sportello_core::domain::conversation::CONVERSATIONS;
 use sportello_core::domain::delivery::{DELIVERIES, DELIVERIES_BY_CHANNEL};
 use sportello_core::domain::effect::{EFFECTS, EFFECTS_BY_PROFILE};
 use sportello_core::domain::erasure::{Due, ERASURES_DUE};
-use sportello_core::domain::interaction::{INTERACTIONS, INTERACTIONS_BY_PROFILE};
+use sportello_core::domain::interaction::{INTERACTIONS, INTERACTIONS_BY_CONVERSATION, INTERACTIONS_BY_PROFILE};
 use sportello_core::domain::profile::PROFILES;
-use sportello_core::ids::{ContactId, DeliveryId, EffectId, IdentifierId, InteractionId, ProfileId, SlotId};
+use sportello_core::ids::{ContactId, ConversationId, DeliveryId, EffectId, IdentifierId, InteractionId, ProfileId, SlotId};
 use sportello_core::tables::key_bytes;
 use sportello_core::time::Timestamp;
 use sportello_views::{Direction, ViewsError};
@@ -94,16 +95,20 @@ fn whole_profile(
 ) -> Result<(), ViewsError> {
     slots.push(profile.slot());
     let prefix = key_bytes(&profile);
+    let mut spoken = Spoken::default();
     for (key, ()) in desk.tenant.list(&INTERACTIONS_BY_PROFILE, &prefix, None, Direction::Forward, usize::MAX)? {
         let Some(id) = number(&key).map(InteractionId) else { continue };
         let Some(row) = desk.tenant.get(&INTERACTIONS, &id)? else { continue };
         slots.push(row.slot);
         erased.push((None, Due::Interaction(id)));
+        spoken.subjects.insert(row.subject.0);
+        spoken.conversations.insert(row.conversation);
         // A thread this profile began may carry its name in the key.
         if desk.tenant.get(&CONVERSATIONS, &row.conversation)?.is_some_and(|conversation| conversation.first == id) {
             slots.push(row.conversation.slot());
         }
     }
+    answers_to(desk, &spoken, slots, erased)?;
     for (key, ()) in desk.tenant.list(&EFFECTS_BY_PROFILE, &prefix, None, Direction::Forward, usize::MAX)? {
         let Some(id) = number(&key).map(EffectId) else { continue };
         slots.extend(desk.tenant.get(&EFFECTS, &id)?.map(|row| row.slot));
@@ -116,6 +121,30 @@ fn whole_profile(
             let Some(id) = number(&key).map(DeliveryId) else { continue };
             slots.extend(desk.tenant.get(&DELIVERIES, &id)?.map(|row| row.slot));
             erased.push((None, Due::Delivery(id)));
+        }
+    }
+    Ok(())
+}
+
+/// What somebody said, and where.
+#[derive(Default)]
+struct Spoken {
+    subjects: BTreeSet<[u8; 16]>,
+    conversations: BTreeSet<ConversationId>,
+}
+
+/// The company's own words to somebody, as the platform showed them to us: they may name them, quote them, greet them.
+fn answers_to(desk: &Desk, spoken: &Spoken, slots: &mut Vec<SlotId>, erased: &mut Vec<(Option<Timestamp>, Due)>) -> Result<(), ViewsError> {
+    for conversation in &spoken.conversations {
+        let prefix = key_bytes(conversation);
+        for (key, ()) in desk.tenant.list(&INTERACTIONS_BY_CONVERSATION, &prefix, None, Direction::Forward, usize::MAX)? {
+            let Some(id) = number(&key).map(InteractionId) else { continue };
+            let Some(row) = desk.tenant.get(&INTERACTIONS, &id)? else { continue };
+            let answers = row.private || row.in_reply_to.is_some_and(|subject| spoken.subjects.contains(&subject.0));
+            if row.own && answers {
+                slots.push(row.slot);
+                erased.push((None, Due::Interaction(id)));
+            }
         }
     }
     Ok(())
