@@ -11,6 +11,7 @@ use arc_swap::ArcSwap;
 use sportello_core::commands::{ConfigureChannel, GrantConnector};
 use sportello_core::domain::channel::{CHANNELS, Channel as ChannelRow, ChannelSettings};
 use sportello_core::ids::{ChannelName, Digest};
+use sportello_core::refusal::Refusal;
 use sportello_core::tables::key_bytes;
 use sportello_runtime::limits::{CallLimits, QuarantineLimits};
 use sportello_runtime::{Channel, ChannelOptions, Prepared, RuntimeError};
@@ -197,6 +198,38 @@ impl Channels {
         let prepared = self.connectors.load(digest).await.map_err(failed)?;
         let grant = grant_of(&prepared);
         let next = self.prepare(name, ChannelRow { grant: Some(grant.clone()), ..row }).await?;
+        self.tenant.submit(actor, GrantConnector { channel: name.clone(), grant }).await?;
+        self.swap(name, next);
+        Ok(())
+    }
+
+    /// Gives a channel settings and a component that belong together: the settings are validated against this component, whatever was live
+    /// before, so that both can change at once and a component that went bad can be replaced.
+    ///
+    /// # Errors
+    /// [`ChannelError`]; the old settings and the old component stay in force.
+    pub async fn set_up(&self, actor: &str, name: &ChannelName, settings: ChannelSettings, digest: Digest) -> Result<(), ChannelError> {
+        let _one_at_a_time = self.changing.lock().await;
+        let failed = |source| ChannelError::Connector { channel: name.clone(), source };
+        let prepared = self.connectors.load(digest).await.map_err(failed)?;
+        let grant = grant_of(&prepared);
+        if grant.connector != settings.connector {
+            // As the core would refuse it, but before the settings are changed.
+            let problem = format!("channel {name} is configured for connector {}, and this is {}", settings.connector, grant.connector);
+            return Err(SubmitError::Refused(Refusal::Conflict(problem)).into());
+        }
+        let row = match self.tenant.get(&CHANNELS, name)? {
+            Some(row) => ChannelRow { settings: settings.clone(), grant: Some(grant.clone()), ..row },
+            None => ChannelRow {
+                settings: settings.clone(),
+                grant: Some(grant.clone()),
+                earlier: Vec::new(),
+                state_keys: 0,
+                changed_at: self.tenant.now(),
+            },
+        };
+        let next = self.prepare(name, row).await?;
+        self.tenant.submit(actor, ConfigureChannel { channel: name.clone(), settings }).await?;
         self.tenant.submit(actor, GrantConnector { channel: name.clone(), grant }).await?;
         self.swap(name, next);
         Ok(())

@@ -40,6 +40,16 @@ pub enum ServeError {
     /// The runtime or a component.
     #[error(transparent)]
     Connector(#[from] ConnectorError),
+    /// A component that the configuration names.
+    #[error("{place}: component {path}: {source}")]
+    Component {
+        /// Its table in the file.
+        place: String,
+        /// The component's file.
+        path: String,
+        /// What is wrong.
+        source: ConnectorError,
+    },
     /// A channel of the configuration.
     #[error("{place}: {source}")]
     Channel {
@@ -132,8 +142,10 @@ async fn apply_channel(config: &Config, host: &Host, desk: &Desk, name: &str, ch
     let digest = match (&channel.component, &channel.grant) {
         (Some(component), _) => {
             let path = config.resolve(component);
-            let bytes = std::fs::read(&path).map_err(|source| ServeError::File { path: path.display().to_string(), source })?;
-            let prepared = host.connectors.install(&bytes).await?;
+            let shown = path.display().to_string();
+            let unusable = |source| ServeError::Component { place: place.clone(), path: shown.clone(), source };
+            let bytes = std::fs::read(&path).map_err(|source| unusable(ConnectorError::Unread(source)))?;
+            let prepared = host.connectors.install(&bytes).await.map_err(unusable)?;
             let submitted = desk.tenant.submit(ACTOR, install_command(&prepared)).await;
             submitted.map_err(|source| ServeError::Submit { place: place.clone(), source })?;
             Some(core_digest(&prepared))
@@ -141,11 +153,12 @@ async fn apply_channel(config: &Config, host: &Host, desk: &Desk, name: &str, ch
         (None, Some(grant)) => Some(parse_digest(&place, grant)?),
         (None, None) => None,
     };
-    desk.channels.configure(ACTOR, &name, channel.settings()).await.map_err(failed)?;
-    if let Some(digest) = digest {
-        desk.channels.grant(ACTOR, &name, digest).await.map_err(failed)?;
-    }
-    Ok(())
+    let settings = channel.settings();
+    let applied = match digest {
+        Some(digest) => desk.channels.set_up(ACTOR, &name, settings, digest).await,
+        None => desk.channels.configure(ACTOR, &name, settings).await,
+    };
+    applied.map_err(failed)
 }
 
 fn parse_digest(place: &str, text: &str) -> Result<Digest, ServeError> {
