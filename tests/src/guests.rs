@@ -24,3 +24,16 @@ pub fn guest(name: &str) -> Vec<u8> {
     let path = component(name);
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
+
+/// The same component with another digest: a custom section is added, which nothing reads.
+#[must_use]
+pub fn with_note(component: &[u8], note: &str) -> Vec<u8> {
+    // [id 0 | length | length of the name | name | contents]; lengths below 128 are one LEB128 byte.
+    const NAME: &[u8] = b"note";
+    let length = u8::try_from(1 + NAME.len() + note.len()).ok().filter(|length| *length < 128).expect("a short note");
+    let mut bytes = component.to_vec();
+    bytes.extend_from_slice(&[0, length, 4]);
+    bytes.extend_from_slice(NAME);
+    bytes.extend_from_slice(note.as_bytes());
+    bytes
+}

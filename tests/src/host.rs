@@ -8,12 +8,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Method;
 use sportello_core::domain::access::Role;
+use sportello_core::domain::profile::LOOK_UPS_PENDING;
 use sportello_server::access::create_token;
 use sportello_server::clock::{Clock, SystemClock};
 use sportello_server::config::Config;
 use sportello_server::desk::{Desk, Host};
 use sportello_server::serve;
 use sportello_server::tenant::{Tenant, TenantOptions, Verified};
+use sportello_views::Direction;
 use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 
@@ -195,8 +197,13 @@ impl RunningHost {
         self.http.get(&self.url(path), &[]).await.expect("the host answers")
     }
 
-    /// What `verify` finds; see [`Tenant::verify`].
+    /// What `verify` finds once nothing changes any more; see [`Tenant::verify`].
     pub async fn verify(&self) -> Verified {
+        self.until("everything is asked and stored", |desk| {
+            let asked = desk.tenant.list(&LOOK_UPS_PENDING, &[], None, Direction::Forward, 1).expect("the views can be read");
+            asked.is_empty() && desk.tenant.view_metrics().lag_records == 0
+        })
+        .await;
         let desk = self.desk();
         let verified = tokio::task::spawn_blocking(move || desk.tenant.verify(&mut |_, _| {})).await;
         verified.expect("verifying does not panic").expect("the journal is whole")

@@ -1,5 +1,6 @@
 //! End to end: real servers, faithful stand-ins, and what tests of every kind share.
 
+pub mod canaries;
 pub mod error;
 pub mod guests;
 pub mod host;

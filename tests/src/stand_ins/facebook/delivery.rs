@@ -251,6 +251,16 @@ impl Facebook {
         }
     }
 
+    /// Sends any body as the platform would, rightly signed; it stands in no books.
+    ///
+    /// # Errors
+    /// When no webhook was subscribed, or no answer comes.
+    pub async fn send_signed(&self, body: impl Into<Bytes>) -> Result<Answer> {
+        let callback = self.inside().outbox.callback.clone().ok_or_else(Self::no_callback)?;
+        let body = body.into();
+        self.post_signed(&callback, &body, &signature(self.app_secret(), &body)).await
+    }
+
     /// Asks for the deletion of a person's data: a POST of `signed_request`; the answer is the receiver's `{url, confirmation_code}`.
     /// See <https://developers.facebook.com/docs/development/create-an-app/app-dashboard/data-deletion-callback>.
     ///
