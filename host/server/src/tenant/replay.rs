@@ -5,6 +5,7 @@ use sportello_core::tables::{Rows, Table, Tables};
 use sportello_journal::{Journal, Sequence};
 use sportello_views::{Change, Views};
 
+use crate::sabotage::sabotaged;
 use crate::tenant::TenantError;
 use crate::tenant::record::TenantRecord;
 use crate::tenant::rows::ViewRows;
@@ -41,7 +42,12 @@ fn changes_of(rows: &dyn Rows, sequence: u64, bytes: &[u8]) -> Result<Vec<Change
     let mut tables = Tables::over(rows);
     for (place, event) in record.events.iter().enumerate() {
         match event {
-            Ok(event) => event.apply(&mut tables, record.at),
+            Ok(event) => {
+                event.apply(&mut tables, record.at);
+                if sabotaged("apply-twice") {
+                    event.apply(&mut tables, record.at);
+                }
+            }
             Err(problem) => park(&mut tables, sequence, place as u64, problem),
         }
     }
