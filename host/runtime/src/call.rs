@@ -13,6 +13,7 @@
 //!
 //! Whatever ends a call but success drops its store and everything in it: nothing is left behind.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -128,11 +129,11 @@ pub enum CallFailure {
         /// What could not be read.
         reason: String,
     },
-    /// All slots were taken. Nothing was started: the same call may be made later.
-    #[error("all {calls_max} slots for calls were taken for {}; try again later, or raise calls_max", seconds(*.waited))]
+    /// All slots were taken, the pool's or the channel's share of them. Nothing was started: the same call may be made later.
+    #[error("all {slots} were taken for {}; try again later, or raise {}", seconds(*.waited), .slots.limit())]
     Busy {
-        /// Slots there are.
-        calls_max: u32,
+        /// Which slots.
+        slots: Slots,
         /// How long was waited.
         waited: Duration,
     },
@@ -156,6 +157,34 @@ pub enum CallFailure {
         /// What it has.
         available: String,
     },
+}
+
+/// Slots that a call waits for, and how many there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Slots {
+    /// The whole pool's.
+    Pool(u32),
+    /// One channel's share of it.
+    Channel(u32),
+}
+
+impl Slots {
+    /// The limit that says how many there are.
+    fn limit(self) -> &'static str {
+        match self {
+            Self::Pool(_) => "calls_max",
+            Self::Channel(_) => "channel_calls_max",
+        }
+    }
+}
+
+impl fmt::Display for Slots {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pool(count) => write!(formatter, "{count} slots for calls"),
+            Self::Channel(count) => write!(formatter, "{count} slots for calls of this channel"),
+        }
+    }
 }
 
 impl CallFailure {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use wasmtime::Store;
 
 use crate::call::{self, Call, CallFailure, Callee, Done, Timed};
@@ -65,6 +65,8 @@ struct Inner {
     http: Arc<ChannelHttp>,
     credentials: Arc<ChannelCredentials>,
     quarantine: Mutex<Quarantine>,
+    /// Its share of the pool.
+    share: Arc<Semaphore>,
     in_flight: watch::Sender<usize>,
 }
 
@@ -100,6 +102,7 @@ impl Channel {
                 http,
                 credentials,
                 quarantine: Mutex::new(Quarantine::new(options.quarantine)),
+                share: host.share(),
                 in_flight: watch::Sender::new(0),
                 host,
             }),
@@ -255,7 +258,7 @@ impl Channel {
         Context { channel: self.inner.name.clone(), settings: self.inner.settings.clone(), now: call.now.to_string() }
     }
 
-    /// Asks the quarantine, waits for a slot, and makes the store.
+    /// Asks the quarantine, waits for a slot (the channel's share first: who waits for that holds nothing of the pool), and makes the store.
     async fn begin(&self, name: &'static str, call: Call, state: StateAccess) -> Result<(Store<GuestData>, Running), CallFailure> {
         let inner = &self.inner;
         let probe = match inner.quarantine().admit(Instant::now()) {
@@ -278,9 +281,11 @@ impl Channel {
             settled: false,
             started: Instant::now(),
             deadline: Instant::now(),
-            _slot: None,
+            _slots: None,
         };
-        running._slot = Some(inner.host.slot().await?);
+        let deadline = inner.host.slot_deadline();
+        let of_share = inner.host.slot_of_share(&inner.share, deadline).await?;
+        running._slots = Some([of_share, inner.host.slot(deadline).await?]);
         let options = GuestOptions {
             now: call.now,
             seed: call.seed,
@@ -321,7 +326,7 @@ enum StateAccess {
     Write,
 }
 
-/// A call under way. Dropping it, at whatever point, gives back its slot and its place in the count.
+/// A call under way. Dropping it, at whatever point, gives back its slots and its place in the count.
 struct Running {
     inner: Arc<Inner>,
     call: &'static str,
@@ -329,7 +334,7 @@ struct Running {
     settled: bool,
     started: Instant,
     deadline: Instant,
-    _slot: Option<OwnedSemaphorePermit>,
+    _slots: Option<[OwnedSemaphorePermit; 2]>,
 }
 
 impl Running {

@@ -61,7 +61,7 @@ mod secret;
 mod signature;
 mod wasi;
 
-pub use call::{Call, CallFailure, Done};
+pub use call::{Call, CallFailure, Done, Slots};
 pub use call_state::{ConnectorState, StateWrite};
 pub use capabilities::Capabilities;
 pub use channel::{Channel, ChannelOptions};

@@ -12,7 +12,9 @@ use crate::outbound::HttpLimits;
 pub struct EngineLimits {
     /// Calls running at the same time, over all channels. Each holds one slot of the pool; the next one waits for a slot.
     pub calls_max: u32,
-    /// How long a call waits for a slot before it is refused as busy.
+    /// Calls of one channel running at the same time, at most `calls_max`: a slow platform must leave slots to the others.
+    pub channel_calls_max: u32,
+    /// How long a call waits for a slot, its channel's and the pool's together, before it is refused as busy.
     pub slot_wait_max: Duration,
     /// The most memory one linear memory of any guest can ever have, in bytes: the size of a slot. [`CallLimits::memory_bytes_max`] is below.
     pub slot_memory_bytes_max: usize,
@@ -41,6 +43,7 @@ impl Default for EngineLimits {
     fn default() -> Self {
         Self {
             calls_max: 64,
+            channel_calls_max: 16,
             slot_wait_max: Duration::from_secs(5),
             slot_memory_bytes_max: 256 << 20,
             memories_max: 4,

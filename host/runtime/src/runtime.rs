@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use jiff::Timestamp;
 use ring::hmac;
@@ -13,7 +13,7 @@ use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre, Linker};
 
 use crate::cache::CompileCache;
-use crate::call::{self, CallFailure, Callee};
+use crate::call::{self, CallFailure, Callee, Slots};
 use crate::capabilities::Indices;
 use crate::channel::{Channel, ChannelOptions};
 use crate::contract::Manifest;
@@ -159,7 +159,7 @@ impl Runtime {
     /// Asks the connector what it is, without settings, network or state, at a time and with a seed made of `round`.
     async fn describe(&self, label: &str, pre: &InstancePre<GuestData>, indices: &Indices, round: u32) -> Result<Manifest, RuntimeError> {
         let failed = |failure| RuntimeError::Describe(Box::new(failure));
-        let _slot = self.host.slot().await.map_err(failed)?;
+        let _slot = self.host.slot(self.host.slot_deadline()).await.map_err(failed)?;
         let limits = CallLimits::default();
         let options = GuestOptions {
             now: Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_hours(24 * i64::from(round)),
@@ -188,14 +188,35 @@ impl Runtime {
 }
 
 impl Host {
-    /// A slot of the pool, waited for as long as the limits say.
-    pub(crate) async fn slot(&self) -> Result<OwnedSemaphorePermit, CallFailure> {
-        let waiting = tokio::time::timeout(self.limits.slot_wait_max, Arc::clone(&self.slots).acquire_owned());
-        let busy = |waited: Duration| CallFailure::Busy { calls_max: self.limits.calls_max, waited };
-        match waiting.await {
+    /// Until when a call that comes now waits for its slots.
+    pub(crate) fn slot_deadline(&self) -> Instant {
+        Instant::now() + self.limits.slot_wait_max
+    }
+
+    /// A slot of the pool.
+    pub(crate) async fn slot(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, CallFailure> {
+        self.slot_of(&self.slots, Slots::Pool(self.limits.calls_max), deadline).await
+    }
+
+    /// A channel's share of the pool, of which it takes a slot before it takes one of the pool's.
+    pub(crate) fn share(&self) -> Arc<Semaphore> {
+        Arc::new(Semaphore::new(self.channel_calls_max() as usize))
+    }
+
+    /// A slot of a channel's share.
+    pub(crate) async fn slot_of_share(&self, share: &Arc<Semaphore>, deadline: Instant) -> Result<OwnedSemaphorePermit, CallFailure> {
+        self.slot_of(share, Slots::Channel(self.channel_calls_max()), deadline).await
+    }
+
+    fn channel_calls_max(&self) -> u32 {
+        self.limits.channel_calls_max.clamp(1, self.limits.calls_max.max(1))
+    }
+
+    async fn slot_of(&self, semaphore: &Arc<Semaphore>, slots: Slots, deadline: Instant) -> Result<OwnedSemaphorePermit, CallFailure> {
+        match tokio::time::timeout_at(deadline.into(), Arc::clone(semaphore).acquire_owned()).await {
             Ok(Ok(slot)) => Ok(slot),
             // Late; or closed, which nobody does.
-            Ok(Err(_)) | Err(_) => Err(busy(self.limits.slot_wait_max)),
+            Ok(Err(_)) | Err(_) => Err(CallFailure::Busy { slots, waited: self.limits.slot_wait_max }),
         }
     }
 }
