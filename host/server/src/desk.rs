@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use sportello_runtime::{Call, ConnectorState, Diagnostic, contract::Level};
+use sportello_runtime::contract::{ConnectorError, Level};
+use sportello_runtime::{Call, CallFailure, ConnectorState, Diagnostic};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -92,20 +93,25 @@ impl Host {
         self.stopping.clone()
     }
 
-    /// Stops the workers, lets calls under way finish, and closes every tenant.
+    /// Stops the workers, lets calls under way finish, and closes every tenant, whatever becomes of the others.
     ///
     /// # Errors
-    /// What could not be closed; everything acknowledged is durable all the same.
+    /// The first that could not be closed (the rest is logged); everything acknowledged is durable all the same.
     pub async fn shut_down(&self) -> Result<(), TenantError> {
         self.stopping.cancel();
         self.tasks.close();
         self.tasks.wait().await;
+        let mut outcome = Ok(());
         for desk in self.desks.values() {
             let tenant = Arc::clone(&desk.tenant);
             // Closing joins threads and fsyncs.
-            tokio::task::spawn_blocking(move || tenant.close()).await.unwrap_or(Ok(()))?;
+            let closed = tokio::task::spawn_blocking(move || tenant.close()).await.unwrap_or(Ok(()));
+            if let Err(error) = closed {
+                tracing::error!(tenant = desk.tenant.name(), %error, "a tenant could not be closed");
+                outcome = outcome.and(Err(error));
+            }
         }
-        Ok(())
+        outcome
     }
 }
 
@@ -130,6 +136,33 @@ impl Desk {
         if dropped > 0 {
             tracing::warn!(target: "connector", tenant = self.tenant.name(), channel = %live.name, dropped, "the connector said too much");
         }
+    }
+}
+
+/// What a failed call comes to, in our own words: a connector's own may quote people, so they stand in no diagnostics and no clear record.
+#[must_use]
+pub fn kind_of_failure(failure: &CallFailure) -> &'static str {
+    match failure {
+        CallFailure::Trap { .. } => "the connector trapped",
+        CallFailure::Deadline { .. } => "the connector did not answer in time",
+        CallFailure::Memory { .. } => "the connector asked for too much memory",
+        CallFailure::OutputTooLarge { .. } => "the connector returned too much at once",
+        CallFailure::Output { .. } | CallFailure::Unreadable { .. } => "the connector answered against the contract",
+        CallFailure::Busy { .. } => "all guests are busy",
+        CallFailure::Quarantined { .. } => "the connector is quarantined",
+        CallFailure::NoCapability { .. } => "the connector has no such capability",
+    }
+}
+
+/// What a connector's error comes to, in our own words.
+#[must_use]
+pub fn kind_of_error(error: &ConnectorError) -> &'static str {
+    match error {
+        ConnectorError::Retry(_) => "the connector asks to try again",
+        ConnectorError::RateLimited(_) => "the platform's limit is reached",
+        ConnectorError::Auth(_) => "the credential does not work",
+        ConnectorError::Reject(_) => "the platform refuses it",
+        ConnectorError::Uncertain(_) => "it may or may not have taken effect",
     }
 }
 

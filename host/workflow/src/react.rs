@@ -24,8 +24,10 @@ pub fn react<E: Composed>(draft: &mut Draft<'_, E>, event: &CoreEvent) {
     match event {
         CoreEvent::EffectDone(event) => effect_ended(draft, event.effect, None),
         CoreEvent::EffectFailed(event) => {
-            // Left by somebody, it may have taken place: a retry could double it.
-            let failure = Failure { problem: &event.problem, for_certain: event.left_by.is_none() };
+            // Left by somebody, or unknown at some time, it may have taken place: a retry could double it.
+            let may_have_happened = draft.tables().get(&EFFECTS, &event.effect).is_some_and(|effect| effect.may_have_happened);
+            let for_certain = event.left_by.is_none() && !may_have_happened;
+            let failure = Failure { problem: &event.problem, for_certain };
             effect_ended(draft, event.effect, Some(failure));
         }
         CoreEvent::CaseOpened(event) => start_all(draft, &[Trigger::CaseOpened], event.case, None),

@@ -36,11 +36,18 @@ impl DecideEffect {
         match self.decision {
             EffectDecision::Repeat => {
                 let problem = format!("{} decided that it be done", self.by);
-                draft.emit(EffectPostponed { effect: self.effect, due_at: draft.now(), problem });
+                draft.emit(EffectPostponed {
+                    effect: self.effect,
+                    due_at: draft.now(),
+                    problem,
+                    detail: Vec::new(),
+                    counted: false,
+                    ruled_out: true,
+                });
             }
             EffectDecision::GiveUp => {
                 let problem = format!("{} decided to leave it", self.by);
-                draft.emit(EffectFailed { effect: self.effect, problem, left_by: Some(self.by.clone()) });
+                draft.emit(EffectFailed { effect: self.effect, problem, detail: Vec::new(), left_by: Some(self.by.clone()) });
             }
         }
         Ok(Accepted::Effect(self.effect))

@@ -1,4 +1,16 @@
 //! Recording what became of a call, or of looking for an effect.
+//!
+//! | outcome | what follows |
+//! |---|---|
+//! | done | done |
+//! | not started | the same again later; it does not count as a failed call |
+//! | postponed (surely nothing took effect) | again later, [`FAILURES_MAX`] times at most |
+//! | failed (it will never work) | failed |
+//! | uncertain | on record as unknown; then by class: found out with `find` once it has settled, repeated where that changes nothing, or a person's |
+//! | absent | believed once it has settled: then it may be done; before that it is looked for again |
+//! | cannot tell | a person's |
+//!
+//! An effect that may have taken place is never given up as failed by itself: a person has the last word.
 
 use crate::commands::Accepted;
 use crate::domain::case::{CASES, CaseAnswered};
@@ -10,8 +22,8 @@ use crate::ids::{EffectId, Fingerprint};
 use crate::refusal::Refusal;
 use crate::time::Timestamp;
 
-/// Calls of one effect before it is given up.
-pub const ATTEMPTS_MAX: u32 = 16;
+/// Failed calls of one effect before it is given up.
+pub const FAILURES_MAX: u32 = 16;
 
 /// Records the outcome of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +36,21 @@ pub struct FinishEffect {
     pub outcome: EffectOutcome,
 }
 
+/// What went wrong: in our own words, and in the connector's, sealed under the effect's slot (they may quote people).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Setback {
+    /// In our own words.
+    pub problem: String,
+    /// In the connector's, sealed; empty where it said nothing.
+    pub detail: Vec<u8>,
+}
+
+impl From<&str> for Setback {
+    fn from(problem: &str) -> Self {
+        Self { problem: problem.to_owned(), detail: Vec::new() }
+    }
+}
+
 /// What became of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EffectOutcome {
@@ -34,23 +61,24 @@ pub enum EffectOutcome {
         /// The receipt, sealed under the effect's slot.
         sealed: Vec<u8>,
     },
+    /// No call could be made.
+    NotStarted {
+        /// When to try again.
+        due_at: Timestamp,
+        /// Why.
+        setback: Setback,
+    },
     /// Surely nothing took effect; try again then.
     Postponed {
         /// When.
         due_at: Timestamp,
         /// Why.
-        problem: String,
+        setback: Setback,
     },
     /// It will never work.
-    Failed {
-        /// Why.
-        problem: String,
-    },
+    Failed(Setback),
     /// Nobody knows whether it took place: a time-out after sending, a trap, a crash.
-    Uncertain {
-        /// Why.
-        problem: String,
-    },
+    Uncertain(Setback),
     /// `find` did not see it.
     Absent,
     /// `find` could not be asked; look again then.
@@ -58,7 +86,7 @@ pub enum EffectOutcome {
         /// When.
         due_at: Timestamp,
         /// Why.
-        problem: String,
+        setback: Setback,
     },
     /// The platform does not let one tell.
     CannotTell,
@@ -67,7 +95,13 @@ pub enum EffectOutcome {
 impl FinishEffect {
     pub(super) fn decide<E: From<Event>>(&self, draft: &mut Draft<'_, E>) -> Result<Accepted, Refusal> {
         let effect = draft.tables().get(&EFFECTS, &self.effect).ok_or_else(|| Refusal::not_found("effect", self.effect))?;
-        if !matches!(effect.state, EffectState::Started | EffectState::Unknown) || effect.attempts != self.attempt {
+        // A call has an outcome while it is started; a look while it is unknown; done may turn up in both.
+        let expected: &[EffectState] = match &self.outcome {
+            EffectOutcome::Done { .. } => &[EffectState::Started, EffectState::Unknown],
+            EffectOutcome::Absent | EffectOutcome::LookAgain { .. } | EffectOutcome::CannotTell => &[EffectState::Unknown],
+            _ => &[EffectState::Started],
+        };
+        if !expected.contains(&effect.state) || effect.attempts != self.attempt {
             return Err(Refusal::Conflict(format!(
                 "effect {} is {:?} in attempt {}: this outcome of attempt {} comes too late",
                 self.effect, effect.state, effect.attempts, self.attempt
@@ -79,13 +113,15 @@ impl FinishEffect {
                 draft.emit(EffectDone { effect: id, receipt: *receipt, sealed: sealed.clone() });
                 note_answer(draft, &effect);
             }
-            EffectOutcome::Postponed { due_at, problem } => postpone(draft, id, &effect, *due_at, problem),
-            EffectOutcome::Failed { problem } => draft.emit(EffectFailed { effect: id, problem: problem.clone(), left_by: None }),
-            EffectOutcome::Uncertain { problem } => uncertain(draft, id, &effect, problem),
-            EffectOutcome::Absent => absent(draft, id, &effect),
-            EffectOutcome::LookAgain { due_at, problem } => {
-                draft.emit(EffectUnknown { effect: id, due_at: *due_at, problem: problem.clone() });
+            EffectOutcome::NotStarted { due_at, setback } => again(draft, id, *due_at, setback, Again::default()),
+            EffectOutcome::Postponed { due_at, setback } => retry(draft, id, &effect, *due_at, setback, false),
+            EffectOutcome::Failed(setback) => end(draft, id, effect.may_have_happened, setback),
+            EffectOutcome::Uncertain(setback) => uncertain(draft, id, &effect, setback),
+            EffectOutcome::Absent if draft.now() >= effect.due_at => {
+                retry(draft, id, &effect, draft.now(), &"it was looked for and is not there".into(), true);
             }
+            EffectOutcome::Absent => unknown(draft, id, effect.due_at, &"not seen yet; it may still settle".into()),
+            EffectOutcome::LookAgain { due_at, setback } => unknown(draft, id, *due_at, setback),
             EffectOutcome::CannotTell => {
                 let problem = "the platform does not let one tell whether it took place".to_owned();
                 draft.emit(EffectUndecided { effect: id, problem });
@@ -95,46 +131,57 @@ impl FinishEffect {
     }
 }
 
-fn postpone<E: From<Event>>(draft: &mut Draft<'_, E>, id: EffectId, effect: &Effect, due_at: Timestamp, problem: &str) {
-    if effect.attempts >= ATTEMPTS_MAX {
-        let problem = format!("given up after {ATTEMPTS_MAX} attempts; the last one: {problem}");
-        draft.emit(EffectFailed { effect: id, problem, left_by: None });
-    } else {
-        draft.emit(EffectPostponed { effect: id, due_at, problem: problem.to_owned() });
+/// How an effect goes back into the queue.
+#[derive(Clone, Copy, Default)]
+struct Again {
+    counted: bool,
+    ruled_out: bool,
+}
+
+fn again<E: From<Event>>(draft: &mut Draft<'_, E>, id: EffectId, due_at: Timestamp, setback: &Setback, how: Again) {
+    let Setback { problem, detail } = setback.clone();
+    draft.emit(EffectPostponed { effect: id, due_at, problem, detail, counted: how.counted, ruled_out: how.ruled_out });
+}
+
+fn retry<E: From<Event>>(draft: &mut Draft<'_, E>, id: EffectId, effect: &Effect, due_at: Timestamp, setback: &Setback, ruled_out: bool) {
+    if effect.failures + 1 < FAILURES_MAX {
+        again(draft, id, due_at, setback, Again { counted: true, ruled_out });
+        return;
     }
+    let problem = format!("given up after {FAILURES_MAX} failed calls; the last one: {}", setback.problem);
+    let may_have_happened = draft.tables().get(&EFFECTS, &id).is_some_and(|row| row.may_have_happened) && !ruled_out;
+    end(draft, id, may_have_happened, &Setback { problem, detail: setback.detail.clone() });
+}
+
+/// It is over, unless it may have taken place: then a person decides.
+fn end<E: From<Event>>(draft: &mut Draft<'_, E>, id: EffectId, may_have_happened: bool, setback: &Setback) {
+    let Setback { problem, detail } = setback.clone();
+    if may_have_happened {
+        draft.emit(EffectUndecided { effect: id, problem: format!("an earlier call may have taken effect; {problem}") });
+    } else {
+        draft.emit(EffectFailed { effect: id, problem, detail, left_by: None });
+    }
+}
+
+fn unknown<E: From<Event>>(draft: &mut Draft<'_, E>, id: EffectId, due_at: Timestamp, setback: &Setback) {
+    let Setback { problem, detail } = setback.clone();
+    draft.emit(EffectUnknown { effect: id, due_at, problem, detail });
 }
 
 /// Never a blind retry of what a repetition would double.
-fn uncertain<E: From<Event>>(draft: &mut Draft<'_, E>, id: EffectId, effect: &Effect, problem: &str) {
+fn uncertain<E: From<Event>>(draft: &mut Draft<'_, E>, id: EffectId, effect: &Effect, setback: &Setback) {
+    // Settling begins when nobody waits for the call any more: what was sent may still be at work on the other side.
+    let settled_at = draft.now().plus_ms(effect.settling_ms);
+    // On record as unknown in any case, before anything is done about it.
+    unknown(draft, id, settled_at, setback);
     match effect.idempotency {
-        Idempotency::Idempotent | Idempotency::Keyed | Idempotency::Findable => {
-            // For the repeatable ones too: the outcome is on record before anything is done about it.
-            let settled_at = settled_at(effect, draft.now());
-            let due_at = if effect.idempotency == Idempotency::Findable { settled_at } else { draft.now() };
-            draft.emit(EffectUnknown { effect: id, due_at, problem: problem.to_owned() });
-            if effect.idempotency != Idempotency::Findable {
-                postpone(draft, id, effect, draft.now(), "the last outcome is unknown; a repetition changes nothing");
-            }
+        Idempotency::Findable => {}
+        Idempotency::Idempotent | Idempotency::Keyed => {
+            let setback = "the last outcome is unknown; a repetition changes nothing".into();
+            retry(draft, id, effect, draft.now(), &setback, false);
         }
-        Idempotency::Unsafe => {
-            draft.emit(EffectUnknown { effect: id, due_at: draft.now(), problem: problem.to_owned() });
-            draft.emit(EffectUndecided { effect: id, problem: problem.to_owned() });
-        }
+        Idempotency::Unsafe => draft.emit(EffectUndecided { effect: id, problem: setback.problem.clone() }),
     }
-}
-
-/// Absent is believed only once the effect has had its time to settle.
-fn absent<E: From<Event>>(draft: &mut Draft<'_, E>, id: EffectId, effect: &Effect) {
-    let settled_at = settled_at(effect, draft.now());
-    if draft.now() >= settled_at {
-        postpone(draft, id, effect, draft.now(), "it was looked for and is not there");
-    } else {
-        draft.emit(EffectUnknown { effect: id, due_at: settled_at, problem: "not seen yet; it may still settle".to_owned() });
-    }
-}
-
-fn settled_at(effect: &Effect, now: Timestamp) -> Timestamp {
-    effect.started_at.unwrap_or(now).plus_ms(effect.settling_ms)
 }
 
 fn note_answer<E: From<Event>>(draft: &mut Draft<'_, E>, effect: &Effect) {

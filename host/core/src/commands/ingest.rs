@@ -7,7 +7,7 @@ use crate::domain::conversation::CONVERSATIONS;
 use crate::domain::delivery::{DELIVERIES, DeliveryReplayed, DeliveryState};
 use crate::domain::interaction::{Change, IDENTITIES, INTERACTIONS, InteractionReceived, InteractionWithdrawn, SUBJECTS, VERSIONS_MAX};
 use crate::domain::person::{Origin, PersonAppeared};
-use crate::domain::profile::{Identified, PROFILES, ProfileSeen};
+use crate::domain::profile::{Identified, PROFILES, Profile, ProfileSeen};
 use crate::draft::{Counter, Draft};
 use crate::event::Event;
 use crate::ids::{ChannelName, ConversationId, DeliveryId, Fingerprint, InteractionId, PersonId, ProfileId, SlotId};
@@ -17,6 +17,9 @@ use crate::time::Timestamp;
 
 /// Interactions in one command.
 pub const INTERACTIONS_PER_INGEST_MAX: usize = 5_000;
+
+/// How long after somebody was seen last their retention is put off again: a day.
+const PUT_OFF_EVERY_MS: u64 = 24 * 60 * 60 * 1_000;
 
 /// Kinds that tell something but ask nothing: they open no case.
 const KINDS_WITHOUT_CASE: [&str; 4] = ["reaction", "repost", "check-in", "page-edit"];
@@ -158,18 +161,20 @@ impl Ingest {
         if known.as_ref().is_some_and(|profile| profile.erased) {
             return Err(Refusal::ProfileErased(author.profile.0));
         }
+        let kept_ms = channel.policy().and_then(|policy| policy.profile_ms);
         let Some(news) = &author.news else {
-            return if known.is_some() {
-                Ok(())
-            } else {
-                Err(Refusal::Invalid(format!("profile {} is not known and nothing is said of it", author.profile)))
+            let Some(known) = known else {
+                return Err(Refusal::Invalid(format!("profile {} is not known and nothing is said of it", author.profile)));
             };
+            if let Some(kept_ms) = kept_ms {
+                self.keep_longer(draft, author.profile, known, kept_ms);
+            }
+            return Ok(());
         };
         let person = known.as_ref().map_or_else(|| PersonId(draft.next(Counter::Person)), |profile| profile.person);
         if known.is_none() {
             draft.emit(PersonAppeared { person, origin: Origin::Profile(author.profile) });
         }
-        let kept_ms = channel.policy().and_then(|policy| policy.profile_ms);
         draft.emit(ProfileSeen {
             profile: author.profile,
             channel: self.channel.clone(),
@@ -181,6 +186,22 @@ impl Ingest {
         });
         matching::link_by_evidence(draft, author.profile);
         Ok(())
+    }
+
+    /// Retention counts from the last time somebody was seen; it is put off once a day at most, so that not every word of theirs is an event.
+    fn keep_longer<E: From<Event>>(&self, draft: &mut Draft<'_, E>, id: ProfileId, known: Profile, kept_ms: u64) {
+        if draft.now().ms_since(known.last_seen_at) < PUT_OFF_EVERY_MS.min(kept_ms / 2) {
+            return;
+        }
+        draft.emit(ProfileSeen {
+            profile: id,
+            channel: self.channel.clone(),
+            network: known.network,
+            sealed: known.sealed,
+            identifiers: known.identifiers,
+            person: known.person,
+            erase_at: Some(draft.now().plus_ms(kept_ms)),
+        });
     }
 
     fn open_case<E: From<Event>>(&self, draft: &mut Draft<'_, E>, arrival: &Arrival) {

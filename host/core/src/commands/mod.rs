@@ -30,7 +30,7 @@ pub use create_token::CreateToken;
 pub use decide_effect::{DecideEffect, EffectDecision};
 pub use end_link::EndLink;
 pub use erase_person::ErasePerson;
-pub use finish_effect::{ATTEMPTS_MAX, EffectOutcome, FinishEffect};
+pub use finish_effect::{EffectOutcome, FAILURES_MAX, FinishEffect, Setback};
 pub use grant_connector::GrantConnector;
 pub use ingest::{Arrival, Author, INTERACTIONS_PER_INGEST_MAX, Ingest, ProfileNews};
 pub use install_connector::InstallConnector;

@@ -46,6 +46,11 @@ impl TakeContacts {
         let mut duplicates = 0;
         for news in &self.contacts {
             let known = draft.tables().get(&CONTACTS, &news.contact);
+            if known.as_ref().is_some_and(|contact| contact.erased) {
+                // Resolved before its slot was overwritten: nobody could read what would be kept, and it would be found again.
+                duplicates += 1;
+                continue;
+            }
             if known.as_ref().is_some_and(|contact| contact.version == news.version && contact.deleted == news.deleted) {
                 duplicates += 1;
                 continue;

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::channel::Idempotency;
+use crate::domain::case::CASES;
+use crate::domain::channel::{CHANNELS, Idempotency};
 use crate::domain::erasure::{self, Due};
 use crate::ids::{CaseId, ChannelName, ContactId, ConversationId, EffectId, Fingerprint, ProfileId, SlotId};
 use crate::tables::{Table, Tables};
@@ -20,7 +21,7 @@ pub const EFFECTS_STARTED: Table<EffectId, ()> = Table::new(73, "effects-started
 pub const EFFECTS_BY_CASE: Table<(CaseId, EffectId), ()> = Table::new(74, "effects-by-case");
 /// Things on platforms that effects of ours brought about, hashed (channel, native id).
 pub const RECEIPTS: Table<Fingerprint, EffectId> = Table::new(75, "receipts");
-/// Effects directed at a profile, for erasing.
+/// Effects directed at a profile, or belonging to a case of its, for erasing.
 pub const EFFECTS_BY_PROFILE: Table<(ProfileId, EffectId), ()> = Table::new(76, "effects-by-profile");
 /// Effects a person must decide about.
 pub const EFFECTS_UNDECIDED: Table<EffectId, ()> = Table::new(77, "effects-undecided");
@@ -91,6 +92,10 @@ pub struct Effect {
     pub state: EffectState,
     /// Calls started so far.
     pub attempts: u32,
+    /// Calls that failed, but not those for which nothing could start (no guest free, a credential that does not work).
+    pub failures: u32,
+    /// Whether some call may have taken effect, for all we know: then a person has the last word, and nothing asks for it anew.
+    pub may_have_happened: bool,
     /// When it was queued.
     pub queued_at: Timestamp,
     /// When it may start, or be looked for, next.
@@ -101,8 +106,10 @@ pub struct Effect {
     pub ended_at: Option<Timestamp>,
     /// The platform's receipt, sealed like the words.
     pub receipt: Vec<u8>,
-    /// What went wrong last, without personal content.
+    /// What went wrong last, in our own words.
     pub problem: Option<String>,
+    /// What the connector said of it, sealed like the words: a platform's answer may quote people.
+    pub detail: Vec<u8>,
 }
 
 /// An effect was asked for.
@@ -165,8 +172,14 @@ pub struct EffectPostponed {
     pub effect: EffectId,
     /// When the next call may be made.
     pub due_at: Timestamp,
-    /// Why.
+    /// Why, in our own words.
     pub problem: String,
+    /// What the connector said, sealed.
+    pub detail: Vec<u8>,
+    /// Whether it counts as a failed call.
+    pub counted: bool,
+    /// Whether it is certain by now that no call took effect: it was looked for, and is not there.
+    pub ruled_out: bool,
 }
 
 /// It did not and will not take place; or somebody decided to leave it, whatever became of it.
@@ -174,8 +187,10 @@ pub struct EffectPostponed {
 pub struct EffectFailed {
     /// Which.
     pub effect: EffectId,
-    /// Why.
+    /// Why, in our own words.
     pub problem: String,
+    /// What the connector said, sealed.
+    pub detail: Vec<u8>,
     /// Who decided to leave it, by token name: then it may have taken place. None: it failed for certain.
     pub left_by: Option<String>,
 }
@@ -187,8 +202,10 @@ pub struct EffectUnknown {
     pub effect: EffectId,
     /// When to look for it.
     pub due_at: Timestamp,
-    /// Why it is not known.
+    /// Why it is not known, in our own words.
     pub problem: String,
+    /// What the connector said, sealed.
+    pub detail: Vec<u8>,
 }
 
 /// A person must decide.
@@ -216,18 +233,23 @@ pub(crate) fn queued(tables: &mut Tables, at: Timestamp, event: &EffectQueued) {
         asked_by: event.asked_by.clone(),
         state: if event.undecided.is_some() { EffectState::Undecided } else { EffectState::Queued },
         attempts: 0,
+        failures: 0,
+        may_have_happened: false,
         queued_at: at,
         due_at: at,
         started_at: None,
         ended_at: None,
         receipt: Vec::new(),
         problem: event.undecided.clone(),
+        detail: Vec::new(),
     };
     tables.put(&EFFECTS_BY_KEY, &event.key, &event.effect);
     if let Some(case) = event.case {
         tables.put(&EFFECTS_BY_CASE, &(case, event.effect), &());
     }
-    if let Some(profile) = event.profile {
+    // The words to one person in another's case may speak of both.
+    let of_case = event.case.and_then(|case| tables.get(&CASES, &case)).and_then(|case| case.profile);
+    for profile in event.profile.into_iter().chain(of_case) {
         tables.put(&EFFECTS_BY_PROFILE, &(profile, event.effect), &());
     }
     place(tables, event.effect, &effect);
@@ -250,13 +272,17 @@ pub(crate) fn done(tables: &mut Tables, at: Timestamp, event: &EffectDone) {
         effect.problem = None;
     });
     tables.put(&RECEIPTS, &event.receipt, &event.effect);
+    keep_for_a_while(tables, at, event.effect);
 }
 
 pub(crate) fn postponed(tables: &mut Tables, event: &EffectPostponed) {
     change(tables, event.effect, |effect| {
         effect.state = EffectState::Queued;
         effect.due_at = event.due_at;
+        effect.failures += u32::from(event.counted);
+        effect.may_have_happened &= !event.ruled_out;
         effect.problem = Some(event.problem.clone());
+        effect.detail.clone_from(&event.detail);
     });
 }
 
@@ -265,14 +291,26 @@ pub(crate) fn failed(tables: &mut Tables, at: Timestamp, event: &EffectFailed) {
         effect.state = EffectState::Failed;
         effect.ended_at = Some(at);
         effect.problem = Some(event.problem.clone());
+        effect.detail.clone_from(&event.detail);
     });
+    keep_for_a_while(tables, at, event.effect);
+}
+
+/// The words of what has come to an end are kept as long as its channel's policy lets contents be kept.
+fn keep_for_a_while(tables: &mut Tables, at: Timestamp, id: EffectId) {
+    let channel = tables.get(&EFFECTS, &id).and_then(|effect| tables.get(&CHANNELS, &effect.channel));
+    if let Some(content_ms) = channel.and_then(|channel| channel.policy()).and_then(|policy| policy.content_ms) {
+        erasure::schedule(tables, at.plus_ms(content_ms), Due::Effect(id));
+    }
 }
 
 pub(crate) fn unknown(tables: &mut Tables, event: &EffectUnknown) {
     change(tables, event.effect, |effect| {
         effect.state = EffectState::Unknown;
         effect.due_at = event.due_at;
+        effect.may_have_happened = true;
         effect.problem = Some(event.problem.clone());
+        effect.detail.clone_from(&event.detail);
     });
 }
 
@@ -288,6 +326,7 @@ pub(crate) fn withdrawn(tables: &mut Tables, at: Timestamp, id: EffectId) {
     let found = tables.update(&EFFECTS, &id, |effect| {
         effect.sealed = Vec::new();
         effect.receipt = Vec::new();
+        effect.detail = Vec::new();
     });
     if found {
         erasure::schedule(tables, at, Due::Effect(id));

@@ -1,5 +1,5 @@
 use sportello_core::commands::{
-    ATTEMPTS_MAX, Accepted, DecideEffect, EffectDecision, EffectOutcome, FinishEffect, QueueEffect, StartEffect,
+    Accepted, DecideEffect, EffectDecision, EffectOutcome, FAILURES_MAX, FinishEffect, QueueEffect, StartEffect,
 };
 use sportello_core::domain::channel::{Idempotency, Policy};
 use sportello_core::domain::effect::{AskedBy, EFFECTS, EFFECTS_DUE, EFFECTS_STARTED, EFFECTS_UNDECIDED, Effect, EffectState};
@@ -40,7 +40,7 @@ fn finish(desk: &mut Desk, attempt: u32, outcome: EffectOutcome) {
 }
 
 fn uncertain() -> EffectOutcome {
-    EffectOutcome::Uncertain { problem: "time-out".into() }
+    EffectOutcome::Uncertain("time-out".into())
 }
 
 #[test]
@@ -56,12 +56,14 @@ fn the_same_key_is_the_same_effect() {
 fn what_may_have_taken_place_is_looked_for_and_not_repeated() {
     let mut desk = desk(Idempotency::Findable);
     desk.must(StartEffect { effect: EFFECT });
+    // The call took long: settling begins at its end, when the other side may still be at work.
+    desk.now = desk.now.plus_ms(30_000);
     finish(&mut desk, 1, uncertain());
     assert_eq!(effect(&desk).state, EffectState::Unknown);
     desk.try_to(StartEffect { effect: EFFECT }).unwrap_err();
     finish(&mut desk, 1, EffectOutcome::Absent);
     assert_eq!(effect(&desk).state, EffectState::Unknown, "absent is not believed before it has settled");
-    assert_eq!(effect(&desk).due_at, effect(&desk).started_at.unwrap().plus_ms(5_000));
+    assert_eq!(effect(&desk).due_at, desk.now.plus_ms(5_000));
     desk.now = desk.now.plus_ms(5_000);
     finish(&mut desk, 1, EffectOutcome::Absent);
     assert_eq!(effect(&desk).state, EffectState::Queued, "now it is, and it may be done");
@@ -100,10 +102,10 @@ fn a_late_outcome_of_an_earlier_attempt_is_refused() {
 #[test]
 fn attempts_come_to_an_end() {
     let mut desk = desk(Idempotency::Keyed);
-    for attempt in 1..=ATTEMPTS_MAX {
+    for attempt in 1..=FAILURES_MAX {
         desk.must(StartEffect { effect: EFFECT });
         let due_at = desk.now;
-        finish(&mut desk, attempt, EffectOutcome::Postponed { due_at, problem: "busy".into() });
+        finish(&mut desk, attempt, EffectOutcome::Postponed { due_at, setback: "busy".into() });
     }
     assert_eq!(effect(&desk).state, EffectState::Failed);
 }
@@ -131,4 +133,25 @@ fn an_action_the_connector_does_not_have_is_refused_with_those_it_has() {
     let mut desk = desk(Idempotency::Findable);
     let refusal = desk.try_to(QueueEffect { action: "activity".into(), ..reply("c") }).unwrap_err();
     assert!(refusal.to_string().contains("it can: reply"), "{refusal}");
+}
+
+#[test]
+fn what_may_have_taken_place_is_never_given_up_as_failed() {
+    let mut desk = desk(Idempotency::Keyed);
+    desk.must(StartEffect { effect: EFFECT });
+    finish(&mut desk, 1, uncertain());
+    desk.must(StartEffect { effect: EFFECT });
+    finish(&mut desk, 2, EffectOutcome::Failed("refused".into()));
+    assert_eq!(effect(&desk).state, EffectState::Undecided, "the first call may have taken effect: a person decides");
+}
+
+#[test]
+fn calls_that_could_not_start_do_not_use_up_the_attempts() {
+    let mut desk = desk(Idempotency::Findable);
+    for attempt in 1..=FAILURES_MAX * 2 {
+        desk.must(StartEffect { effect: EFFECT });
+        let due_at = desk.now;
+        finish(&mut desk, attempt, EffectOutcome::NotStarted { due_at, setback: "quarantined".into() });
+    }
+    assert_eq!(effect(&desk).state, EffectState::Queued);
 }

@@ -19,6 +19,12 @@ fn contact(desk: &mut Desk, id: u64, version: u8, identifiers: &[u64]) {
     desk.must(TakeContacts { channel: channel(), contacts: vec![news], cursor: None });
 }
 
+/// Every CRM was asked about Ada as she is.
+fn asked(desk: &mut Desk) {
+    let asked = ada(desk).identifiers;
+    desk.must(AnswerLookUp { profile: ADA, asked });
+}
+
 fn ada(desk: &Desk) -> Profile {
     desk.get(&PROFILES, &ADA).unwrap()
 }
@@ -44,7 +50,7 @@ fn an_exact_identifier_links_whichever_side_comes_first() {
 fn nobody_the_crms_know_is_a_prospect() {
     let mut desk = Desk::new();
     desk.says(1, ADA.0, 601);
-    desk.must(AnswerLookUp { profile: ADA });
+    asked(&mut desk);
     assert_eq!(standing(&ada(&desk)), Standing::Prospect);
     contact(&mut desk, 701, 1, &[10_501]);
     assert_eq!(standing(&ada(&desk)), Standing::Customer, "and becomes a customer without losing history");
@@ -63,7 +69,7 @@ fn two_contacts_with_one_identifier_are_no_evidence() {
 fn undoing_a_link_restores_what_was_and_evidence_does_not_make_it_again() {
     let mut desk = Desk::new();
     desk.says(1, ADA.0, 601);
-    desk.must(AnswerLookUp { profile: ADA });
+    asked(&mut desk);
     let person = person_of(&desk.rows, &ada(&desk));
     contact(&mut desk, 701, 1, &[10_501]);
     assert_ne!(person_of(&desk.rows, &ada(&desk)), person);
@@ -113,4 +119,29 @@ fn a_network_that_forbids_linking_is_obeyed_by_everybody() {
         let outcome = desk.try_to(command);
         assert_eq!(outcome.is_ok(), allowed, "{permission:?} with {basis:?}: {outcome:?}");
     }
+}
+
+#[test]
+fn a_link_made_while_the_crms_are_asked_leaves_no_question_open() {
+    let mut desk = Desk::new();
+    contact(&mut desk, 701, 1, &[10_999]);
+    desk.says(1, ADA.0, 601);
+    let decided = LinkProfile {
+        profile: ADA,
+        contact: ContactId(701),
+        by: "anna".into(),
+        reason: "she called".into(),
+        basis: LawfulBasis::LegitimateInterest,
+    };
+    desk.must(decided);
+    asked(&mut desk);
+    assert_eq!(desk.count(&LOOK_UPS_PENDING), 0);
+}
+
+#[test]
+fn an_answer_about_what_a_profile_no_longer_is_leaves_the_question_open() {
+    let mut desk = Desk::new();
+    desk.says(1, ADA.0, 601);
+    desk.must(AnswerLookUp { profile: ADA, asked: vec![identified("email", 1)] });
+    assert_eq!(desk.count(&LOOK_UPS_PENDING), 1);
 }

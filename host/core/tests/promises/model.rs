@@ -50,7 +50,11 @@ fn step(desk: &mut Desk, random: &mut fastrand::Rng) {
             };
             desk.try_to(TakeContacts { channel: channel(), contacts: vec![news], cursor: None })
         }
-        5 => desk.try_to(AnswerLookUp { profile: ProfileId(random.u64(501..507)) }),
+        5 => {
+            let profile = ProfileId(random.u64(501..507));
+            let asked = desk.get(&PROFILES, &profile).map_or_else(Vec::new, |row| row.identifiers);
+            desk.try_to(AnswerLookUp { profile, asked })
+        }
         6 => desk.try_to(EndLink { link: LinkId(random.u64(1..6)), reason: "no".into() }),
         7 => desk.try_to(AssignCase { case, owner: random.bool().then(|| "anna".to_owned()) }),
         8 => {
@@ -74,11 +78,11 @@ fn step(desk: &mut Desk, random: &mut fastrand::Rng) {
         12 => {
             let outcome = match random.u8(0..6) {
                 0 => EffectOutcome::Done { receipt: Fingerprint([1; 16]), sealed: vec![] },
-                1 => EffectOutcome::Postponed { due_at: desk.now, problem: "busy".into() },
+                1 => EffectOutcome::Postponed { due_at: desk.now, setback: "busy".into() },
                 2 => EffectOutcome::Absent,
                 3 => EffectOutcome::CannotTell,
-                4 => EffectOutcome::Failed { problem: "no".into() },
-                _ => EffectOutcome::Uncertain { problem: "time-out".into() },
+                4 => EffectOutcome::Failed("no".into()),
+                _ => EffectOutcome::Uncertain("time-out".into()),
             };
             desk.try_to(FinishEffect { effect, attempt: random.u32(1..4), outcome })
         }

@@ -1,24 +1,28 @@
 //! Does what is to be done outside, honestly: `started` is durable before every call, and what has no outcome is never simply repeated.
 //!
-//! One task a channel, one effect at a time: a platform's order of posts is ours, and an unsafe effect never shares a call.
+//! One task a channel, one effect at a time: a platform's order of posts is ours, and an unsafe effect never shares a call. An effect that must
+//! wait by itself (a conflict, a locked record) does not hold back the others; what concerns the whole channel (a rate limit, a credential that
+//! does not work, a quarantine) does, until it is over or another generation is live.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sportello_core::commands::{EffectOutcome, FinishEffect, StartEffect};
+use sportello_core::commands::{EffectOutcome, FinishEffect, Setback, StartEffect};
 use sportello_core::domain::effect::{EFFECTS, EFFECTS_DUE, EFFECTS_STARTED, Effect, EffectState};
 use sportello_core::ids::{ChannelName, EffectId};
 use sportello_core::time::Timestamp;
 use sportello_runtime::CallFailure;
 use sportello_runtime::contract::{self, ConnectorError, ConversationReference, Presence, Receipt};
 use sportello_views::Direction;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::channels::{LiveChannel, channel_prefix};
 use crate::desk::Desk;
 use crate::ingress::arrivals::moment;
+use crate::ingress::webhook::reason;
+use crate::tenant::SubmitError;
 use crate::tenant::content::{EffectContent, ReceiptContent};
 use crate::workers::{Rest, backoff};
 
@@ -27,60 +31,88 @@ const ACTOR: &str = "worker:effects";
 const RETRY_FIRST: Duration = Duration::from_secs(2);
 /// See [`RETRY_FIRST`].
 const RETRY_LONGEST: Duration = Duration::from_secs(15 * 60);
+/// Longest pause a platform can ask for: a wrong date must not freeze a channel for years.
+const PAUSE_MAX_MS: u64 = 24 * 60 * 60 * 1_000;
+/// Pause while a credential does not work.
+const AUTH_PAUSE_MS: u64 = 60_000;
+/// Shortest and longest pause between two looks for the same effect.
+const LOOK_SHORTEST_MS: u64 = 10_000;
+/// See [`LOOK_SHORTEST_MS`].
+const LOOK_LONGEST_MS: u64 = 15 * 60 * 1_000;
+/// Pause after something of ours did not work: a full queue, a store that cannot be read.
+const OWN_PAUSE: Duration = Duration::from_millis(500);
 /// Effects looked at in one go.
 const LIST_MAX: usize = 64;
-/// Bytes of an effect's key in its row's key: the number at the end.
+/// Bytes of an effect's number, at the end of its row's key.
 const ID_BYTES: usize = 8;
 
 pub(crate) async fn run(desk: Arc<Desk>, stopping: CancellationToken) {
-    recover(&desk).await;
+    recover(&desk, &stopping).await;
     let mut changes = desk.channels.watch();
-    let mut running: BTreeMap<ChannelName, JoinHandle<()>> = BTreeMap::new();
+    let mut running = BTreeSet::new();
+    let mut tasks = JoinSet::new();
     loop {
-        let live = desk.channels.live();
-        running.retain(|_, task| !task.is_finished());
-        for name in live.keys() {
-            if !running.contains_key(name) {
-                let task = channel(Arc::clone(&desk), name.clone(), stopping.clone());
-                running.insert(name.clone(), tokio::spawn(task));
+        for name in desk.channels.live().keys() {
+            if running.insert(name.clone()) {
+                let (desk, name, stopping) = (Arc::clone(&desk), name.clone(), stopping.clone());
+                tasks.spawn(async move {
+                    // In a task of its own, so that a panic in it does not take the name along.
+                    let worked = tokio::spawn(channel(desk, name.clone(), stopping));
+                    (name, worked.await.is_err())
+                });
             }
         }
         tokio::select! {
             () = stopping.cancelled() => break,
             changed = changes.changed() => if changed.is_err() { break },
+            Some(ended) = tasks.join_next() => if let Ok((name, panicked)) = ended {
+                running.remove(&name);
+                if panicked {
+                    tracing::error!(channel = %name, "the effects of a channel stopped by a fault of ours; they go on");
+                    tokio::time::sleep(OWN_PAUSE).await;
+                }
+            },
         }
     }
-    for (_, task) in running {
-        // A panic in a task was reported by the runtime.
-        let _ = task.await;
-    }
+    while tasks.join_next().await.is_some() {}
 }
 
 /// Whatever was started before the host stopped has no outcome on record: it is unknown.
-async fn recover(desk: &Desk) {
-    let Ok(started) = desk.tenant.list(&EFFECTS_STARTED, &[], None, Direction::Forward, usize::MAX) else { return };
-    for (key, ()) in started {
-        let Some(id) = effect_id(&key) else { continue };
-        let Ok(Some(effect)) = desk.tenant.get(&EFFECTS, &id) else { continue };
-        let problem = "the host stopped while the call was under way".to_owned();
-        finish(desk, id, effect.attempts, EffectOutcome::Uncertain { problem }).await;
+async fn recover(desk: &Desk, stopping: &CancellationToken) {
+    while !stopping.is_cancelled() {
+        match desk.tenant.list(&EFFECTS_STARTED, &[], None, Direction::Forward, LIST_MAX) {
+            Ok(started) if started.is_empty() => return,
+            Ok(started) => {
+                for (key, ()) in started {
+                    let Some(id) = effect_id(&key) else { continue };
+                    let Ok(Some(effect)) = desk.tenant.get(&EFFECTS, &id) else { continue };
+                    finish(desk, id, effect.attempts, EffectOutcome::Uncertain("the host stopped while the call was under way".into()))
+                        .await;
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "effects under way before the last stop cannot be listed; trying again");
+                tokio::time::sleep(OWN_PAUSE).await;
+            }
+        }
     }
 }
 
 async fn channel(desk: Arc<Desk>, name: ChannelName, stopping: CancellationToken) {
     let mut rest = Rest::new(&desk, stopping);
-    let mut paused_until: Option<Timestamp> = None;
+    let mut paused: Option<(Timestamp, Arc<LiveChannel>)> = None;
     while !rest.stopping() {
         let Some(live) = desk.channels.get(&name) else { return };
         let now = desk.tenant.now();
-        let mut next = paused_until.filter(|until| *until > now);
+        // A pause belongs to the generation that was told of it.
+        let mut next = paused.as_ref().filter(|(until, of)| *until > now && Arc::ptr_eq(of, &live)).map(|(until, _)| *until);
         if next.is_none() {
             match work(&desk, &live, now).await {
                 Worked::Nothing { next_due } => next = next_due,
                 Worked::Some => continue,
                 Worked::Paused(until) => {
-                    paused_until = Some(until);
-                    next = paused_until;
+                    next = Some(until);
+                    paused = Some((until, live));
                 }
             }
         }
@@ -95,14 +127,14 @@ enum Worked {
         next_due: Option<Timestamp>,
     },
     Some,
-    /// The platform says: not before then.
+    /// Nothing of this channel before then.
     Paused(Timestamp),
 }
 
 async fn work(desk: &Desk, live: &LiveChannel, now: Timestamp) -> Worked {
     let prefix = channel_prefix(&live.name);
     let Ok(due) = desk.tenant.list(&EFFECTS_DUE, &prefix, None, Direction::Forward, LIST_MAX) else {
-        return Worked::Nothing { next_due: None };
+        return Worked::Paused(now.plus_ms(millis(OWN_PAUSE)));
     };
     let mut worked = false;
     for (key, ()) in due {
@@ -128,42 +160,22 @@ async fn work(desk: &Desk, live: &LiveChannel, now: Timestamp) -> Worked {
 async fn publish(desk: &Desk, live: &LiveChannel, id: EffectId) -> Option<Timestamp> {
     let start_late = crate::sabotage::sabotaged("forget-effect-started");
     if !start_late && !start(desk, id).await {
-        return Some(desk.tenant.now().plus_ms(1_000));
+        return Some(desk.tenant.now().plus_ms(millis(OWN_PAUSE)));
     }
     let effect = desk.tenant.get(&EFFECTS, &id).ok().flatten()?;
-    let Some(request) = contract_effect(desk, &effect) else {
-        let problem = "its words have been erased".to_owned();
-        finish(desk, id, effect.attempts, EffectOutcome::Failed { problem }).await;
-        return None;
-    };
-    let outcome = match live.runtime.publish(desk.call(live), vec![request]).await {
-        Ok(done) => {
-            desk.diagnostics(live, &done.diagnostics, done.diagnostics_dropped);
-            match done.value.into_iter().next() {
-                Some(Ok(receipt)) => done_outcome(desk, live, &effect, receipt),
-                Some(Err(error)) => failed_call(desk, &effect, error),
-                None => EffectOutcome::Uncertain { problem: "the connector gave no answer".to_owned() },
-            }
-        }
-        // Nothing ran: no guest was free, or the connector is out of service.
-        Err(failure) if !failure.is_connectors_fault() => {
-            EffectOutcome::Postponed { due_at: later(desk, &effect, None), problem: failure.to_string() }
-        }
-        Err(failure) => EffectOutcome::Uncertain { problem: failure.to_string() },
+    let called = match contract_effect(desk, &effect) {
+        Ok(Some(request)) => call(desk, live, &effect, request).await,
+        Ok(None) => Called::only(EffectOutcome::Failed("its words have been erased".into())),
+        Err(problem) => Called::only(not_started(desk, &effect, &problem)),
     };
     let mut attempt = effect.attempts;
     if start_late {
         start(desk, id).await;
         attempt += 1;
     }
-    let paused = match &outcome {
-        EffectOutcome::Postponed { due_at, .. } => Some(*due_at),
-        _ => None,
-    };
-    desk.metrics.effect(&live.name, word(&outcome));
-    finish(desk, id, attempt, outcome).await;
-    // One effect that must wait (a rate limit, a platform that is down) holds back the channel, not the others' channels.
-    paused
+    desk.metrics.effect(&live.name, word(&called.outcome));
+    finish(desk, id, attempt, called.outcome).await;
+    called.paused
 }
 
 async fn start(desk: &Desk, id: EffectId) -> bool {
@@ -176,39 +188,83 @@ async fn start(desk: &Desk, id: EffectId) -> bool {
     }
 }
 
-fn failed_call(desk: &Desk, effect: &Effect, error: ConnectorError) -> EffectOutcome {
+/// What became of a call, and how long the whole channel must wait.
+struct Called {
+    outcome: EffectOutcome,
+    paused: Option<Timestamp>,
+}
+
+impl Called {
+    fn only(outcome: EffectOutcome) -> Self {
+        Self { outcome, paused: None }
+    }
+}
+
+async fn call(desk: &Desk, live: &LiveChannel, effect: &Effect, request: contract::Effect) -> Called {
+    match live.runtime.publish(desk.call(live), vec![request]).await {
+        Ok(done) => {
+            desk.diagnostics(live, &done.diagnostics, done.diagnostics_dropped);
+            match done.value.into_iter().next() {
+                Some(Ok(receipt)) => Called::only(done_outcome(desk, live, effect, receipt)),
+                Some(Err(error)) => failed_call(desk, effect, &error),
+                None => Called::only(EffectOutcome::Uncertain("the connector gave no answer".into())),
+            }
+        }
+        Err(failure) if failure.nothing_started() => {
+            let wait_ms = failure.retry_after().map_or(RETRY_FIRST, |pause| pause.max(OWN_PAUSE));
+            let due_at = desk.tenant.now().plus_ms(millis(wait_ms).min(PAUSE_MAX_MS));
+            let setback = Setback { problem: failure.to_string(), detail: Vec::new() };
+            Called { outcome: EffectOutcome::NotStarted { due_at, setback }, paused: Some(due_at) }
+        }
+        Err(failure) => Called::only(EffectOutcome::Uncertain(failed(desk, effect, &failure))),
+    }
+}
+
+fn failed_call(desk: &Desk, effect: &Effect, error: &ConnectorError) -> Called {
+    let now = desk.tenant.now();
     match error {
         ConnectorError::Retry(retry) => {
-            EffectOutcome::Postponed { due_at: later(desk, effect, Some(u64::from(retry.after_ms))), problem: retry.reason }
+            let setback = setback(desk, effect, "the connector asks to try again", error);
+            let pause_ms = millis(backoff(effect.failures, RETRY_FIRST, RETRY_LONGEST)).max(u64::from(retry.after_ms));
+            Called::only(EffectOutcome::Postponed { due_at: now.plus_ms(pause_ms), setback })
         }
-        ConnectorError::RateLimited(limit) => EffectOutcome::Postponed {
-            due_at: moment(&limit.until).unwrap_or_default().max(desk.tenant.now().plus_ms(1_000)),
-            problem: limit.reason,
-        },
-        ConnectorError::Auth(reason) => EffectOutcome::Postponed {
-            due_at: later(desk, effect, Some(60_000)),
-            problem: format!("the credential does not work: {reason}"),
-        },
-        ConnectorError::Reject(reason) => EffectOutcome::Failed { problem: reason },
-        ConnectorError::Uncertain(reason) => EffectOutcome::Uncertain { problem: reason },
+        ConnectorError::RateLimited(limit) => {
+            let setback = setback(desk, effect, "the platform's limit is reached", error);
+            let due_at = moment(&limit.until).unwrap_or_default().clamp(now.plus_ms(1_000), now.plus_ms(PAUSE_MAX_MS));
+            Called { outcome: EffectOutcome::NotStarted { due_at, setback }, paused: Some(due_at) }
+        }
+        ConnectorError::Auth(_) => {
+            let setback = setback(desk, effect, "the credential does not work", error);
+            let due_at = now.plus_ms(AUTH_PAUSE_MS);
+            tracing::error!(channel = %effect.channel, "the credential of a channel does not work; its effects wait");
+            Called { outcome: EffectOutcome::NotStarted { due_at, setback }, paused: Some(due_at) }
+        }
+        ConnectorError::Reject(_) => Called::only(EffectOutcome::Failed(setback(desk, effect, "the platform will not do it", error))),
+        ConnectorError::Uncertain(_) => {
+            Called::only(EffectOutcome::Uncertain(setback(desk, effect, "the request may or may not have taken effect", error)))
+        }
     }
 }
 
 /// Looks whether an effect of unknown outcome took place.
 async fn look(desk: &Desk, live: &LiveChannel, id: EffectId, effect: &Effect) -> Option<Timestamp> {
-    let look_again = |problem: String| EffectOutcome::LookAgain { due_at: later(desk, effect, Some(10_000)), problem };
+    let now = desk.tenant.now();
+    // The longer it has been unknown, the rarer the looks.
+    let pause_ms = (now.ms_since(effect.started_at.unwrap_or(now)) / 2).clamp(LOOK_SHORTEST_MS, LOOK_LONGEST_MS);
+    let look_again = |setback: Setback| EffectOutcome::LookAgain { due_at: now.plus_ms(pause_ms), setback };
     let outcome = match contract_effect(desk, effect) {
-        None => EffectOutcome::Failed { problem: "its words have been erased".to_owned() },
-        Some(_) if !live.prepared.capabilities().find => EffectOutcome::CannotTell,
-        Some(request) => match live.runtime.find(desk.call(live), request).await {
+        // Without its words nobody can tell it from another.
+        Ok(None) => EffectOutcome::CannotTell,
+        Err(problem) => look_again(Setback { problem, detail: Vec::new() }),
+        Ok(Some(_)) if !live.prepared.capabilities().find => EffectOutcome::CannotTell,
+        Ok(Some(request)) => match live.runtime.find(desk.call(live), request).await {
             Ok(done) => match done.value {
                 Ok(Presence::Present(receipt)) => done_outcome(desk, live, effect, receipt),
                 Ok(Presence::Absent) => EffectOutcome::Absent,
                 Ok(Presence::CannotTell) => EffectOutcome::CannotTell,
-                Err(error) => look_again(crate::ingress::webhook::reason(&error)),
+                Err(error) => look_again(setback(desk, effect, "it could not be looked for", &error)),
             },
-            Err(CallFailure::Quarantined { .. }) => look_again("the connector is quarantined".to_owned()),
-            Err(failure) => look_again(failure.to_string()),
+            Err(failure) => look_again(failed(desk, effect, &failure)),
         },
     };
     desk.metrics.effect(&live.name, word(&outcome));
@@ -223,15 +279,42 @@ fn done_outcome(desk: &Desk, live: &LiveChannel, effect: &Effect, receipt: Recei
     EffectOutcome::Done { receipt: desk.tenant.fingerprint("subject", &[live.name.as_str(), &content.native_id]), sealed }
 }
 
-async fn finish(desk: &Desk, id: EffectId, attempt: u32, outcome: EffectOutcome) {
-    if let Err(error) = desk.tenant.submit(ACTOR, FinishEffect { effect: id, attempt, outcome }).await {
-        tracing::warn!(effect = %id, %error, "an effect's outcome could not be recorded");
+fn not_started(desk: &Desk, effect: &Effect, problem: &str) -> EffectOutcome {
+    let due_at = desk.tenant.now().plus_ms(millis(backoff(effect.failures, RETRY_FIRST, RETRY_LONGEST)));
+    EffectOutcome::NotStarted { due_at, setback: problem.into() }
+}
+
+/// A connector's words may quote people: they are kept sealed, ours in clear.
+fn setback(desk: &Desk, effect: &Effect, problem: &str, error: &ConnectorError) -> Setback {
+    Setback { problem: problem.to_owned(), detail: desk.tenant.seal(effect.slot, &reason(error)).unwrap_or_default() }
+}
+
+fn failed(desk: &Desk, effect: &Effect, failure: &CallFailure) -> Setback {
+    match failure {
+        // These say what the connector returned.
+        CallFailure::Output { .. } | CallFailure::Unreadable { .. } => Setback {
+            problem: "the connector answered against the contract".to_owned(),
+            detail: desk.tenant.seal(effect.slot, &failure.to_string()).unwrap_or_default(),
+        },
+        _ => Setback { problem: failure.to_string(), detail: Vec::new() },
     }
 }
 
-fn contract_effect(desk: &Desk, effect: &Effect) -> Option<contract::Effect> {
-    let content: EffectContent = desk.tenant.open_sealed(effect.slot, &effect.sealed).ok().flatten()?;
-    Some(contract::Effect {
+/// Records an outcome; waits for room rather than lose it.
+async fn finish(desk: &Desk, id: EffectId, attempt: u32, outcome: EffectOutcome) {
+    loop {
+        match desk.tenant.submit(ACTOR, FinishEffect { effect: id, attempt, outcome: outcome.clone() }).await {
+            Ok(_) => return,
+            Err(SubmitError::Overloaded(_)) => tokio::time::sleep(OWN_PAUSE).await,
+            Err(error) => return tracing::warn!(effect = %id, %error, "an effect's outcome could not be recorded"),
+        }
+    }
+}
+
+/// The effect as the connector is given it; None: its words have been erased.
+fn contract_effect(desk: &Desk, effect: &Effect) -> Result<Option<contract::Effect>, String> {
+    let content: Option<EffectContent> = desk.tenant.open_sealed(effect.slot, &effect.sealed).map_err(|error| error.to_string())?;
+    Ok(content.map(|content| contract::Effect {
         key: effect.key.clone(),
         action: effect.action.clone(),
         conversation: content.conversation_key.map(|key| ConversationReference { key, title: None, url: None }),
@@ -241,21 +324,20 @@ fn contract_effect(desk: &Desk, effect: &Effect) -> Option<contract::Effect> {
         text: content.text,
         queued_at: jiff::Timestamp::from_millisecond(effect.queued_at.0).unwrap_or_default().to_string(),
         attributes: Vec::new(),
-    })
+    }))
 }
 
-fn later(desk: &Desk, effect: &Effect, at_least_ms: Option<u64>) -> Timestamp {
-    let pause = backoff(effect.attempts, RETRY_FIRST, RETRY_LONGEST);
-    let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
-    desk.tenant.now().plus_ms(at_least_ms.map_or(pause_ms, |least| least.max(1)))
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn word(outcome: &EffectOutcome) -> &'static str {
     match outcome {
         EffectOutcome::Done { .. } => "done",
+        EffectOutcome::NotStarted { .. } => "not-started",
         EffectOutcome::Postponed { .. } => "postponed",
-        EffectOutcome::Failed { .. } => "failed",
-        EffectOutcome::Uncertain { .. } => "uncertain",
+        EffectOutcome::Failed(_) => "failed",
+        EffectOutcome::Uncertain(_) => "uncertain",
         EffectOutcome::Absent => "absent",
         EffectOutcome::LookAgain { .. } => "look-again",
         EffectOutcome::CannotTell => "cannot-tell",

@@ -6,61 +6,93 @@ use sportello_core::domain::case::CASES;
 use sportello_core::domain::contact::CONTACTS;
 use sportello_core::domain::interaction::INTERACTIONS;
 use sportello_core::domain::person::{Standing, contact_of, standing};
-use sportello_core::domain::profile::PROFILES;
+use sportello_core::domain::profile::{LookUp, PROFILES, Profile};
 use sportello_core::time::Timestamp;
 use sportello_views::Direction;
 use sportello_workflow::commands::{Answer, AnswerStep};
 use sportello_workflow::facts::{CaseFacts, ChannelFacts, InteractionFacts, NowFacts, PersonFacts, ProfileFacts};
-use sportello_workflow::run::{RunId, STEPS_ASKED};
+use sportello_workflow::run::{RUNS, RunId, STEPS_ASKED};
 use sportello_workflow::{Asked, Facts, Outcome, evaluate, question_of};
 use tokio_util::sync::CancellationToken;
 
 use crate::desk::Desk;
+use crate::tenant::Tenant;
 use crate::tenant::content::{ContactContent, EffectContent, InteractionContent, ProfileContent};
 use crate::workers::Rest;
 
 const ACTOR: &str = "worker:evaluate";
 /// Questions looked at in one go.
 const LIST_MAX: usize = 256;
+/// How long a question waits for the CRMs' answer about the author; after that they count as unknown.
+const LOOK_UP_WAIT_MAX_MS: u64 = 2 * 60 * 1_000;
 
 pub(crate) async fn run(desk: Arc<Desk>, stopping: CancellationToken) {
     let mut rest = Rest::new(&desk, stopping);
-    loop {
-        let asked = desk.tenant.list(&STEPS_ASKED, &[], None, Direction::Forward, LIST_MAX).unwrap_or_default();
-        let answers = asked.iter().filter_map(|(key, ())| step(key)).map(|(run, visit)| answer(&desk, run, visit));
-        // Together: their records share an fsync.
-        let answered = futures_util::future::join_all(answers).await.into_iter().any(|answered| answered);
-        if !answered && !rest.until(desk.tenant.now(), None).await {
-            return;
-        }
-        if rest.stopping() {
+    while !rest.stopping() {
+        if !answer_round(&desk).await && !rest.until(desk.tenant.now(), None).await {
             return;
         }
     }
 }
 
-async fn answer(desk: &Desk, run: RunId, visit: u64) -> bool {
-    let Some(asked) = question_of(desk.tenant.as_ref(), run, visit) else { return false };
-    let answer = match prepare(desk, &asked) {
-        Ok(Some(answer)) => answer,
-        // Not to be answered yet.
-        Ok(None) => return false,
-        Err(problem) => Answer::Failed(problem),
-    };
-    match desk.tenant.submit_workflow(ACTOR, AnswerStep { run, visit, answer }).await {
+/// Goes through every question once, so that those that must wait hold up nobody; tells whether any was answered.
+async fn answer_round(desk: &Arc<Desk>) -> bool {
+    let mut answered = false;
+    let mut after: Option<Vec<u8>> = None;
+    loop {
+        let asked = desk.tenant.list(&STEPS_ASKED, &[], after.as_deref(), Direction::Forward, LIST_MAX).unwrap_or_default();
+        let Some((last, ())) = asked.last() else { return answered };
+        after = Some(last.clone());
+        let steps: Vec<(RunId, u64)> = asked.iter().filter_map(|(key, ())| step(key)).collect();
+        let worker = Arc::clone(desk);
+        // Opening and evaluating take processor time.
+        let prepare_all = move || steps.into_iter().filter_map(|(run, visit)| prepare(&worker, run, visit)).collect::<Vec<_>>();
+        let prepared = tokio::task::spawn_blocking(prepare_all).await.unwrap_or_default();
+        // Together: their records share an fsync.
+        let submitted = futures_util::future::join_all(prepared.into_iter().map(|answer| submit(desk, answer))).await;
+        answered |= submitted.contains(&true);
+    }
+}
+
+async fn submit(desk: &Desk, answer: AnswerStep) -> bool {
+    let (run, visit) = (answer.run, answer.visit);
+    match desk.tenant.submit_workflow(ACTOR, answer).await {
         Ok(_) => true,
         Err(error) => {
-            tracing::debug!(%run, visit, %error, "an answer came too late");
+            tracing::debug!(%run, visit, %error, "a question could not be answered");
             false
         }
     }
 }
 
-/// The answer; None: a look-up is under way whose outcome the conditions may ask for.
-fn prepare(desk: &Desk, asked: &Asked) -> Result<Option<Answer>, String> {
-    let Some((facts, address)) = gather(desk, asked)? else { return Ok(None) };
-    let content = match evaluate(&asked.question, &facts).map_err(|error| error.to_string())? {
-        Outcome::Condition(holds) => return Ok(Some(Answer::Condition(holds))),
+/// Why there is no answer.
+enum NoAnswer {
+    /// Not yet: a look-up is under way whose outcome may be asked for, or a store could not be read.
+    Later,
+    /// Never: the step fails.
+    Failed(String),
+}
+
+/// A store that cannot be read now may be read later.
+fn later(error: &dyn std::fmt::Display) -> NoAnswer {
+    tracing::warn!(%error, "a question cannot be answered now; trying again");
+    NoAnswer::Later
+}
+
+fn prepare(desk: &Desk, run: RunId, visit: u64) -> Option<AnswerStep> {
+    let asked = question_of(desk.tenant.as_ref(), run, visit)?;
+    let answer = match find_answer(desk, &asked) {
+        Ok(answer) => answer,
+        Err(NoAnswer::Later) => return None,
+        Err(NoAnswer::Failed(problem)) => Answer::Failed(problem),
+    };
+    Some(AnswerStep { run, visit, answer })
+}
+
+fn find_answer(desk: &Desk, asked: &Asked) -> Result<Answer, NoAnswer> {
+    let (facts, address) = gather(desk, asked)?;
+    let content = match evaluate(&asked.question, &facts).map_err(|error| NoAnswer::Failed(error.to_string()))? {
+        Outcome::Condition(holds) => return Ok(Answer::Condition(holds)),
         Outcome::Text(text) => {
             EffectContent { text, subject: None, conversation_key: address.conversation_key, in_reply_to: address.native_id, contact: None }
         }
@@ -68,9 +100,9 @@ fn prepare(desk: &Desk, asked: &Asked) -> Result<Option<Answer>, String> {
             EffectContent { text, subject: Some(subject), conversation_key: None, in_reply_to: None, contact: address.contact }
         }
     };
-    let slot = desk.tenant.new_slot().map_err(|error| error.to_string())?;
-    let sealed = desk.tenant.seal(slot, &content).map_err(|error| error.to_string())?;
-    Ok(Some(Answer::Text { slot, sealed }))
+    let slot = desk.tenant.new_slot().map_err(|error| later(&error))?;
+    let sealed = desk.tenant.seal(slot, &content).map_err(|error| later(&error))?;
+    Ok(Answer::Text { slot, sealed })
 }
 
 /// Where words are to go.
@@ -81,11 +113,18 @@ struct Address {
     contact: Option<String>,
 }
 
-fn gather(desk: &Desk, asked: &Asked) -> Result<Option<(Facts, Address)>, String> {
+fn gather(desk: &Desk, asked: &Asked) -> Result<(Facts, Address), NoAnswer> {
     let tenant = desk.tenant.as_ref();
-    let failed = |error: &dyn std::fmt::Display| error.to_string();
     let now = tenant.now();
-    let case = tenant.get(&CASES, &asked.case).map_err(|error| failed(&error))?.ok_or("the case is gone")?;
+    let gone = |what: &str| NoAnswer::Failed(format!("{what} gone"));
+    let case = tenant.get(&CASES, &asked.case).map_err(|error| later(&error))?.ok_or_else(|| gone("the case is"))?;
+    let profile = match case.profile {
+        Some(id) => tenant.get(&PROFILES, &id).map_err(|error| later(&error))?.map(|row| (id, row)),
+        None => None,
+    };
+    if profile.as_ref().is_some_and(|(_, row)| is_pending(row)) && waited_ms(tenant, asked, now) < LOOK_UP_WAIT_MAX_MS {
+        return Err(NoAnswer::Later);
+    }
     let mut facts = Facts {
         case: CaseFacts {
             number: asked.case.0.cast_signed(),
@@ -102,10 +141,10 @@ fn gather(desk: &Desk, asked: &Asked) -> Result<Option<(Facts, Address)>, String
     };
     let mut address = Address::default();
     if let Some(id) = asked.interaction
-        && let Some(row) = tenant.get(&INTERACTIONS, &id).map_err(|error| failed(&error))?
+        && let Some(row) = tenant.get(&INTERACTIONS, &id).map_err(|error| later(&error))?
     {
-        let content: InteractionContent =
-            tenant.open_sealed(row.slot, &row.sealed).map_err(|error| failed(&error))?.ok_or("the words have been erased")?;
+        let content: Option<InteractionContent> = tenant.open_sealed(row.slot, &row.sealed).map_err(|error| later(&error))?;
+        let content = content.ok_or_else(|| gone("the words are"))?;
         facts.interaction = InteractionFacts {
             text: content.text.unwrap_or_default(),
             kind: row.kind,
@@ -115,13 +154,9 @@ fn gather(desk: &Desk, asked: &Asked) -> Result<Option<(Facts, Address)>, String
         address.conversation_key = Some(content.conversation_key);
         address.native_id = Some(content.native_id);
     }
-    if let Some(id) = case.profile
-        && let Some(row) = tenant.get(&PROFILES, &id).map_err(|error| failed(&error))?
-    {
-        if row.look_up == sportello_core::domain::profile::LookUp::Pending && row.link.is_none() && !row.erased {
-            return Ok(None);
-        }
-        let content: ProfileContent = tenant.open_sealed(id.slot(), &row.sealed).map_err(|error| failed(&error))?.unwrap_or_default();
+    if let Some((id, row)) = profile {
+        let content: Option<ProfileContent> = tenant.open_sealed(id.slot(), &row.sealed).map_err(|error| later(&error))?;
+        let content = content.unwrap_or_default();
         let standing = standing(&row);
         facts.profile = ProfileFacts {
             display_name: content.display_name.or_else(|| content.handle.clone()).unwrap_or_default(),
@@ -130,14 +165,22 @@ fn gather(desk: &Desk, asked: &Asked) -> Result<Option<(Facts, Address)>, String
         };
         facts.person = PersonFacts { standing: word(standing).to_owned(), customer: standing == Standing::Customer };
         if let Some(contact) = contact_of(tenant, &row)
-            && let Some(contact_row) = tenant.get(&CONTACTS, &contact).map_err(|error| failed(&error))?
+            && let Some(contact_row) = tenant.get(&CONTACTS, &contact).map_err(|error| later(&error))?
         {
-            let content: Option<ContactContent> =
-                tenant.open_sealed(contact.slot(), &contact_row.sealed).map_err(|error| failed(&error))?;
+            let content: Option<ContactContent> = tenant.open_sealed(contact.slot(), &contact_row.sealed).map_err(|error| later(&error))?;
             address.contact = content.map(|content| content.id);
         }
     }
-    Ok(Some((facts, address)))
+    Ok((facts, address))
+}
+
+fn is_pending(profile: &Profile) -> bool {
+    profile.look_up == LookUp::Pending && profile.link.is_none() && !profile.erased
+}
+
+/// How long the run has been under way; no time at all where that cannot be read.
+fn waited_ms(tenant: &Tenant, asked: &Asked, now: Timestamp) -> u64 {
+    tenant.get(&RUNS, &asked.run).ok().flatten().map_or(0, |run| now.ms_since(run.started_at))
 }
 
 fn now_facts(now: Timestamp) -> NowFacts {

@@ -20,7 +20,7 @@ fn finish(tenant: &mut Tenant, id: u64, outcome: EffectOutcome) {
 }
 
 fn failed() -> EffectOutcome {
-    EffectOutcome::Failed { problem: "the page is gone".to_owned() }
+    EffectOutcome::Failed("the page is gone".into())
 }
 
 fn ending(tenant: &Tenant, run: u64) -> Option<Ending> {

@@ -66,7 +66,7 @@ fn act(tenant: &mut Tenant, random: &mut fastrand::Rng) -> Option<(Timestamp, Co
             let outcome = if random.bool() {
                 EffectOutcome::Done { receipt: Fingerprint(receipt), sealed: vec![1] }
             } else {
-                EffectOutcome::Failed { problem: "no".to_owned() }
+                EffectOutcome::Failed("no".into())
             };
             FinishEffect { effect, attempt: row.attempts + 1, outcome }.into()
         }
