@@ -2,13 +2,13 @@
 //!
 //! Making a component live is *prepare* (load, check, validate settings, bind secrets: changes nothing) → *commit* (one journalled command, then
 //! one pointer swap) → *drain* (calls under way finish on the generation they began with). Any failure before the commit leaves everything as
-//! it was.
+//! it was. A commit that has begun goes on to its end, whatever becomes of the caller: what is durable is live.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use sportello_core::commands::{ConfigureChannel, GrantConnector};
+use sportello_core::commands::{Command, ConfigureChannel, GrantConnector};
 use sportello_core::domain::channel::{CHANNELS, Channel as ChannelRow, ChannelSettings};
 use sportello_core::ids::{ChannelName, Digest};
 use sportello_core::refusal::Refusal;
@@ -17,7 +17,7 @@ use sportello_runtime::limits::{CallLimits, QuarantineLimits};
 use sportello_runtime::{Channel, ChannelOptions, Prepared, RuntimeError};
 use sportello_views::Direction;
 use thiserror::Error;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 
 use crate::connectors::{ConnectorError, Connectors, grant_of};
 use crate::secrets::{SecretError, Secrets};
@@ -102,7 +102,7 @@ pub struct Channels {
     secrets: Arc<Secrets>,
     live: ArcSwap<LiveChannels>,
     /// Changes one at a time.
-    changing: Mutex<()>,
+    changing: Arc<Mutex<()>>,
     changed: watch::Sender<u64>,
 }
 
@@ -110,7 +110,7 @@ impl Channels {
     /// No channel is live yet; see [`Channels::open_all`].
     #[must_use]
     pub fn new(tenant: Arc<Tenant>, connectors: Arc<Connectors>, secrets: Arc<Secrets>) -> Arc<Self> {
-        Arc::new(Self { tenant, connectors, secrets, live: ArcSwap::default(), changing: Mutex::new(()), changed: watch::Sender::new(0) })
+        Arc::new(Self { tenant, connectors, secrets, live: ArcSwap::default(), changing: Arc::default(), changed: watch::Sender::new(0) })
     }
 
     /// Makes every granted, enabled channel live. One that cannot be is reported and left out: the others work.
@@ -172,8 +172,8 @@ impl Channels {
     ///
     /// # Errors
     /// [`ChannelError`]; the old settings stay in force.
-    pub async fn configure(&self, actor: &str, name: &ChannelName, settings: ChannelSettings) -> Result<(), ChannelError> {
-        let _one_at_a_time = self.changing.lock().await;
+    pub async fn configure(self: &Arc<Self>, actor: &str, name: &ChannelName, settings: ChannelSettings) -> Result<(), ChannelError> {
+        let one_at_a_time = Arc::clone(&self.changing).lock_owned().await;
         let row = self.tenant.get(&CHANNELS, name)?;
         let mut next = None;
         if let Some(row) = row
@@ -182,25 +182,23 @@ impl Channels {
         {
             next = self.prepare(name, ChannelRow { settings: settings.clone(), ..row }).await?;
         }
-        self.tenant.submit(actor, ConfigureChannel { channel: name.clone(), settings }).await?;
-        self.swap(name, next);
-        Ok(())
+        let configure = ConfigureChannel { channel: name.clone(), settings };
+        self.commit(one_at_a_time, actor, name, vec![configure.into()], next).await
     }
 
     /// Makes an installed component live on a channel.
     ///
     /// # Errors
     /// [`ChannelError`]; the old component stays live.
-    pub async fn grant(&self, actor: &str, name: &ChannelName, digest: Digest) -> Result<(), ChannelError> {
-        let _one_at_a_time = self.changing.lock().await;
+    pub async fn grant(self: &Arc<Self>, actor: &str, name: &ChannelName, digest: Digest) -> Result<(), ChannelError> {
+        let one_at_a_time = Arc::clone(&self.changing).lock_owned().await;
         let row = self.tenant.get(&CHANNELS, name)?.ok_or_else(|| ChannelError::Unknown(name.clone()))?;
         let failed = |source| ChannelError::Connector { channel: name.clone(), source };
         let prepared = self.connectors.load(digest).await.map_err(failed)?;
         let grant = grant_of(&prepared);
         let next = self.prepare(name, ChannelRow { grant: Some(grant.clone()), ..row }).await?;
-        self.tenant.submit(actor, GrantConnector { channel: name.clone(), grant }).await?;
-        self.swap(name, next);
-        Ok(())
+        let grant = GrantConnector { channel: name.clone(), grant };
+        self.commit(one_at_a_time, actor, name, vec![grant.into()], next).await
     }
 
     /// Gives a channel settings and a component that belong together: the settings are validated against this component, whatever was live
@@ -208,8 +206,14 @@ impl Channels {
     ///
     /// # Errors
     /// [`ChannelError`]; the old settings and the old component stay in force.
-    pub async fn set_up(&self, actor: &str, name: &ChannelName, settings: ChannelSettings, digest: Digest) -> Result<(), ChannelError> {
-        let _one_at_a_time = self.changing.lock().await;
+    pub async fn set_up(
+        self: &Arc<Self>,
+        actor: &str,
+        name: &ChannelName,
+        settings: ChannelSettings,
+        digest: Digest,
+    ) -> Result<(), ChannelError> {
+        let one_at_a_time = Arc::clone(&self.changing).lock_owned().await;
         let failed = |source| ChannelError::Connector { channel: name.clone(), source };
         let prepared = self.connectors.load(digest).await.map_err(failed)?;
         let grant = grant_of(&prepared);
@@ -229,10 +233,9 @@ impl Channels {
             },
         };
         let next = self.prepare(name, row).await?;
-        self.tenant.submit(actor, ConfigureChannel { channel: name.clone(), settings }).await?;
-        self.tenant.submit(actor, GrantConnector { channel: name.clone(), grant }).await?;
-        self.swap(name, next);
-        Ok(())
+        let configure = ConfigureChannel { channel: name.clone(), settings };
+        let grant = GrantConnector { channel: name.clone(), grant };
+        self.commit(one_at_a_time, actor, name, vec![configure.into(), grant.into()], next).await
     }
 
     /// Brings one channel in line with what the core knows of it.
@@ -279,6 +282,29 @@ impl Channels {
             .channel(&prepared, options)
             .map_err(|source| ChannelError::Runtime { channel: name.clone(), source: Box::new(source) })?;
         Ok(Some(Arc::new(LiveChannel { name: name.clone(), row, prepared, runtime })))
+    }
+
+    /// Has the commands carried out and swaps, in a task of its own: a caller that goes away meanwhile (a client that hangs up) must not leave
+    /// an old generation live beside a durable change.
+    async fn commit(
+        self: &Arc<Self>,
+        one_at_a_time: OwnedMutexGuard<()>,
+        actor: &str,
+        name: &ChannelName,
+        commands: Vec<Command>,
+        next: Option<Arc<LiveChannel>>,
+    ) -> Result<(), ChannelError> {
+        let (channels, actor, name) = (Arc::clone(self), actor.to_owned(), name.clone());
+        let committing = tokio::spawn(async move {
+            let _one_at_a_time = one_at_a_time;
+            for command in commands {
+                channels.tenant.submit(&actor, command).await?;
+            }
+            channels.swap(&name, next);
+            Ok(())
+        });
+        // It ends early only with the host itself.
+        committing.await.unwrap_or_else(|error| Err(SubmitError::Stopped(error.to_string()).into()))
     }
 
     fn swap(&self, name: &ChannelName, next: Option<Arc<LiveChannel>>) {

@@ -68,7 +68,7 @@ impl Connectors {
         &self.runtime
     }
 
-    /// Checks a component and keeps it. Installing the same again changes nothing.
+    /// Checks a component and keeps it. Installing the same again changes nothing, or mends its file if that was damaged.
     ///
     /// # Errors
     /// [`ConnectorError`], with what is wrong with it.
@@ -76,9 +76,11 @@ impl Connectors {
         let prepared = self.runtime.prepare(bytes).await?;
         let digest = core_digest(&prepared);
         let path = self.path(digest);
-        if !path.exists() {
-            write_durably(&self.folder, &path, bytes)
-                .map_err(|source| ConnectorError::File { path: path.display().to_string(), source })?;
+        let failed = |source| ConnectorError::File { path: path.display().to_string(), source };
+        if tokio::fs::read(&path).await.ok().as_deref() != Some(bytes) {
+            let (folder, path, bytes) = (self.folder.clone(), path.clone(), bytes.to_vec());
+            let written = tokio::task::spawn_blocking(move || write_durably(&folder, &path, &bytes)).await;
+            written.unwrap_or_else(|error| Err(std::io::Error::other(error))).map_err(failed)?;
         }
         self.keep(digest, &prepared);
         Ok(prepared)
