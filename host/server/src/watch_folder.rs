@@ -6,11 +6,14 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use notify::{RecursiveMode, Watcher as _};
+use sportello_runtime::limits::EngineLimits;
+use tokio::io::AsyncReadExt as _;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::connectors::install_command;
 use crate::desk::Host;
+use crate::tenant::SubmitError;
 
 /// How often the folder is looked at even if the system reports nothing (network file systems do not).
 const LOOK_AT_LEAST_EVERY: Duration = Duration::from_secs(10);
@@ -43,7 +46,7 @@ pub(crate) async fn run(host: Arc<Host>, folder: PathBuf, stopping: Cancellation
     }
 }
 
-/// Installs every file that is new and settled; tells whether one is still changing.
+/// Installs every file that is new and settled; tells whether one is still changing. What could not be recorded is tried again at the next look.
 async fn look(host: &Host, folder: &Path, seen: &mut HashMap<PathBuf, (SystemTime, u64)>) -> bool {
     let mut unsettled = false;
     let Ok(entries) = std::fs::read_dir(folder) else { return false };
@@ -57,27 +60,60 @@ async fn look(host: &Host, folder: &Path, seen: &mut HashMap<PathBuf, (SystemTim
             unsettled = true;
             continue;
         }
-        install(host, &path).await;
-        seen.insert(path, stamp);
+        if install(host, &path, stamp.1).await == Looked::Finished {
+            seen.insert(path, stamp);
+        }
     }
     unsettled
 }
 
-async fn install(host: &Host, path: &Path) {
+/// What became of a file.
+#[derive(PartialEq, Eq)]
+enum Looked {
+    /// It is installed, or cannot be as it is.
+    Finished,
+    /// It can be read, or recorded, another time.
+    Again,
+}
+
+async fn install(host: &Host, path: &Path, length: u64) -> Looked {
     let shown = path.display();
-    let bytes = match tokio::fs::read(path).await {
+    let bytes_max = EngineLimits::default().component_bytes_max;
+    if length > bytes_max as u64 {
+        tracing::error!(file = %shown, length, bytes_max, "a component was not installed: the file is too large");
+        return Looked::Finished;
+    }
+    let bytes = match read_at_most(path, bytes_max).await {
         Ok(bytes) => bytes,
-        Err(error) => return tracing::error!(file = %shown, %error, "a component cannot be read"),
+        Err(error) => {
+            tracing::error!(file = %shown, %error, "a component cannot be read");
+            return Looked::Again;
+        }
     };
     match host.connectors.install(&bytes).await {
         Ok(prepared) => {
+            let mut looked = Looked::Finished;
             for desk in host.desks() {
                 if let Err(error) = desk.tenant.submit("watched-folder", install_command(&prepared)).await {
                     tracing::error!(file = %shown, tenant = desk.tenant.name(), %error, "an installation could not be recorded");
+                    if !matches!(error, SubmitError::Refused(_)) {
+                        looked = Looked::Again;
+                    }
                 }
             }
             tracing::info!(file = %shown, connector = prepared.label(), digest = %prepared.digest(), "installed; grant it to a channel to make it live");
+            looked
         }
-        Err(error) => tracing::error!(file = %shown, %error, "a component was not installed; nothing has changed"),
+        Err(error) => {
+            tracing::error!(file = %shown, %error, "a component was not installed; nothing has changed");
+            Looked::Finished
+        }
     }
+}
+
+/// Of a file that grows meanwhile no more than one byte too many, which the runtime refuses.
+async fn read_at_most(path: &Path, bytes_max: usize) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    tokio::fs::File::open(path).await?.take(bytes_max as u64 + 1).read_to_end(&mut bytes).await?;
+    Ok(bytes)
 }
