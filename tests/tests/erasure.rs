@@ -200,6 +200,9 @@ async fn no_byte_on_disk_and_no_key_speaks_of_somebody_erased() {
     let rebuilt = again.verify().await;
     assert!(rebuilt.equal, "{rebuilt:?}");
     assert!(texts(&again.desk()).contains(&"Anche da me è giù.".to_owned()));
+    for content in openable(&again.desk().tenant) {
+        assert_eq!(canaries.in_bytes(content.as_bytes()), None, "its key came back with the restart: {content}");
+    }
     assert!(again.desk().tenant.get(&PROFILES, &profile_id).unwrap().unwrap().erased);
     again.stop().await;
     assert_eq!(canaries.below(folder.path()), Vec::<String>::new());

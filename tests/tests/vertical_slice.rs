@@ -43,8 +43,7 @@ async fn a_signed_comment_becomes_one_case_that_outlives_the_host() {
 
     let again = RunningHost::start(folder.path(), &plan).await;
     assert_eq!(again.desk().tenant.get(&CASES, &CaseId(1)).unwrap(), Some(case), "the case is as it was");
-    let desk = again.desk();
-    let verified = tokio::task::spawn_blocking(move || desk.tenant.verify(&mut |_, _| {})).await.unwrap().unwrap();
+    let verified = again.verify().await;
     assert!(verified.equal, "{verified:?}");
     again.stop().await;
 }
@@ -63,10 +62,9 @@ async fn a_workflow_answers_on_the_page_once() {
     let comment = facebook.comment(&facebook.person("Ada"), &post, "La rete è giù, perché?");
     facebook.deliver(&DeliveryPlan::default()).await.unwrap();
 
-    running.until("the case waits", |desk| {
-        desk.tenant.get(&CASES, &CaseId(1)).unwrap().is_some_and(|case| case.state == CaseState::Waiting)
-    })
-    .await;
+    running
+        .until("the case waits", |desk| desk.tenant.get(&CASES, &CaseId(1)).unwrap().is_some_and(|case| case.state == CaseState::Waiting))
+        .await;
     let replies = facebook.replies_to(&comment);
     assert_eq!(replies.len(), 1, "{replies:?}");
     assert_eq!(replies[0].text, "Caso 1: ci stiamo lavorando, Ada.");

@@ -64,7 +64,7 @@ const PROMISES: &[Promise] = &[
     Promise {
         name: "apply-twice",
         broken: "replay applies a record's events a second time",
-        guards: "package(sportello-tests) and (binary(vertical_slice) or binary(damage_end_to_end))",
+        guards: "package(sportello-tests) and (binary(vertical_slice) or binary(erasure))",
     },
 ];
 
