@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::erasure;
 use crate::domain::profile::Identified;
 use crate::ids::{ChannelName, ContactId, IdentifierId, PersonId};
 use crate::tables::{Table, Tables};
@@ -32,6 +33,8 @@ pub struct Contact {
     pub deleted: bool,
     /// When it was seen last.
     pub seen_at: Timestamp,
+    /// Whether it has been erased: what is left names nobody, and nothing is taken in for it any more.
+    pub erased: bool,
 }
 
 /// A contact was seen, new or changed.
@@ -54,8 +57,9 @@ pub struct ContactSeen {
 }
 
 pub(crate) fn seen(tables: &mut Tables, at: Timestamp, event: &ContactSeen) {
-    if let Some(before) = tables.get(&CONTACTS, &event.contact) {
-        forget_identifiers(tables, event.contact, &before);
+    let before = tables.get(&CONTACTS, &event.contact);
+    if let Some(before) = &before {
+        forget_identifiers(tables, event.contact, before);
     }
     if !event.deleted {
         for identified in &event.identifiers {
@@ -63,8 +67,13 @@ pub(crate) fn seen(tables: &mut Tables, at: Timestamp, event: &ContactSeen) {
             if !holders.contains(&event.contact) && holders.len() < CONTACTS_PER_IDENTIFIER_MAX {
                 holders.push(event.contact);
                 tables.put(&CONTACTS_OF_IDENTIFIER, &identified.identifier, &holders);
+                erasure::identifier_carried(tables, identified.identifier);
             }
         }
+    }
+    // Those of a deleted record too: the edge looked them up, and nobody came to carry them.
+    for identified in before.iter().flat_map(|contact| &contact.identifiers).chain(&event.identifiers) {
+        erasure::identifier_dropped(tables, at, identified.identifier);
     }
     let contact = Contact {
         channel: event.channel.clone(),
@@ -74,15 +83,19 @@ pub(crate) fn seen(tables: &mut Tables, at: Timestamp, event: &ContactSeen) {
         person: event.person,
         deleted: event.deleted,
         seen_at: at,
+        erased: false,
     };
     tables.put(&CONTACTS, &event.contact, &contact);
 }
 
 /// Takes the contact out of everything it can be found by.
-pub(crate) fn erased(tables: &mut Tables, contact_id: ContactId) {
+pub(crate) fn erased(tables: &mut Tables, at: Timestamp, contact_id: ContactId) {
     let Some(before) = tables.get(&CONTACTS, &contact_id) else { return };
     forget_identifiers(tables, contact_id, &before);
-    let empty = Contact { sealed: Vec::new(), identifiers: Vec::new(), deleted: true, ..before };
+    for identified in &before.identifiers {
+        erasure::identifier_dropped(tables, at, identified.identifier);
+    }
+    let empty = Contact { sealed: Vec::new(), identifiers: Vec::new(), deleted: true, erased: true, ..before };
     tables.put(&CONTACTS, &contact_id, &empty);
 }
 

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::contact::CONTACTS_OF_IDENTIFIER;
+use crate::domain::profile::PROFILES_OF_IDENTIFIER;
 use crate::domain::{contact, delivery, effect, interaction, person, profile};
 use crate::ids::{ContactId, DeliveryId, EffectId, IdentifierId, InteractionId, PersonId, ProfileId};
 use crate::tables::{Key, Table, Tables};
@@ -9,6 +11,8 @@ use crate::time::Timestamp;
 
 /// What must be forgotten, by the moment it is due.
 pub const ERASURES_DUE: Table<(Timestamp, Due), ()> = Table::new(90, "erasures-due");
+/// Identifiers nobody carries any more, with the moment their entry stands under in [`ERASURES_DUE`].
+pub const IDENTIFIERS_GIVEN_UP: Table<IdentifierId, Timestamp> = Table::new(91, "identifiers-given-up");
 
 /// Something with a key slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -78,29 +82,54 @@ pub(crate) fn schedule(tables: &mut Tables, due_at: Timestamp, what: Due) {
     tables.put(&ERASURES_DUE, &(due_at, what), &());
 }
 
+/// Takes an entry back.
+pub(crate) fn take_back(tables: &mut Tables, due_at: Timestamp, what: Due) {
+    tables.delete(&ERASURES_DUE, &(due_at, what));
+}
+
+/// Somebody no longer carries the identifier. It goes with the last who did: its keyed hash would let anybody who has the disk test a guess.
+pub(crate) fn identifier_dropped(tables: &mut Tables, at: Timestamp, identifier: IdentifierId) {
+    if tables.contains(&PROFILES_OF_IDENTIFIER, &identifier)
+        || tables.contains(&CONTACTS_OF_IDENTIFIER, &identifier)
+        || tables.contains(&IDENTIFIERS_GIVEN_UP, &identifier)
+    {
+        return;
+    }
+    tables.put(&IDENTIFIERS_GIVEN_UP, &identifier, &at);
+    schedule(tables, at, Due::Identifier(identifier));
+}
+
+/// Somebody carries the identifier, perhaps again.
+pub(crate) fn identifier_carried(tables: &mut Tables, identifier: IdentifierId) {
+    if let Some(due_at) = tables.get(&IDENTIFIERS_GIVEN_UP, &identifier) {
+        tables.delete(&IDENTIFIERS_GIVEN_UP, &identifier);
+        take_back(tables, due_at, Due::Identifier(identifier));
+    }
+}
+
 pub(crate) fn person_erased(tables: &mut Tables, at: Timestamp, event: &PersonErased) {
     for profile in &event.profiles {
-        profile::erased(tables, *profile);
+        profile::erased(tables, at, *profile);
         schedule(tables, at, Due::WholeProfile(*profile));
     }
     if let Some(contact) = event.contact {
-        contact::erased(tables, contact);
+        contact::erased(tables, at, contact);
         schedule(tables, at, Due::Contact(contact));
     }
     for identifier in &event.identifiers {
-        schedule(tables, at, Due::Identifier(*identifier));
+        identifier_dropped(tables, at, *identifier);
     }
     person::erased(tables, event.person);
 }
 
 pub(crate) fn erased(tables: &mut Tables, at: Timestamp, event: &Erased) {
     match event.what {
-        Due::Profile(id) | Due::WholeProfile(id) => profile::erased(tables, id),
-        Due::Contact(id) => contact::erased(tables, id),
+        Due::Profile(id) | Due::WholeProfile(id) => profile::erased(tables, at, id),
+        Due::Contact(id) => contact::erased(tables, at, id),
         Due::Interaction(interaction) => interaction::withdrawn(tables, at, &interaction::InteractionWithdrawn { interaction }),
         Due::Effect(id) => effect::withdrawn(tables, at, id),
         Due::Delivery(id) => delivery::erased(tables, id),
-        Due::Identifier(_) => {}
+        Due::Identifier(id) => tables.delete(&IDENTIFIERS_GIVEN_UP, &id),
     }
     // Withdrawing schedules the overwriting that has just been done.
     tables.delete(&ERASURES_DUE, &(at, event.what));

@@ -62,9 +62,11 @@ pub struct Profile {
     pub last_seen_at: Timestamp,
     /// Whether it has been erased: what is left names nobody.
     pub erased: bool,
+    /// When it must be given up unless it is seen again, by the network's policy.
+    pub erase_at: Option<Timestamp>,
 }
 
-/// A profile was seen for the first time, or says something new about itself.
+/// A profile was seen for the first time, says something new about itself, or was seen again after a while and may be kept longer for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProfileSeen {
     /// The profile.
@@ -96,7 +98,7 @@ pub(crate) fn seen(tables: &mut Tables, at: Timestamp, event: &ProfileSeen) {
     let before = tables.get(&PROFILES, &event.profile);
     for old in before.iter().flat_map(|profile: &Profile| &profile.identifiers) {
         if !event.identifiers.iter().any(|new| new.identifier == old.identifier) {
-            forget_identifier(tables, event.profile, old.identifier);
+            forget_identifier(tables, at, event.profile, old.identifier);
         }
     }
     for identified in &event.identifiers {
@@ -104,6 +106,7 @@ pub(crate) fn seen(tables: &mut Tables, at: Timestamp, event: &ProfileSeen) {
         if !holders.contains(&event.profile) && holders.len() < PROFILES_PER_IDENTIFIER_MAX {
             holders.push(event.profile);
             tables.put(&PROFILES_OF_IDENTIFIER, &identified.identifier, &holders);
+            erasure::identifier_carried(tables, identified.identifier);
         }
     }
     // Who is new, or can be recognised by something else than before, is asked about.
@@ -111,12 +114,17 @@ pub(crate) fn seen(tables: &mut Tables, at: Timestamp, event: &ProfileSeen) {
     if ask {
         tables.put(&LOOK_UPS_PENDING, &event.profile, &());
     }
+    // Whoever is seen again is kept from now on, not from the first day.
+    if let Some(due) = before.as_ref().and_then(|profile| profile.erase_at) {
+        erasure::take_back(tables, due, Due::Profile(event.profile));
+    }
     let profile = match before {
         Some(profile) => Profile {
             sealed: event.sealed.clone(),
             identifiers: event.identifiers.clone(),
             look_up: if ask { LookUp::Pending } else { profile.look_up },
             last_seen_at: at,
+            erase_at: event.erase_at,
             ..profile
         },
         None => Profile {
@@ -130,6 +138,7 @@ pub(crate) fn seen(tables: &mut Tables, at: Timestamp, event: &ProfileSeen) {
             first_seen_at: at,
             last_seen_at: at,
             erased: false,
+            erase_at: event.erase_at,
         },
     };
     tables.put(&PROFILES, &event.profile, &profile);
@@ -144,21 +153,22 @@ pub(crate) fn look_up_answered(tables: &mut Tables, event: &LookUpAnswered) {
 }
 
 /// Takes the profile out of everything it can be found by. Its rows stay, naming nobody.
-pub(crate) fn erased(tables: &mut Tables, profile_id: ProfileId) {
+pub(crate) fn erased(tables: &mut Tables, at: Timestamp, profile_id: ProfileId) {
     let Some(profile) = tables.get(&PROFILES, &profile_id) else { return };
     for identified in &profile.identifiers {
-        forget_identifier(tables, profile_id, identified.identifier);
+        forget_identifier(tables, at, profile_id, identified.identifier);
     }
     let empty = Profile { sealed: Vec::new(), identifiers: Vec::new(), erased: true, ..profile };
     tables.put(&PROFILES, &profile_id, &empty);
     tables.delete(&LOOK_UPS_PENDING, &profile_id);
 }
 
-fn forget_identifier(tables: &mut Tables, profile: ProfileId, identifier: IdentifierId) {
+fn forget_identifier(tables: &mut Tables, at: Timestamp, profile: ProfileId, identifier: IdentifierId) {
     let mut holders = tables.get(&PROFILES_OF_IDENTIFIER, &identifier).unwrap_or_default();
     holders.retain(|holder| *holder != profile);
     if holders.is_empty() {
         tables.delete(&PROFILES_OF_IDENTIFIER, &identifier);
+        erasure::identifier_dropped(tables, at, identifier);
     } else {
         tables.put(&PROFILES_OF_IDENTIFIER, &identifier, &holders);
     }

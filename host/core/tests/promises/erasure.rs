@@ -1,10 +1,11 @@
-use sportello_core::commands::{ContactNews, ErasePerson, Ingest, RecordErased, TakeContacts};
+use sportello_core::commands::{ContactNews, ErasePerson, Ingest, QueueEffect, RecordErased, TakeContacts};
 use sportello_core::domain::contact::CONTACTS_OF_IDENTIFIER;
+use sportello_core::domain::effect::{AskedBy, EFFECTS_BY_PROFILE};
 use sportello_core::domain::erasure::{Due, ERASURES_DUE};
 use sportello_core::domain::interaction::{Change, INTERACTIONS};
 use sportello_core::domain::person::{PEOPLE, person_of};
 use sportello_core::domain::profile::{PROFILES, PROFILES_OF_IDENTIFIER};
-use sportello_core::ids::{ContactId, IdentifierId, InteractionId, ProfileId};
+use sportello_core::ids::{CaseId, ContactId, ConversationId, EffectId, IdentifierId, InteractionId, ProfileId, SlotId};
 use sportello_core::refusal::Refusal;
 
 use crate::desk::{Desk, channel, identified};
@@ -42,6 +43,47 @@ fn erasing_somebody_takes_profile_contact_and_identifiers_nobody_else_carries() 
     assert!(ada.erased && ada.sealed.is_empty() && ada.identifiers.is_empty() && ada.link.is_none());
     assert!(desk.get(&PROFILES_OF_IDENTIFIER, &IdentifierId(10_501)).is_none());
     assert!(desk.get(&CONTACTS_OF_IDENTIFIER, &IdentifierId(20_001)).is_none());
+}
+
+#[test]
+fn an_effect_is_forgotten_with_whom_it_is_for_and_with_whose_case_it_is() {
+    let mut desk = Desk::new();
+    desk.says(1, 501, 601);
+    desk.says(2, 502, 601);
+    let reply = QueueEffect {
+        key: "a".into(),
+        channel: channel(),
+        action: "reply".into(),
+        case: Some(CaseId(1)),
+        conversation: Some(ConversationId(601)),
+        contact: None,
+        profile: Some(ProfileId(502)),
+        slot: SlotId(900),
+        sealed: vec![1],
+        asked_by: AskedBy::Person { name: "anna".into() },
+    };
+    desk.must(reply);
+    for profile in [501, 502] {
+        assert!(desk.get(&EFFECTS_BY_PROFILE, &(ProfileId(profile), EffectId(1))).is_some(), "profile {profile}");
+    }
+}
+
+#[test]
+fn a_contact_that_was_erased_is_not_brought_back_by_what_was_read_before() {
+    let mut desk = two_people();
+    let ada = desk.get(&PROFILES, &ProfileId(501)).unwrap();
+    desk.must(ErasePerson { person: ada.person, by: "anna".into() });
+    let before = desk.rows.clone();
+    let contact = ContactNews {
+        contact: ContactId(701),
+        version: [2; 16],
+        sealed: vec![5],
+        identifiers: vec![identified("phone", 30_000)],
+        deleted: false,
+    };
+    let (_, events) = desk.must(TakeContacts { channel: channel(), contacts: vec![contact], cursor: None });
+    assert!(events.is_empty(), "{events:?}");
+    assert_eq!(desk.rows, before);
 }
 
 #[test]

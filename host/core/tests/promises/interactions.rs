@@ -1,7 +1,7 @@
 use sportello_core::commands::{Accepted, Ingest};
 use sportello_core::domain::channel::{CONNECTOR_STATE, CURSORS, STATE_KEYS_MAX, Source, StateWrite};
 use sportello_core::domain::erasure::{Due, ERASURES_DUE};
-use sportello_core::domain::interaction::{Change, INTERACTIONS};
+use sportello_core::domain::interaction::{Change, INTERACTIONS, VERSIONS_MAX};
 use sportello_core::ids::InteractionId;
 use sportello_core::time::Timestamp;
 
@@ -35,6 +35,23 @@ fn a_deletion_withdraws_every_version_and_their_words_are_due_at_once() {
     let deletion = desk.arrival(1, 2, Change::Deleted, 501, 601);
     desk.ingest(vec![deletion]);
     for id in 1..=3 {
+        let row = desk.get(&INTERACTIONS, &InteractionId(id)).unwrap();
+        assert!(row.withdrawn && row.sealed.is_empty(), "version {id} is withdrawn");
+        assert!(desk.get(&ERASURES_DUE, &(desk.now, Due::Interaction(InteractionId(id)))).is_some(), "and its slot is due");
+    }
+}
+
+#[test]
+fn a_deletion_reaches_every_version_however_many_there_were() {
+    let mut desk = Desk::new();
+    let versions = u8::try_from(VERSIONS_MAX).unwrap() + 6;
+    for revision in 0..versions {
+        let edit = desk.arrival(1, revision, Change::Edited, 501, 601);
+        desk.ingest(vec![edit]);
+    }
+    let deletion = desk.arrival(1, versions, Change::Deleted, 501, 601);
+    desk.ingest(vec![deletion]);
+    for id in 1..=u64::from(versions) + 1 {
         let row = desk.get(&INTERACTIONS, &InteractionId(id)).unwrap();
         assert!(row.withdrawn && row.sealed.is_empty(), "version {id} is withdrawn");
         assert!(desk.get(&ERASURES_DUE, &(desk.now, Due::Interaction(InteractionId(id)))).is_some(), "and its slot is due");

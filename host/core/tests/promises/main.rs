@@ -10,3 +10,4 @@ mod events;
 mod interactions;
 mod links;
 mod model;
+mod retention;

@@ -1,0 +1,188 @@
+//! What is kept no longer than it is needed: identifiers nobody carries, people nobody sees, words that have done their work.
+
+use sportello_core::commands::{ContactNews, EffectOutcome, FinishEffect, QueueEffect, RecordErased, StartEffect, TakeContacts};
+use sportello_core::domain::channel::{Idempotency, Policy};
+use sportello_core::domain::contact::CONTACTS_OF_IDENTIFIER;
+use sportello_core::domain::effect::{AskedBy, EFFECTS};
+use sportello_core::domain::erasure::{Due, ERASURES_DUE, IDENTIFIERS_GIVEN_UP};
+use sportello_core::domain::interaction::Change;
+use sportello_core::domain::profile::{Identified, PROFILES, PROFILES_OF_IDENTIFIER};
+use sportello_core::ids::{CaseId, ContactId, ConversationId, EffectId, Fingerprint, IdentifierId, ProfileId, SlotId};
+use sportello_core::time::Timestamp;
+
+use crate::desk::{Desk, channel, identified, policy};
+
+const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
+const OLD: IdentifierId = IdentifierId(20_001);
+const NEW: IdentifierId = IdentifierId(20_002);
+
+/// Ada says something, calling herself by these handles.
+fn ada_says(desk: &mut Desk, native_id: u8, handles: &[IdentifierId]) {
+    let mut arrival = desk.arrival(native_id, 0, Change::Created, 501, 601);
+    arrival.author.as_mut().unwrap().news.as_mut().unwrap().identifiers = handles.iter().map(handle).collect();
+    desk.ingest(vec![arrival]);
+}
+
+/// Ada says something, and nothing new of herself.
+fn ada_goes_on(desk: &mut Desk, native_id: u8) -> usize {
+    let mut arrival = desk.arrival(native_id, 0, Change::Created, 501, 601);
+    arrival.author.as_mut().unwrap().news = None;
+    desk.ingest(vec![arrival]).1.len()
+}
+
+fn handle(identifier: &IdentifierId) -> Identified {
+    identified("wiki.handle", identifier.0)
+}
+
+fn contact_is(desk: &mut Desk, id: u64, version: u8, identifiers: &[IdentifierId], deleted: bool) -> ContactNews {
+    let news = ContactNews {
+        contact: ContactId(id),
+        version: [version; 16],
+        sealed: vec![4],
+        identifiers: identifiers.iter().map(handle).collect(),
+        deleted,
+    };
+    desk.must(TakeContacts { channel: channel(), contacts: vec![news.clone()], cursor: None });
+    news
+}
+
+fn due(desk: &Desk, at: Timestamp, what: Due) -> bool {
+    desk.get(&ERASURES_DUE, &(at, what)).is_some()
+}
+
+#[test]
+fn an_identifier_goes_with_the_last_who_carried_it() {
+    let mut desk = Desk::new();
+    ada_says(&mut desk, 1, &[OLD]);
+    contact_is(&mut desk, 701, 1, &[OLD], false);
+    ada_says(&mut desk, 2, &[NEW]);
+    assert!(!due(&desk, desk.now, Due::Identifier(OLD)), "the CRM still has the old handle");
+    contact_is(&mut desk, 701, 2, &[NEW], false);
+    assert!(due(&desk, desk.now, Due::Identifier(OLD)), "now nobody has");
+    assert!(!due(&desk, desk.now, Due::Identifier(NEW)));
+    contact_is(&mut desk, 701, 3, &[NEW], true);
+    assert!(!due(&desk, desk.now, Due::Identifier(NEW)), "Ada calls herself so");
+}
+
+#[test]
+fn a_profile_whose_time_is_over_takes_its_identifiers_along() {
+    let mut desk = Desk::new();
+    ada_says(&mut desk, 1, &[OLD]);
+    desk.must(RecordErased { erased: vec![(None, Due::Profile(ProfileId(501)))] });
+    assert!(due(&desk, desk.now, Due::Identifier(OLD)));
+}
+
+#[test]
+fn what_a_deleted_record_is_told_to_be_recognised_by_is_not_kept() {
+    let mut desk = Desk::new();
+    contact_is(&mut desk, 701, 1, &[OLD], true);
+    assert!(due(&desk, desk.now, Due::Identifier(OLD)));
+}
+
+#[test]
+fn an_identifier_claimed_again_in_time_is_not_erased() {
+    let mut desk = Desk::new();
+    contact_is(&mut desk, 701, 1, &[OLD], false);
+    let given_up_at = desk.now;
+    contact_is(&mut desk, 701, 2, &[], false);
+    assert!(due(&desk, given_up_at, Due::Identifier(OLD)));
+    desk.now = desk.now.plus_ms(10);
+    ada_says(&mut desk, 1, &[OLD]);
+    assert!(!due(&desk, given_up_at, Due::Identifier(OLD)), "Ada carries it");
+    assert_eq!(desk.count(&IDENTIFIERS_GIVEN_UP), 0);
+}
+
+#[test]
+fn an_identifier_that_moves_from_one_record_to_another_stays() {
+    let mut desk = Desk::new();
+    contact_is(&mut desk, 701, 1, &[OLD], false);
+    // The CRM merges two records: one is deleted, the other has its address, in one page of changes.
+    let gone = ContactNews { contact: ContactId(701), version: [2; 16], sealed: vec![], identifiers: vec![], deleted: true };
+    let merged =
+        ContactNews { contact: ContactId(702), version: [1; 16], sealed: vec![4], identifiers: vec![handle(&OLD)], deleted: false };
+    desk.must(TakeContacts { channel: channel(), contacts: vec![gone, merged], cursor: None });
+    assert!(!due(&desk, desk.now, Due::Identifier(OLD)));
+    assert_eq!(desk.get(&CONTACTS_OF_IDENTIFIER, &OLD), Some(vec![ContactId(702)]));
+}
+
+#[test]
+fn an_identifier_resolved_just_before_it_was_erased_meets_nothing_and_goes_again() {
+    let mut desk = Desk::new();
+    contact_is(&mut desk, 701, 1, &[OLD], false);
+    contact_is(&mut desk, 701, 2, &[], false);
+    desk.must(RecordErased { erased: vec![(Some(desk.now), Due::Identifier(OLD))] });
+    assert_eq!((desk.count(&IDENTIFIERS_GIVEN_UP), desk.count(&ERASURES_DUE)), (0, 0));
+    desk.now = desk.now.plus_ms(10);
+    // The edge had looked it up while it was still there; the CRM's next sighting of the same value claims another one.
+    ada_says(&mut desk, 1, &[OLD]);
+    contact_is(&mut desk, 701, 3, &[NEW], false);
+    assert_eq!(desk.get(&PROFILES, &ProfileId(501)).unwrap().link, None, "no link, rather than a wrong one");
+    ada_says(&mut desk, 2, &[NEW]);
+    assert!(desk.get(&PROFILES, &ProfileId(501)).unwrap().link.is_some(), "the next sighting mends it");
+    assert!(desk.get(&PROFILES_OF_IDENTIFIER, &OLD).is_none() && due(&desk, desk.now, Due::Identifier(OLD)));
+}
+
+#[test]
+fn whoever_is_seen_again_is_kept_from_then_on() {
+    let mut desk = Desk::with(Policy { profile_ms: Some(30 * DAY_MS), ..policy() }, Idempotency::Findable);
+    let ada = Due::Profile(ProfileId(501));
+    ada_says(&mut desk, 1, &[OLD]);
+    let first = desk.now.plus_ms(30 * DAY_MS);
+    assert!(due(&desk, first, ada));
+    let before = desk.get(&PROFILES, &ProfileId(501)).unwrap();
+
+    desk.now = desk.now.plus_ms(DAY_MS - 1);
+    ada_goes_on(&mut desk, 2);
+    assert!(due(&desk, first, ada), "not every word of hers puts it off");
+    desk.now = desk.now.plus_ms(1);
+    ada_goes_on(&mut desk, 3);
+    let second = desk.now.plus_ms(30 * DAY_MS);
+    assert!(due(&desk, second, ada) && !due(&desk, first, ada), "the first deadline is taken back");
+    let after = desk.get(&PROFILES, &ProfileId(501)).unwrap();
+    assert_eq!((after.sealed, after.identifiers, after.look_up), (before.sealed, before.identifiers, before.look_up));
+
+    desk.now = desk.now.plus_ms(1);
+    ada_says(&mut desk, 4, &[NEW]);
+    assert!(!due(&desk, second, ada) && due(&desk, desk.now.plus_ms(30 * DAY_MS), ada), "news of her put it off, too");
+}
+
+#[test]
+fn where_nothing_limits_how_long_people_are_kept_seeing_them_again_is_no_event() {
+    let mut desk = Desk::new();
+    ada_says(&mut desk, 1, &[OLD]);
+    let usual = ada_goes_on(&mut desk, 2);
+    desk.now = desk.now.plus_ms(10 * DAY_MS);
+    assert_eq!(ada_goes_on(&mut desk, 3), usual);
+}
+
+#[test]
+fn an_effects_words_are_kept_after_its_end_as_long_as_contents_may_be() {
+    let mut desk = Desk::with(Policy { content_ms: Some(2 * DAY_MS), ..policy() }, Idempotency::Findable);
+    desk.says(1, 501, 601);
+    for (number, outcome) in
+        [(1, EffectOutcome::Done { receipt: Fingerprint([1; 16]), sealed: vec![2] }), (2, EffectOutcome::Failed("no".into()))]
+    {
+        let reply = QueueEffect {
+            key: number.to_string(),
+            channel: channel(),
+            action: "reply".into(),
+            case: Some(CaseId(1)),
+            conversation: Some(ConversationId(601)),
+            contact: None,
+            profile: Some(ProfileId(501)),
+            slot: SlotId(900 + number),
+            sealed: vec![1],
+            asked_by: AskedBy::Person { name: "anna".into() },
+        };
+        desk.must(reply);
+        desk.must(StartEffect { effect: EffectId(number) });
+        desk.now = desk.now.plus_ms(10);
+        desk.must(FinishEffect { effect: EffectId(number), attempt: 1, outcome });
+        let due_at = desk.now.plus_ms(2 * DAY_MS);
+        assert!(due(&desk, due_at, Due::Effect(EffectId(number))), "effect {number}");
+        desk.must(RecordErased { erased: vec![(Some(due_at), Due::Effect(EffectId(number)))] });
+        let row = desk.get(&EFFECTS, &EffectId(number)).unwrap();
+        assert!(row.sealed.is_empty() && row.receipt.is_empty());
+        assert!(!due(&desk, due_at, Due::Effect(EffectId(number))));
+    }
+}
