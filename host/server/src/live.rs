@@ -44,7 +44,8 @@ const MESSAGES_AHEAD_MAX: usize = 256;
 /// The header a reader comes back with.
 const LAST_EVENT_ID: &str = "last-event-id";
 
-/// Fields of events that are shown as they are. Everything else stays out: sealed words, hashes, slots, settings, connectors' state.
+/// Fields of events that are shown as they are. Everything else stays out: sealed words, hashes, slots, settings, connectors' state,
+/// and problems, which connectors put in words of their own.
 const PLAIN_FIELDS: &[&str] = &[
     "action",
     "asked_by",
@@ -83,7 +84,6 @@ const PLAIN_FIELDS: &[&str] = &[
     "priority",
     "private",
     "probability_thousandths",
-    "problem",
     "profile",
     "profiles",
     "reason",
@@ -343,7 +343,7 @@ mod tests {
     #[test]
     fn what_is_not_listed_stays_out_and_bytes_never_get_through() {
         let shown = plain(json!({
-            "case": 1, "sealed": [1, 2], "hash": [3], "problem": [4, 5], "cursor": "somebody", "settings": "{}", "occurred_at": 0,
+            "case": 1, "sealed": [1, 2], "hash": [3], "owner": [4, 5], "problem": "in the connector's words", "cursor": "somebody", "settings": "{}", "occurred_at": 0,
             "evidence": { "Identifier": { "scheme": "email", "identifier": 7, "words": "no" } },
         }));
         assert_eq!(shown, json!({ "case": 1, "occurred_at": "1970-01-01T00:00:00Z", "evidence": { "Identifier": { "scheme": "email" } } }));

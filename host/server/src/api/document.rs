@@ -82,6 +82,10 @@ fn complete_item(path: &str, mut item: Value) -> Value {
         if let Some(role) = role {
             operation.insert("x-needed-role".to_owned(), role_word(role).into());
         }
+        // Bytes are no JSON: OpenAPI 3.1 leaves out what the media type says already.
+        if let Some(bytes) = operation.get_mut("requestBody").and_then(|body| body.pointer_mut("/content/application~1wasm")) {
+            *bytes = json!({});
+        }
         let responses = operation.entry("responses").or_insert_with(|| json!({}));
         for (status, description) in PROBLEMS {
             if responses.get(status).is_none() {

@@ -48,8 +48,10 @@ pub(crate) struct EffectView {
     started_at: Option<Moment>,
     /// When it came to an end.
     ended_at: Option<Moment>,
-    /// What went wrong last.
+    /// What went wrong last, in the host's words.
     problem: Option<String>,
+    /// What the connector said of it. Null for viewers, and once erased.
+    detail: Option<String>,
     /// Its words. Null for viewers, and once erased.
     words: Option<EffectWords>,
     /// What the platform says came of it. Null for viewers, until it is done, and once erased.
@@ -149,6 +151,7 @@ pub(crate) struct DecisionGiven {
 pub(crate) fn view(caller: &Caller, id: EffectId, row: Effect) -> EffectView {
     let words: Option<EffectContent> = caller.open(row.slot, &row.sealed);
     let receipt: Option<ReceiptContent> = caller.open(row.slot, &row.receipt);
+    let detail: Option<String> = caller.open(row.slot, &row.detail);
     EffectView {
         effect: id.0,
         channel: row.channel.to_string(),
@@ -169,6 +172,7 @@ pub(crate) fn view(caller: &Caller, id: EffectId, row: Effect) -> EffectView {
         started_at: row.started_at.map(Moment::from),
         ended_at: row.ended_at.map(Moment::from),
         problem: row.problem,
+        detail,
         words: words.map(|words| EffectWords { text: words.text, subject: words.subject, in_reply_to: words.in_reply_to }),
         receipt: receipt.map(|receipt| ReceiptView { native_id: receipt.native_id, url: receipt.url }),
     }

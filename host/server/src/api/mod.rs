@@ -223,9 +223,14 @@ impl Caller {
         &self.desk.tenant
     }
 
+    /// Whether the role may see what people, and connectors about them, say.
+    pub(crate) fn reads_words(&self) -> bool {
+        self.role >= Role::Agent
+    }
+
     /// Opens sealed content, where the role may see words. None: it may not, or there is nothing to be seen any more.
     pub(crate) fn open<C: DeserializeOwned>(&self, slot: SlotId, sealed: &[u8]) -> Option<C> {
-        if self.role < Role::Agent {
+        if !self.reads_words() {
             return None;
         }
         self.open_for_the_host(slot, sealed)

@@ -79,8 +79,8 @@ pub(crate) enum EndingView {
     Failed {
         /// The step.
         step: String,
-        /// Why.
-        problem: String,
+        /// Why. Null for viewers.
+        problem: Option<String>,
     },
     /// Somebody ended it.
     Cancelled {
@@ -89,7 +89,7 @@ pub(crate) enum EndingView {
     },
 }
 
-fn view(id: RunId, row: Run) -> RunView {
+fn view(caller: &Caller, id: RunId, row: Run) -> RunView {
     RunView {
         run: id.0,
         workflow: row.workflow,
@@ -110,7 +110,9 @@ fn view(id: RunId, row: Run) -> RunView {
                 ending: match ending {
                     Ending::Completed => EndingView::Completed,
                     Ending::Unwanted => EndingView::Unwanted,
-                    Ending::Failed { step, problem } => EndingView::Failed { step, problem },
+                    Ending::Failed { step, problem } => {
+                        EndingView::Failed { step, problem: Some(problem).filter(|_| caller.reads_words()) }
+                    }
                     Ending::Cancelled { by } => EndingView::Cancelled { by },
                 },
             },
@@ -126,7 +128,7 @@ pub(crate) async fn of_case(caller: Caller, At(id): At<u64>, Asked(paging): Aske
         caller.row(&CASES, &case, "case")?;
         caller.page(&RUNS_BY_CASE, &key_bytes(&case), &paging, |key, ()| {
             let id = RunId(number(key));
-            Ok(caller.tenant().get(&RUNS, &id)?.map(|row| view(id, row)))
+            Ok(caller.tenant().get(&RUNS, &id)?.map(|row| view(caller, id, row)))
         })
     })
     .await
@@ -135,12 +137,12 @@ pub(crate) async fn of_case(caller: Caller, At(id): At<u64>, Asked(paging): Aske
 /// One run.
 #[utoipa::path(get, path = "/runs/{run}", tag = "runs", operation_id = "get_run", responses((status = 200, description = "The run", body = RunView)))]
 pub(crate) async fn get(caller: Caller, At(id): At<u64>) -> Answer<RunView> {
-    reading(caller, move |caller| Ok(view(RunId(id), caller.row(&RUNS, &RunId(id), "run")?))).await
+    reading(caller, move |caller| Ok(view(caller, RunId(id), caller.row(&RUNS, &RunId(id), "run")?))).await
 }
 
 /// Ends a run where it is. An effect it has asked for takes its course.
 #[utoipa::path(post, path = "/runs/{run}/cancel", tag = "runs", operation_id = "cancel_run", responses((status = 200, description = "The run as it is now", body = RunView)))]
 pub(crate) async fn cancel(caller: Caller, At(id): At<u64>) -> Answer<RunView> {
     caller.tenant().submit_workflow(&caller.name, CancelRun { run: RunId(id), by: caller.name.clone() }).await?;
-    reading(caller, move |caller| Ok(view(RunId(id), caller.row(&RUNS, &RunId(id), "run")?))).await
+    reading(caller, move |caller| Ok(view(caller, RunId(id), caller.row(&RUNS, &RunId(id), "run")?))).await
 }

@@ -52,50 +52,56 @@ pub(crate) const fn standing_word(standing: Standing) -> &'static str {
     }
 }
 
-fn one_of(words: &[&str]) -> Object {
-    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words.iter().copied())).build()
+fn one_of(description: &str, words: &[&str]) -> Object {
+    ObjectBuilder::new().schema_type(Type::String).description(Some(description)).enum_values(Some(words.iter().copied())).build()
 }
 
 pub(crate) fn case_state() -> Object {
-    one_of(&["open", "assigned", "waiting", "resolved"])
+    one_of("Where a case stands.", &["open", "assigned", "waiting", "resolved"])
 }
 
 pub(crate) fn change() -> Object {
-    one_of(&["created", "edited", "deleted"])
+    one_of("What happened to the thing.", &["created", "edited", "deleted"])
 }
 
 pub(crate) fn channel_kind() -> Object {
-    one_of(&["channel", "crm", "enricher"])
+    one_of("A touchpoint, a system of record, or what annotates interactions.", &["channel", "crm", "enricher"])
 }
 
 pub(crate) fn delivery_state() -> Object {
-    one_of(&["parked", "replayed", "expired"])
+    one_of("Where a parked delivery stands.", &["parked", "replayed", "expired"])
 }
 
 pub(crate) fn effect_state() -> Object {
-    one_of(&["queued", "started", "done", "failed", "unknown", "undecided"])
+    one_of("Where an effect stands.", &["queued", "started", "done", "failed", "unknown", "undecided"])
 }
 
 pub(crate) fn idempotency() -> Object {
-    one_of(&["idempotent", "keyed", "findable", "unsafe"])
+    one_of(
+        "What a repetition would do: nothing; nothing, because the platform knows the key; something, but one can look first; something, and nothing can tell.",
+        &["idempotent", "keyed", "findable", "unsafe"],
+    )
 }
 
 pub(crate) fn lawful_basis() -> Object {
-    one_of(&["consent", "legitimate-interest"])
+    one_of("Why a link is lawful.", &["consent", "legitimate-interest"])
 }
 
 pub(crate) fn link_permission() -> Object {
-    one_of(&["evidence", "consent", "forbidden"])
+    one_of(
+        "Whether profiles may be linked to contacts: on exact evidence, with consent on record, never.",
+        &["evidence", "consent", "forbidden"],
+    )
 }
 
 pub(crate) fn look_up() -> Object {
-    one_of(&["pending", "absent", "found"])
+    one_of("Where looking somebody up in the CRMs stands.", &["pending", "absent", "found"])
 }
 
 pub(crate) fn role() -> Object {
-    one_of(&["viewer", "agent", "operator", "admin"])
+    one_of("What a token may do; each may do what those before it may.", &["viewer", "agent", "operator", "admin"])
 }
 
 pub(crate) fn standing() -> Object {
-    one_of(&["customer", "prospect", "unknown"])
+    one_of("What somebody is to the company.", &["customer", "prospect", "unknown"])
 }
