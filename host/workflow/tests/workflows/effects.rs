@@ -89,7 +89,9 @@ fn what_somebody_leaves_is_never_asked_for_again() {
     tenant.answer_words(1, 1).expect("answered");
     assert_eq!(effect(&tenant, 1).idempotency, Idempotency::Keyed);
     tenant.submit(StartEffect { effect: EffectId(1) }).expect("started");
-    tenant.submit(FinishEffect { effect: EffectId(1), attempt: 1, outcome: EffectOutcome::CannotTell }).expect("finished");
+    tenant.submit(FinishEffect { effect: EffectId(1), attempt: 1, outcome: EffectOutcome::Uncertain("time-out".into()) }).expect("unknown");
+    tenant.submit(StartEffect { effect: EffectId(1) }).expect("repeated, as its key allows");
+    tenant.submit(FinishEffect { effect: EffectId(1), attempt: 2, outcome: failed() }).expect("refused, and the first may have arrived");
     assert!(tenant.run(1).is_live(), "it may have taken place: a person decides");
     let decide = DecideEffect { effect: EffectId(1), decision: EffectDecision::GiveUp, by: "anna".to_owned() };
     tenant.submit(decide).expect("decided");

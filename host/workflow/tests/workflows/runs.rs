@@ -2,6 +2,7 @@
 
 use sportello_core::commands::{AnswerLookUp, SetCaseState};
 use sportello_core::domain::case::{CASES, CaseState};
+use sportello_core::domain::profile::PROFILES;
 use sportello_core::ids::ProfileId;
 use sportello_workflow::commands::{Answer, CancelRun, RetireWorkflow};
 use sportello_workflow::run::{Ending, RUNS, RunId, Waiting};
@@ -127,7 +128,8 @@ fn recognising_somebody_later_starts_a_run_about_their_case() {
     tenant.define("{name: new, on: profile.looked-up, steps: [{priority: 30}]}");
     let (customer, prospect) = (tenant.say(1, 10), tenant.say(2, 20));
     tenant.recognise(1);
-    tenant.submit(AnswerLookUp { profile: ProfileId(2) }).expect("answered");
+    let asked = PROFILES.get(&tenant.rows, &ProfileId(2)).expect("a profile").identifiers;
+    tenant.submit(AnswerLookUp { profile: ProfileId(2), asked }).expect("answered");
     assert_eq!(CASES.get(&tenant.rows, &customer).expect("a case").priority, 60);
     assert_eq!(CASES.get(&tenant.rows, &prospect).expect("a case").priority, 30);
 }
