@@ -1,14 +1,16 @@
-//! Asks sources that do not push: `poll` of channels, `changes` of CRMs. One task a source; pauses with jitter, longer ones after failures.
+//! Asks sources that do not push: `poll` of channels, `changes` of CRMs. One task a source; pauses with jitter, longer ones after failures. A
+//! changed channel is asked at once, but never before a platform's limit ends.
 
-use std::collections::BTreeMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use sportello_core::commands::TakeContacts;
 use sportello_core::domain::channel::{CURSORS, Source};
 use sportello_core::ids::ChannelName;
+use sportello_core::time::Timestamp;
 use sportello_runtime::contract::ConnectorError;
-use tokio::task::JoinHandle;
+use tokio::task::{self, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::channels::LiveChannel;
@@ -23,97 +25,193 @@ use crate::workers::{Rest, backoff};
 const RETRY_FIRST: Duration = Duration::from_secs(2);
 /// See [`RETRY_FIRST`].
 const RETRY_LONGEST: Duration = Duration::from_secs(15 * 60);
+/// The least between two looks at a source, whatever is configured.
+const INTERVAL_LEAST: Duration = Duration::from_millis(100);
+/// The least a platform's limit is respected, should it end in the past.
+const LIMITED_LEAST: Duration = Duration::from_secs(1);
+/// The longest one answer can keep a source from being asked.
+const LIMITED_LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+/// Before a source is asked again that made us panic.
+const PANIC_PAUSE: Duration = Duration::from_secs(60);
 /// Pages fetched in a row before other sources get their turn.
 const PAGES_IN_A_ROW_MAX: u32 = 100;
 /// Share of the interval by which a poll may come early, so that many channels do not ask at once.
 const JITTER: f64 = 0.1;
 
+/// A source: whose, and of which kind.
+type Asked = (ChannelName, u8);
+
 pub(crate) async fn run(desk: Arc<Desk>, stopping: CancellationToken) {
     let mut changes = desk.channels.watch();
-    let mut running: BTreeMap<(ChannelName, u8), JoinHandle<()>> = BTreeMap::new();
+    let mut tasks = JoinSet::new();
+    let mut running: HashMap<task::Id, Asked> = HashMap::new();
+    let mut panicked: HashSet<Asked> = HashSet::new();
     loop {
-        running.retain(|_, task| !task.is_finished());
         for (name, live) in desk.channels.live().iter() {
-            let capabilities = live.prepared.capabilities();
-            for (source, has) in [(Source::Poll, capabilities.poll), (Source::Changes, capabilities.crm)] {
-                let key = (name.clone(), source.code());
-                if has && !running.contains_key(&key) {
-                    running.insert(key, tokio::spawn(follow(Arc::clone(&desk), name.clone(), source, stopping.clone())));
+            for source in [Source::Poll, Source::Changes] {
+                let asked = (name.clone(), source.code());
+                if interval(live, source).is_some() && !running.values().any(|running| *running == asked) {
+                    let first_pause = if panicked.remove(&asked) { PANIC_PAUSE } else { Duration::ZERO };
+                    let following = follow(Arc::clone(&desk), name.clone(), source, first_pause, stopping.clone());
+                    running.insert(tasks.spawn(following).id(), asked);
                 }
             }
         }
-        tokio::select! {
+        // A task ends when its channel does not take part. By the time that is seen here the channel may do so again: look anew either way.
+        let ended = tokio::select! {
             () = stopping.cancelled() => break,
-            changed = changes.changed() => if changed.is_err() { break },
+            changed = changes.changed() => if changed.is_err() { break } else { continue },
+            Some(ended) = tasks.join_next_with_id() => ended,
+        };
+        let (id, fault) = match ended {
+            Ok((id, ())) => (id, None),
+            Err(error) => (error.id(), Some(error)),
+        };
+        if let (Some(asked), Some(error)) = (running.remove(&id), fault) {
+            tracing::error!(tenant = desk.tenant.name(), channel = %asked.0, %error, "asking a source went wrong inside the host; it is tried again");
+            panicked.insert(asked);
         }
     }
-    for (_, task) in running {
-        let _ = task.await;
+    while tasks.join_next().await.is_some() {}
+}
+
+/// How often a channel's source is asked; None: never.
+fn interval(live: &LiveChannel, source: Source) -> Option<Duration> {
+    let capabilities = live.prepared.capabilities();
+    let is_there = match source {
+        Source::Poll => capabilities.poll,
+        Source::Changes => capabilities.crm,
+    };
+    let declared_ms = live.row.grant.as_ref().map_or(0, |grant| grant.poll_ms);
+    if is_there { interval_of(live.row.settings.poll_ms, declared_ms) } else { None }
+}
+
+fn interval_of(configured_ms: Option<u64>, declared_ms: u64) -> Option<Duration> {
+    match configured_ms.unwrap_or(declared_ms) {
+        0 => None,
+        interval_ms => Some(Duration::from_millis(interval_ms).max(INTERVAL_LEAST)),
     }
 }
 
-async fn follow(desk: Arc<Desk>, name: ChannelName, source: Source, stopping: CancellationToken) {
+/// Asks one source as long as its channel takes part.
+async fn follow(desk: Arc<Desk>, name: ChannelName, source: Source, first_pause: Duration, stopping: CancellationToken) {
     let rest = Rest::new(&desk, stopping);
+    let mut changes = desk.channels.watch();
     let mut failures = 0;
+    if !rest.pause(first_pause).await {
+        return;
+    }
     while !rest.stopping() {
+        // Before looking: a change after this line ends the rest below.
+        changes.mark_unchanged();
         let Some(live) = desk.channels.get(&name) else { return };
-        let interval_ms = live.row.settings.poll_ms.or(live.row.grant.as_ref().map(|grant| grant.poll_ms)).unwrap_or(0);
-        if interval_ms == 0 {
-            return;
-        }
-        let pause = match fetch_all(&desk, &live, source, &rest).await {
-            Ok(()) => {
+        let Some(interval) = interval(&live, source) else { return };
+        let fetched = fetch_all(&desk, &live, source, &rest).await;
+        let whatever_changes = matches!(fetched, Err(Setback { pause: Pause::Limited(_), .. }));
+        let pause = match fetched {
+            Ok(Fetched::Everything) => {
                 failures = 0;
-                Duration::from_millis(interval_ms).mul_f64(1.0 - JITTER * fastrand::f64())
+                interval.mul_f64(1.0 - JITTER * fastrand::f64()).max(INTERVAL_LEAST)
+            }
+            Ok(Fetched::Part) => {
+                failures = 0;
+                INTERVAL_LEAST
             }
             Err(Setback { problem, pause }) => {
                 failures += 1;
-                let pause = pause.unwrap_or_else(|| backoff(failures, RETRY_FIRST, RETRY_LONGEST));
+                let pause = match pause {
+                    Pause::Ours => backoff(failures, RETRY_FIRST, RETRY_LONGEST),
+                    Pause::Asked(pause) | Pause::Limited(pause) => pause,
+                };
                 tracing::warn!(tenant = desk.tenant.name(), channel = %name, problem, pause_ms = pause.as_millis(), "a source could not be asked");
                 pause
             }
         };
-        if !rest.pause(pause).await {
-            return;
+        let over = tokio::time::sleep(pause);
+        tokio::pin!(over);
+        loop {
+            tokio::select! {
+                () = rest.stopping.cancelled() => return,
+                () = &mut over => break,
+                changed = changes.changed() => match changed {
+                    Err(_) => return,
+                    // Another interval, other settings, another component: they hold from now on.
+                    Ok(()) if !whatever_changes && !is_current(&desk, &live) => break,
+                    Ok(()) => {}
+                },
+            }
         }
     }
+}
+
+/// Whether this generation is the one calls are made on.
+fn is_current(desk: &Desk, live: &Arc<LiveChannel>) -> bool {
+    desk.channels.get(&live.name).is_some_and(|current| Arc::ptr_eq(&current, live))
 }
 
 /// Why a source gave nothing.
 struct Setback {
     problem: String,
-    /// What the platform asks for, if it does.
-    pause: Option<Duration>,
+    pause: Pause,
+}
+
+/// How long a source is left alone.
+#[derive(Debug, PartialEq, Eq)]
+enum Pause {
+    /// As long as we see fit.
+    Ours,
+    /// As long as the connector asks for, at most [`RETRY_LONGEST`].
+    Asked(Duration),
+    /// As long as the platform's limit says, at most [`LIMITED_LONGEST`], whatever is configured meanwhile.
+    Limited(Duration),
+}
+
+impl Pause {
+    fn of(error: &ConnectorError, now: Timestamp) -> Self {
+        match error {
+            ConnectorError::Retry(retry) => {
+                Self::Asked(Duration::from_millis(u64::from(retry.after_ms)).clamp(INTERVAL_LEAST, RETRY_LONGEST))
+            }
+            ConnectorError::RateLimited(limit) => moment(&limit.until).map_or(Self::Ours, |until| {
+                Self::Limited(Duration::from_millis(until.ms_since(now)).clamp(LIMITED_LEAST, LIMITED_LONGEST))
+            }),
+            ConnectorError::Auth(_) | ConnectorError::Reject(_) | ConnectorError::Uncertain(_) => Self::Ours,
+        }
+    }
 }
 
 impl Setback {
     fn new(problem: impl ToString) -> Self {
-        Self { problem: problem.to_string(), pause: None }
+        Self { problem: problem.to_string(), pause: Pause::Ours }
     }
 
     fn from_connector(desk: &Desk, error: &ConnectorError) -> Self {
-        let pause = match error {
-            ConnectorError::Retry(retry) => Some(Duration::from_millis(u64::from(retry.after_ms))),
-            ConnectorError::RateLimited(limit) => {
-                moment(&limit.until).map(|until| Duration::from_millis(until.ms_since(desk.tenant.now()).max(1_000)))
-            }
-            ConnectorError::Auth(_) | ConnectorError::Reject(_) | ConnectorError::Uncertain(_) => None,
-        };
-        Self { problem: reason(error), pause: pause.map(|pause| pause.min(RETRY_LONGEST)) }
+        Self { problem: reason(error), pause: Pause::of(error, desk.tenant.now()) }
     }
 }
 
-async fn fetch_all(desk: &Desk, live: &LiveChannel, source: Source, rest: &Rest) -> Result<(), Setback> {
+/// How far a source was read.
+enum Fetched {
+    /// It has nothing more now.
+    Everything,
+    /// There is more.
+    Part,
+}
+
+async fn fetch_all(desk: &Desk, live: &Arc<LiveChannel>, source: Source, rest: &Rest) -> Result<Fetched, Setback> {
     for _ in 0..PAGES_IN_A_ROW_MAX {
         let more = match source {
             Source::Poll => fetch_page(desk, live).await?,
             Source::Changes => fetch_changes(desk, live).await?,
         };
-        if !more || rest.stopping() {
+        if !more {
+            return Ok(Fetched::Everything);
+        }
+        if rest.stopping() || !is_current(desk, live) {
             break;
         }
     }
-    Ok(())
+    Ok(Fetched::Part)
 }
 
 async fn fetch_page(desk: &Desk, live: &LiveChannel) -> Result<bool, Setback> {
@@ -146,4 +244,35 @@ async fn fetch_changes(desk: &Desk, live: &LiveChannel) -> Result<bool, Setback>
 
 fn cursor(desk: &Desk, live: &LiveChannel, source: Source) -> Result<Option<String>, Setback> {
     desk.tenant.get(&CURSORS, &(live.name.clone(), source.code())).map_err(Setback::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use sportello_runtime::contract::{RateLimit, Retry};
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_800_000_000_000);
+
+    fn limited(after_ms: i64) -> Pause {
+        let until = jiff::Timestamp::from_millisecond(NOW.0 + after_ms).unwrap().to_string();
+        Pause::of(&ConnectorError::RateLimited(RateLimit { until, reason: String::new() }), NOW)
+    }
+
+    #[test]
+    fn a_platform_s_limit_is_waited_for_to_its_end_within_a_day() {
+        let hours = |hours: u64| Duration::from_secs(hours * 60 * 60);
+        assert_eq!(limited(2 * 60 * 60 * 1_000), Pause::Limited(hours(2)));
+        assert_eq!(limited(365 * 24 * 60 * 60 * 1_000), Pause::Limited(hours(24)));
+        assert_eq!(limited(-5_000), Pause::Limited(LIMITED_LEAST));
+    }
+
+    #[test]
+    fn a_source_is_never_asked_in_a_busy_loop() {
+        assert_eq!(interval_of(Some(1), 60_000), Some(INTERVAL_LEAST));
+        assert_eq!(interval_of(None, 60_000), Some(Duration::from_secs(60)));
+        assert_eq!(interval_of(Some(0), 60_000), None, "0 says never");
+        let at_once = ConnectorError::Retry(Retry { after_ms: 0, reason: String::new() });
+        assert_eq!(Pause::of(&at_once, NOW), Pause::Asked(INTERVAL_LEAST));
+    }
 }
