@@ -13,6 +13,7 @@ pub mod config;
 pub mod connectors;
 pub mod desk;
 pub mod ingress;
+mod listen;
 pub mod live;
 pub mod metrics;
 mod sabotage;

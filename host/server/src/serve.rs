@@ -19,6 +19,7 @@ use crate::config::{ChannelConfig, Config, TenantConfig};
 use crate::connectors::{ConnectorError, Connectors, core_digest, install_command};
 use crate::desk::{Desk, Host};
 use crate::ingress::webhook;
+use crate::listen::{self, ListenLimits};
 use crate::metrics::TenantGauges;
 use crate::tenant::{SubmitError, Tenant, TenantError, TenantOptions};
 use crate::watch_folder;
@@ -235,7 +236,8 @@ async fn ready(axum::extract::State(host): axum::extract::State<Arc<Host>>) -> (
     (axum::http::StatusCode::OK, "ready\n".to_owned())
 }
 
-/// Runs until the host is told to stop, then shuts down in order: no new connections, requests under way finish, workers stop, files close.
+/// Runs until the host is told to stop, then shuts down in order: no new connections, requests under way finish (or are cut off after 35
+/// seconds), workers stop, files close.
 ///
 /// # Errors
 /// [`ServeError`].
@@ -252,11 +254,9 @@ pub async fn serve(config: &Config, host: Arc<Host>, on_listening: impl FnOnce(S
     }
     on_listening(listener.local_addr().map_err(failed)?);
     let stopping = host.stopping();
-    let served = axum::serve(listener, router(Arc::clone(&host))).with_graceful_shutdown(stopping.cancelled_owned()).await;
-    host.stopping().cancel();
+    listen::serve(listener, router(Arc::clone(&host)), &ListenLimits::default(), stopping).await;
     if let Some(watching) = watching {
         let _ = watching.await;
     }
-    host.shut_down().await.map_err(|source| ServeError::Tenant { tenant: "(closing)".to_owned(), source })?;
-    served.map_err(failed)
+    host.shut_down().await.map_err(|source| ServeError::Tenant { tenant: "(closing)".to_owned(), source })
 }
