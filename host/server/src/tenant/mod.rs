@@ -34,7 +34,7 @@ pub use writer::SubmitError;
 use writer::{Acknowledgements, Command, Job, Writer};
 
 /// What the rows are made by. Raised when a change of the code makes other rows of the same records: views are rebuilt then.
-const ROWS_MADE_BY: &str = "sportello rows 1";
+const ROWS_MADE_BY: &str = "sportello rows 2";
 
 /// How a tenant is opened.
 #[derive(Clone, Debug)]
@@ -238,6 +238,12 @@ impl Tenant {
         }
         let rows = self.views.range(table.id, from, to, direction, limit)?;
         Ok(rows.into_iter().filter_map(|(key, value)| table.decode(&value).map(|value| (key, value))).collect())
+    }
+
+    /// The last sequence the rows stand for; it may be ahead of what is durable.
+    #[must_use]
+    pub fn cursor(&self) -> u64 {
+        self.views.cursor()
     }
 
     /// The last durable sequence, as it grows. What workers wait for.

@@ -1,37 +1,47 @@
 //! Forgets what is due: overwrites key slots, then says so.
 //!
-//! The order makes a crash harmless: slots are overwritten first (again, if need be), and only then is the entry taken off the list.
+//! The order makes a crash harmless:
+//!
+//! 1. gather what is due from the rows, which may be ahead of the disk;
+//! 2. wait until every record those rows were made of is durable. A row whose record is lost in a crash would otherwise have cost a slot: a
+//!    parked delivery called replayed, for instance, of which neither the delivery nor what came of it is left;
+//! 3. overwrite the slots (again, if need be);
+//! 4. take the entries off the list, whatever was found along the way first, in records of [`ENTRIES_PER_RECORD_MAX`] entries. A crash in
+//!    between leaves the entry itself, and all of it is done once more.
+//!
+//! An identifier may be claimed again while its erasure is due. The core then takes its entry off the list, and it is passed over here; what is
+//! claimed in the moment between that look and the overwriting is an identifier that nothing will meet again, because the next sighting of its
+//! value claims another one: a link that is missed until then, never a wrong one.
 
-use std::collections::BTreeSet;
+mod found;
+
 use std::sync::Arc;
 
 use sportello_core::commands::RecordErased;
-use sportello_core::domain::conversation::CONVERSATIONS;
-use sportello_core::domain::delivery::{DELIVERIES, DELIVERIES_BY_CHANNEL};
-use sportello_core::domain::effect::{EFFECTS, EFFECTS_BY_PROFILE};
-use sportello_core::domain::erasure::{Due, ERASURES_DUE};
-use sportello_core::domain::interaction::{INTERACTIONS, INTERACTIONS_BY_CONVERSATION, INTERACTIONS_BY_PROFILE};
-use sportello_core::domain::profile::PROFILES;
-use sportello_core::ids::{ContactId, ConversationId, DeliveryId, EffectId, IdentifierId, InteractionId, ProfileId, SlotId};
-use sportello_core::tables::key_bytes;
+use sportello_core::domain::erasure::Due;
 use sportello_core::time::Timestamp;
-use sportello_views::{Direction, ViewsError};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::desk::Desk;
 use crate::workers::Rest;
+use found::{Found, gather};
 
 const ACTOR: &str = "worker:erasure";
-/// Entries handled in one record.
-const LIST_MAX: usize = 500;
+/// Entries told of in one record; a thousand-fold talker's erasure comes to many records.
+const ENTRIES_PER_RECORD_MAX: usize = 5_000;
+
+/// Something erased, with the moment its entry stands under in the list; None: it was found along the way.
+type Erased = (Option<Timestamp>, Due);
 
 pub(crate) async fn run(desk: Arc<Desk>, stopping: CancellationToken) {
-    let mut rest = Rest::new(&desk, stopping);
+    let mut rest = Rest::new(&desk, stopping.clone());
     loop {
         let now = desk.tenant.now();
-        let next = match due(&desk, now).await {
+        let next = match due(&desk, now, &stopping).await {
             Ok(Looked::Handled) => continue,
             Ok(Looked::Nothing { next }) => next,
+            Ok(Looked::Stopping) => return,
             Err(problem) => {
                 tracing::error!(tenant = desk.tenant.name(), problem, "what must be forgotten could not be; trying again");
                 None
@@ -46,129 +56,92 @@ pub(crate) async fn run(desk: Arc<Desk>, stopping: CancellationToken) {
 enum Looked {
     Handled,
     Nothing { next: Option<Timestamp> },
+    Stopping,
 }
 
-async fn due(desk: &Arc<Desk>, now: Timestamp) -> Result<Looked, String> {
-    let entries = desk.tenant.list(&ERASURES_DUE, &[], None, Direction::Forward, LIST_MAX).map_err(|error| error.to_string())?;
-    let mut slots = Vec::new();
-    let mut erased = Vec::new();
-    let mut next = None;
-    for (key, ()) in entries {
-        let Some((due_at, what)) = entry(&key) else { continue };
-        if due_at > now {
-            next = Some(due_at);
-            break;
-        }
-        slots_of(desk, what, &mut slots, &mut erased).map_err(|error| error.to_string())?;
-        erased.push((Some(due_at), what));
+async fn due(desk: &Arc<Desk>, now: Timestamp, stopping: &CancellationToken) -> Result<Looked, String> {
+    // Gathering walks through all a person ever said, and overwriting fsyncs.
+    let worker = Arc::clone(desk);
+    let gathered = tokio::task::spawn_blocking(move || gather(&worker.tenant, now)).await;
+    let found = gathered.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+    if found.listed.is_empty() {
+        return Ok(Looked::Nothing { next: found.next });
     }
-    if erased.is_empty() {
-        return Ok(Looked::Nothing { next });
+    // The rows are at least as old as this.
+    let seen = desk.tenant.cursor();
+    if !durable_up_to(desk.tenant.watch_durable(), seen, stopping).await {
+        return Ok(Looked::Stopping);
     }
     let worker = Arc::clone(desk);
-    // Overwriting fsyncs.
-    let overwritten = tokio::task::spawn_blocking(move || worker.tenant.erase_slots(&slots)).await;
-    overwritten.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
-    desk.tenant.submit(ACTOR, RecordErased { erased }).await.map_err(|error| error.to_string())?;
+    let overwritten = tokio::task::spawn_blocking(move || {
+        let found = found::without_claimed(&worker.tenant, found).map_err(|error| error.to_string())?;
+        worker.tenant.erase_slots(&found.slots).map_err(|error| error.to_string())?;
+        Ok::<Found, String>(found)
+    });
+    let found = overwritten.await.map_err(|error| error.to_string())??;
+    if found.listed.is_empty() {
+        return Ok(Looked::Nothing { next: None });
+    }
+    for erased in records(found) {
+        desk.tenant.submit(ACTOR, RecordErased { erased }).await.map_err(|error| error.to_string())?;
+    }
     Ok(Looked::Handled)
 }
 
-/// The slots behind one entry; whatever is found along the way is added to what is reported.
-fn slots_of(desk: &Desk, what: Due, slots: &mut Vec<SlotId>, erased: &mut Vec<(Option<Timestamp>, Due)>) -> Result<(), ViewsError> {
-    match what {
-        Due::Profile(profile) => slots.push(profile.slot()),
-        Due::Contact(contact) => slots.push(contact.slot()),
-        Due::Identifier(identifier) => slots.push(identifier.slot()),
-        Due::Interaction(id) => slots.extend(desk.tenant.get(&INTERACTIONS, &id)?.map(|row| row.slot)),
-        Due::Effect(id) => slots.extend(desk.tenant.get(&EFFECTS, &id)?.map(|row| row.slot)),
-        Due::Delivery(id) => slots.extend(desk.tenant.get(&DELIVERIES, &id)?.map(|row| row.slot)),
-        Due::WholeProfile(profile) => whole_profile(desk, profile, slots, erased)?,
+/// Waits until the journal is durable up to `seen`. False: the host, or the tenant, stops.
+async fn durable_up_to(mut durable: watch::Receiver<u64>, seen: u64, stopping: &CancellationToken) -> bool {
+    tokio::select! {
+        biased;
+        () = stopping.cancelled() => false,
+        reached = durable.wait_for(|sequence| *sequence >= seen) => reached.is_ok(),
     }
-    Ok(())
 }
 
-fn whole_profile(
-    desk: &Desk,
-    profile: ProfileId,
-    slots: &mut Vec<SlotId>,
-    erased: &mut Vec<(Option<Timestamp>, Due)>,
-) -> Result<(), ViewsError> {
-    slots.push(profile.slot());
-    let prefix = key_bytes(&profile);
-    let mut spoken = Spoken::default();
-    for (key, ()) in desk.tenant.list(&INTERACTIONS_BY_PROFILE, &prefix, None, Direction::Forward, usize::MAX)? {
-        let Some(id) = number(&key).map(InteractionId) else { continue };
-        let Some(row) = desk.tenant.get(&INTERACTIONS, &id)? else { continue };
-        slots.push(row.slot);
-        erased.push((None, Due::Interaction(id)));
-        spoken.subjects.insert(row.subject.0);
-        spoken.conversations.insert(row.conversation);
-        // A thread this profile began may carry its name in the key.
-        if desk.tenant.get(&CONVERSATIONS, &row.conversation)?.is_some_and(|conversation| conversation.first == id) {
-            slots.push(row.conversation.slot());
-        }
-    }
-    answers_to(desk, &spoken, slots, erased)?;
-    for (key, ()) in desk.tenant.list(&EFFECTS_BY_PROFILE, &prefix, None, Direction::Forward, usize::MAX)? {
-        let Some(id) = number(&key).map(EffectId) else { continue };
-        slots.extend(desk.tenant.get(&EFFECTS, &id)?.map(|row| row.slot));
-        erased.push((None, Due::Effect(id)));
-    }
-    // A parked delivery of the profile's channel may speak of them, and nobody can look inside without opening everybody's.
-    if let Some(row) = desk.tenant.get(&PROFILES, &profile)? {
-        let prefix = key_bytes(&row.channel);
-        for (key, ()) in desk.tenant.list(&DELIVERIES_BY_CHANNEL, &prefix, None, Direction::Forward, usize::MAX)? {
-            let Some(id) = number(&key).map(DeliveryId) else { continue };
-            slots.extend(desk.tenant.get(&DELIVERIES, &id)?.map(|row| row.slot));
-            erased.push((None, Due::Delivery(id)));
-        }
-    }
-    Ok(())
+/// What is told of together. What was found along the way comes before the entries that led to it.
+fn records(found: Found) -> Vec<Vec<Erased>> {
+    let all: Vec<Erased> = found.along.into_iter().map(|what| (None, what)).chain(found.listed).collect();
+    all.chunks(ENTRIES_PER_RECORD_MAX).map(<[Erased]>::to_vec).collect()
 }
 
-/// What somebody said, and where.
-#[derive(Default)]
-struct Spoken {
-    subjects: BTreeSet<[u8; 16]>,
-    conversations: BTreeSet<ConversationId>,
-}
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
 
-/// The company's own words to somebody, as the platform showed them to us: they may name them, quote them, greet them.
-fn answers_to(desk: &Desk, spoken: &Spoken, slots: &mut Vec<SlotId>, erased: &mut Vec<(Option<Timestamp>, Due)>) -> Result<(), ViewsError> {
-    for conversation in &spoken.conversations {
-        let prefix = key_bytes(conversation);
-        for (key, ()) in desk.tenant.list(&INTERACTIONS_BY_CONVERSATION, &prefix, None, Direction::Forward, usize::MAX)? {
-            let Some(id) = number(&key).map(InteractionId) else { continue };
-            let Some(row) = desk.tenant.get(&INTERACTIONS, &id)? else { continue };
-            let answers = row.private || row.in_reply_to.is_some_and(|subject| spoken.subjects.contains(&subject.0));
-            if row.own && answers {
-                slots.push(row.slot);
-                erased.push((None, Due::Interaction(id)));
-            }
-        }
+    use sportello_core::ids::{InteractionId, ProfileId};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn nothing_is_overwritten_on_the_strength_of_a_row_that_a_crash_could_take_back() {
+        let (durable, watched) = watch::channel(6);
+        let stopping = CancellationToken::new();
+        let mut waiting = pin!(durable_up_to(watched, 8, &stopping));
+        assert!(futures_util::poll!(&mut waiting).is_pending(), "record 8 is not durable");
+        durable.send_replace(7);
+        assert!(futures_util::poll!(&mut waiting).is_pending(), "nor is it now");
+        durable.send_replace(8);
+        assert!(waiting.await, "now it is");
     }
-    Ok(())
-}
 
-/// The 8 bytes at the end of a key.
-fn number(key: &[u8]) -> Option<u64> {
-    key.last_chunk::<8>().map(|bytes| u64::from_be_bytes(*bytes))
-}
+    #[tokio::test]
+    async fn waiting_for_the_disk_ends_when_the_host_stops() {
+        let (durable, watched) = watch::channel(6);
+        let stopping = CancellationToken::new();
+        let mut waiting = pin!(durable_up_to(watched, 8, &stopping));
+        assert!(futures_util::poll!(&mut waiting).is_pending());
+        stopping.cancel();
+        assert!(!waiting.await);
+        drop(durable);
+    }
 
-/// A list entry's key: moment, kind, number.
-fn entry(key: &[u8]) -> Option<(Timestamp, Due)> {
-    let (moment, rest) = key.split_first_chunk::<8>()?;
-    let (kind, rest) = rest.split_first()?;
-    let id = number(rest)?;
-    let what = match kind {
-        1 => Due::Profile(ProfileId(id)),
-        2 => Due::Contact(ContactId(id)),
-        3 => Due::Interaction(InteractionId(id)),
-        4 => Due::Effect(EffectId(id)),
-        5 => Due::Delivery(DeliveryId(id)),
-        6 => Due::WholeProfile(ProfileId(id)),
-        7 => Due::Identifier(IdentifierId(id)),
-        _ => return None,
-    };
-    Some((Timestamp((u64::from_be_bytes(*moment) ^ (1 << 63)).cast_signed()), what))
+    #[test]
+    fn an_erasure_of_any_size_fits_records_and_its_entry_goes_last() {
+        let listed = (Some(Timestamp(7)), Due::WholeProfile(ProfileId(1)));
+        let along: Vec<Due> = (0..70_000).map(|id| Due::Interaction(InteractionId(id))).collect();
+        let records = records(Found { along: along.iter().copied().collect(), listed: vec![listed], ..Found::default() });
+        assert!(records.iter().all(|record| record.len() <= ENTRIES_PER_RECORD_MAX));
+        let mut told: Vec<Erased> = records.concat();
+        assert_eq!(told.pop(), Some(listed), "a crash before the end leaves the entry on the list");
+        assert_eq!(told, along.into_iter().map(|what| (None, what)).collect::<Vec<_>>());
+    }
 }
