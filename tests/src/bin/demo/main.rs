@@ -27,6 +27,7 @@ mod stage;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use serde_json::Value;
@@ -48,6 +49,8 @@ type Problem = Box<dyn std::error::Error + Send + Sync>;
 const TENANT: &str = "demo";
 /// Scenario seconds in a real one, for people who watch: the weekend takes about three minutes.
 const SPEED_TO_WATCH: f64 = 800.0;
+/// How often Facebook delivers while somebody looks around.
+const ECHO_EVERY: Duration = Duration::from_millis(500);
 
 /// Plays the weekend the network fell against the real binary, and counts at the platforms what came of it.
 #[derive(Debug, Parser)]
@@ -134,7 +137,7 @@ async fn run(arguments: &Arguments) -> Result<bool, Problem> {
     } else {
         let outcome = judge(None).await?;
         show(arguments, &scenario.title, &outcome);
-        stay(&screen, &host, &folder, &token).await?;
+        stay(&screen, &stage, &host, &folder, &token).await?;
         host.stop().await?;
         outcome
     };
@@ -159,7 +162,7 @@ fn show(arguments: &Arguments, title: &str, outcome: &Outcome) {
 }
 
 /// The host goes on until Ctrl-C, for people who want to look around.
-async fn stay(screen: &Screen, host: &HostProcess, folder: &Path, token: &str) -> Result<(), Problem> {
+async fn stay(screen: &Screen, stage: &Stage, host: &HostProcess, folder: &Path, token: &str) -> Result<(), Problem> {
     screen.say(&screen.look("Where to look (Ctrl-C ends it)", Look::Bold));
     let get = |path: &str| format!("curl -H 'Authorization: Bearer {token}' {}/api/v1/{TENANT}{path}", host.url);
     screen.say(&format!("  token (admin)  {token}"));
@@ -171,11 +174,16 @@ async fn stay(screen: &Screen, host: &HostProcess, folder: &Path, token: &str) -
     screen.say(&format!("  configuration  {}", folder.join("sportello.toml").display()));
     screen.say(&format!("  diagnostics    {}", folder.join("diagnostics.txt").display()));
     let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
-        _ = terminate.recv() => {}
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => return Ok(()),
+            _ = terminate.recv() => return Ok(()),
+            () = tokio::time::sleep(ECHO_EVERY) => {}
+        }
+        // Whoever answers by hand sees the platform's echo of it.
+        stage.facebook.deliver(&player::delivery_plan()).await?;
     }
-    Ok(())
 }
 
 fn beside_us() -> Result<PathBuf, Problem> {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use sportello_tests::stand_ins::Fault;
-use sportello_tests::stand_ins::facebook::{DeliveryPlan, Forgery};
+use sportello_tests::stand_ins::facebook::{DeliveryPlan, Forgery, RateLimit};
 
 use crate::Problem;
 use crate::cast::{Actor, Turns};
@@ -25,6 +25,8 @@ const DUPLICATES_PERCENT: u8 = 15;
 const IN_FLIGHT_MAX: usize = 4;
 /// What a rate-limited time lasts at least, in real time, however fast the weekend goes by.
 const LIMITED_TIME_MIN: Duration = Duration::from_secs(3);
+/// Facebook says in whole minutes how long a limit lasts. A shorter one, in a weekend that goes by fast, is told in seconds as a plain 429.
+const SHORTEST_TOLD_LIMIT: Duration = Duration::from_secs(60);
 /// The wiki's talk pages.
 const TALK_PAGES: [(Language, &str); 2] = [(Language::It, "Talk:Rete"), (Language::En, "Talk:Network")];
 
@@ -122,7 +124,7 @@ impl<'play> Player<'play> {
             self.deliver().await?;
             self.rest(pause).await?;
         }
-        self.go_on(number, scene).await?;
+        self.go_on(number, scene);
         self.deliver().await?;
         if let Some(until) = limited_until {
             while Instant::now() < until {
@@ -241,13 +243,10 @@ impl<'play> Player<'play> {
     }
 
     /// What follows in a scene: second thoughts, second words, reactions.
-    async fn go_on(&mut self, scene_number: usize, scene: &Scene) -> Result<(), Problem> {
-        let count = |deed: Deed, ledger: &Ledger| {
-            let of_scene = ledger.threads.iter().filter(|thread| thread.scene == scene_number);
-            of_scene.filter(|thread| if deed == Deed::Edited { thread.edited } else { thread.removed }).count()
-        };
-        let edits = scene.then.edits.saturating_sub(count(Deed::Edited, &self.ledger));
-        let removals = scene.then.removals.saturating_sub(count(Deed::Deleted, &self.ledger));
+    fn go_on(&mut self, scene_number: usize, scene: &Scene) {
+        let of_scene = || self.ledger.threads.iter().filter(|thread| thread.scene == scene_number);
+        let edits = scene.then.edits.saturating_sub(of_scene().filter(|thread| thread.edited).count());
+        let removals = scene.then.removals.saturating_sub(of_scene().filter(|thread| thread.removed).count());
         self.think_again(scene_number, edits, removals);
         for _ in 0..scene.then.follow_ups {
             let earlier = self.random.usize(0..=scene_number);
@@ -272,7 +271,6 @@ impl<'play> Player<'play> {
                 self.ledger.spoke(FACEBOOK, who);
             }
         }
-        Ok(())
     }
 
     /// A comment thread on Facebook that stands, of one scene.
@@ -299,10 +297,14 @@ impl<'play> Player<'play> {
             Trouble::RateLimit(minutes) => {
                 let time = self.speed.map_or(LIMITED_TIME_MIN, |speed| Duration::from_secs_f64(minutes as f64 * 60.0 / speed));
                 let time = time.max(LIMITED_TIME_MIN);
-                let seconds = u32::try_from(time.as_secs()).unwrap_or(u32::MAX);
-                facebook.faults().arm(Fault::Refuse { status: 429, retry_after_s: Some(seconds) }, &REPLIES, usize::MAX);
+                if time >= SHORTEST_TOLD_LIMIT {
+                    facebook.limit_rate(RateLimit::BusinessUseCase, time);
+                } else {
+                    let retry_after_s = u32::try_from(time.as_secs()).ok();
+                    facebook.faults().arm(Fault::Refuse { status: 429, retry_after_s }, &REPLIES, usize::MAX);
+                }
                 lasts = Some(time);
-                format!("Facebook takes no more answers for {minutes} minutes ({seconds} s here)")
+                format!("Facebook takes no more answers for {minutes} minutes ({} s here)", time.as_secs())
             }
             Trouble::LostAnswers(count) => {
                 for number in 0..count {
