@@ -3,6 +3,7 @@
 use sportello_core::commands::{Accepted, QueueEffect};
 use sportello_core::domain::case::CASES;
 use sportello_core::domain::effect::AskedBy;
+use sportello_core::domain::interaction::INTERACTIONS;
 use sportello_core::draft::Draft;
 use sportello_core::ids::{ChannelName, ContactId, ConversationId, SlotId};
 use sportello_core::refusal::Refusal;
@@ -99,7 +100,11 @@ impl AnswerStep {
         slot: SlotId,
         sealed: &[u8],
     ) {
-        let profile = draft.tables().get(&CASES, &run.case).and_then(|case| case.profile);
+        // The words may quote whoever the run is about, who need not be the one who opened the case.
+        let about = run.interaction.and_then(|id| draft.tables().get(&INTERACTIONS, &id)).filter(|interaction| !interaction.own);
+        let profile = about
+            .and_then(|interaction| interaction.profile)
+            .or_else(|| draft.tables().get(&CASES, &run.case).and_then(|case| case.profile));
         let command = QueueEffect {
             // Who asks, never what for: the same words twice are two effects, one visit is one.
             key: format!("run-{}-{}", self.run, self.visit),

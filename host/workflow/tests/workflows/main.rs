@@ -5,6 +5,7 @@ mod definitions;
 mod effects;
 mod evaluation;
 mod examples;
+mod forgetting;
 mod limits;
 mod replay;
 mod runs;
