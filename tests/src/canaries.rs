@@ -92,7 +92,7 @@ fn forms(word: &str) -> Vec<(&'static str, Vec<u8>)> {
         ("UTF-16, little endian", units().flat_map(u16::to_le_bytes).collect()),
         ("UTF-16, big endian", units().flat_map(u16::to_be_bytes).collect()),
         ("hexadecimal", hex::encode(word).into_bytes()),
-        ("percent-encoded", crate::http_client::encode_pairs(&[("", word)])[1..].as_bytes().to_vec()),
+        ("percent-encoded", crate::http_client::encode_pairs(&[("", word)]).as_bytes()[1..].to_vec()),
     ];
     for before in 0..3 {
         forms.push(("base64", in_base64(&STANDARD_NO_PAD, word, before)));
