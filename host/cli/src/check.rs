@@ -1,44 +1,111 @@
 //! `sportello check`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use sportello_runtime::{Runtime, RuntimeOptions};
-use sportello_server::config::Config;
+use sportello_runtime::limits::{CallLimits, QuarantineLimits};
+use sportello_runtime::{BoundField, ChannelOptions, Prepared, Runtime, RuntimeOptions};
+use sportello_server::config::{ChannelConfig, Config};
 
-use crate::{Problem, workflow};
+use crate::{Problem, output, tokio_runtime, workflow};
 
-/// Reads the configuration, loads every component it names, reads every secret, checks every workflow. Writes nothing.
+pub(crate) const EXAMPLES: &str = "Examples:
+  sportello check
+  sportello --config /etc/sportello/sportello.toml check && systemctl restart sportello
+
+Every problem is said, with its table or its file and line. A channel that names a component is checked as it would be when made live:
+its settings against the connector's schema, its origins and secrets against what the connector asks for.";
+
+/// Reads the configuration, loads every component it names, reads every secret, checks every channel and workflow. Writes nothing.
 pub(crate) fn run(path: &Path) -> Result<(), Problem> {
     let config = Config::read(path)?;
-    let secrets = config.secrets();
     let runtime = Runtime::new(RuntimeOptions::default())?;
-    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let tokio = tokio_runtime()?;
     let mut problems = Vec::new();
     for (tenant, settings) in &config.tenants {
         for (name, channel) in &settings.channels {
             let place = format!("[tenants.{tenant}.channels.{name}]");
-            for secret in channel.secrets.values().flat_map(std::collections::BTreeMap::values) {
-                if let Err(error) = secrets.read(secret) {
-                    problems.push(format!("{place}: {error}"));
-                }
-            }
+            let (secrets, unreadable) = read_secrets(&config, channel);
+            let all_read = unreadable.is_empty();
+            problems.extend(unreadable.into_iter().map(|problem| format!("{place}: {problem}")));
             let Some(component) = &channel.component else { continue };
             let file = config.resolve(component);
-            match std::fs::read(&file).map_err(Problem::from).and_then(|bytes| Ok(tokio.block_on(runtime.prepare(&bytes))?)) {
-                Ok(prepared) => println!("{place}: {} {}", prepared.label(), prepared.digest()),
-                Err(error) => problems.push(format!("{place}: {}: {error}", file.display())),
+            let prepared = match std::fs::read(&file).map_err(Problem::from).and_then(|bytes| Ok(tokio.block_on(runtime.prepare(&bytes))?))
+            {
+                Ok(prepared) => prepared,
+                Err(error) => {
+                    problems.push(format!("{place}: {}: {error}", file.display()));
+                    continue;
+                }
+            };
+            // With a secret missing, what follows from that would only hide it.
+            if !all_read {
+                continue;
+            }
+            let _context = tokio.enter();
+            match check_channel(&runtime, &prepared, tenant, name, channel, secrets) {
+                Ok(()) => output::line(format!("{place}: {} {}", prepared.label(), prepared.digest()))?,
+                Err(problem) => problems.push(format!("{place}: {problem}")),
             }
         }
         for path in &settings.workflows {
-            if let Err(error) = workflow::check(&[config.resolve(path)]) {
+            if let Err(error) = workflow::check(&[config.resolve(path)], false, false) {
                 problems.push(error.to_string());
             }
         }
     }
     if problems.is_empty() {
-        println!("{}: right", path.display());
-        Ok(())
+        output::line(format!("{}: {}", path.display(), output::good("right")))
     } else {
         Err(problems.join("\n").into())
     }
+}
+
+/// Credential → field → what stands there.
+type BoundSecrets = BTreeMap<String, BTreeMap<String, BoundField>>;
+
+/// The secrets of a channel, and those that cannot be read.
+fn read_secrets(config: &Config, channel: &ChannelConfig) -> (BoundSecrets, Vec<String>) {
+    let places = config.secrets();
+    let mut secrets = BoundSecrets::new();
+    let mut problems = Vec::new();
+    for (credential, fields) in &channel.secrets {
+        let bound = secrets.entry(credential.clone()).or_default();
+        for (field, secret) in fields {
+            match places.read(secret) {
+                Ok(value) => {
+                    bound.insert(field.clone(), value);
+                }
+                Err(error) => problems.push(error.to_string()),
+            }
+        }
+    }
+    (secrets, problems)
+}
+
+/// Does all that making the channel live would, and drops it.
+fn check_channel(
+    runtime: &Runtime,
+    prepared: &Prepared,
+    tenant: &str,
+    name: &str,
+    channel: &ChannelConfig,
+    secrets: BoundSecrets,
+) -> Result<(), Problem> {
+    let asked = &prepared.manifest().name;
+    if *asked != channel.connector {
+        return Err(format!("connector = {:?}, and the component is {asked}; write connector = {asked:?}", channel.connector).into());
+    }
+    let options = ChannelOptions {
+        tenant: tenant.to_owned(),
+        name: name.to_owned(),
+        settings: serde_json::to_value(&channel.settings)?,
+        granted_origins: channel.origins.clone(),
+        secrets,
+        allow_private_network: channel.private_network,
+        limits: CallLimits::default(),
+        quarantine: QuarantineLimits::default(),
+    };
+    runtime.channel(prepared, options)?;
+    Ok(())
 }

@@ -11,6 +11,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::Problem;
 use crate::diagnostics::{self, Format};
 
+pub(crate) const EXAMPLES: &str = "Examples:
+  sportello serve
+  SPORTELLO_LOG=info,connector=debug sportello --config /etc/sportello/sportello.toml serve --diagnostics json
+
+Prints `listening on http://…` on standard output once it takes requests. SIGTERM or Ctrl-C: requests under way finish, files are closed.";
+
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
     /// How diagnostics are written to standard error. SPORTELLO_LOG chooses which, for example "info,connector=debug".

@@ -6,7 +6,13 @@ use clap::Args;
 use sportello_server::config::Config;
 use sportello_server::serve;
 
-use crate::Problem;
+use crate::{Problem, diagnostics, output};
+
+pub(crate) const EXAMPLES: &str = "Examples:
+  sportello verify
+  sportello verify --json | jq .verified.equal
+
+For each tenant: every record's checksum, the hash chain, and rows rebuilt from the journal alone against the live ones.";
 
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
@@ -17,6 +23,7 @@ pub(crate) struct Verify {
 
 impl Verify {
     pub(crate) fn run(&self, path: &Path) -> Result<(), Problem> {
+        diagnostics::start_quietly();
         let config = Config::read(path)?;
         let mut different = Vec::new();
         for tenant in serve::open_tenants(&config, &mut |_, _, _| {})? {
@@ -26,15 +33,15 @@ impl Verify {
                 }
             })?;
             if self.json {
-                println!("{}", serde_json::json!({ "tenant": tenant.name(), "verified": verified }));
+                output::json_line(&serde_json::json!({ "tenant": tenant.name(), "verified": verified }))?;
             } else {
-                println!(
+                output::line(format!(
                     "{}: {} records, hash chain whole ({}…), rebuilt views {} the live ones",
                     tenant.name(),
                     verified.records,
                     &verified.chain[..16],
                     if verified.equal { "equal" } else { "DIFFER from" }
-                );
+                ))?;
             }
             if !verified.equal {
                 different.push(tenant.name().to_owned());

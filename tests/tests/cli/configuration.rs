@@ -1,0 +1,92 @@
+//! `sportello check`, and the configuration that explains every key.
+
+use std::path::Path;
+
+use sportello_tests::guests::component;
+use sportello_tests::host::{HostPlan, HostProcess};
+
+use super::command::Cli;
+
+const EXAMPLE: &str = include_str!("../../../examples/sportello.toml");
+const SOURCE: &str = include_str!("../../../host/server/src/config.rs");
+
+/// The example, whose files are those of the repository, and its secrets.
+fn example(text: &str) -> Cli {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").canonicalize().unwrap();
+    let mut text = text.replace("workflows = [\"workflows\"]", &format!("workflows = [{:?}]", folder.join("workflows")));
+    for name in ["facebook", "wiki", "legacy-crm"] {
+        let written = format!("../plugins/target/wasm32-wasip2/release/{}.wasm", name.replace('-', "_"));
+        assert!(text.contains(&written), "the example names {written}");
+        text = text.replace(&written, &component(name).display().to_string());
+    }
+    let mut cli = Cli::of(&text);
+    for (_, rest) in EXAMPLE.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once("{ env = \"")) {
+        cli.set(rest.split('"').next().unwrap(), "a-secret-of-the-example");
+    }
+    cli
+}
+
+#[test]
+fn every_key_of_the_configuration_stands_in_the_example() {
+    // Public fields of what is read from the file; `path` is the file itself. Variants of where a secret stands.
+    let fields = SOURCE.split("impl Config").next().unwrap().lines().filter_map(|line| line.trim().strip_prefix("pub "));
+    let mut keys: Vec<String> = fields
+        .filter(|line| !line.starts_with("struct") && !line.starts_with("enum"))
+        .filter_map(|line| Some(line.split_once(':')?.0.replace('_', "-")))
+        .filter(|key| key != "path" && !key.contains(' '))
+        .collect();
+    keys.extend(["secrets", "env", "file", "plain"].map(str::to_owned));
+    assert!(keys.len() > 20, "the keys are no longer found where this test looks: {keys:?}");
+    for key in keys {
+        let stands = EXAMPLE.lines().map(|line| line.strip_prefix("# ").unwrap_or(line)).any(|line| {
+            let in_a_table = line.starts_with('[') && line.trim_matches(['[', ']']).split('.').any(|part| part == key);
+            in_a_table
+                || line.starts_with(&format!("{key} ="))
+                || line.starts_with(&format!("{key}."))
+                || line.contains(&format!("{{ {key} ="))
+        });
+        assert!(stands, "examples/sportello.toml does not show {key}");
+    }
+}
+
+#[test]
+fn the_example_is_right_for_the_connectors_as_they_are_built() {
+    let cli = example(EXAMPLE);
+    let ran = cli.run(&["check"]);
+    for channel in ["facebook-page", "community", "crm"] {
+        assert!(ran.right().contains(&format!("[tenants.demo.channels.{channel}]")), "{}", ran.out);
+    }
+    assert!(!cli.folder.path().join("data").exists(), "a check wrote something");
+}
+
+#[test]
+fn all_that_is_wrong_is_said_at_once_with_its_table() {
+    let text = EXAMPLE
+        .replace("page-id = \"100200300400500\"", "page-id = \"the page\"")
+        .replace("origins = [\"https://wiki.example.org\"]", "origins = []")
+        .replace("connector = \"legacy-crm\"", "connector = \"legacy\"");
+    let ran = example(&text).run(&["check"]);
+    let said = ran.wrong(
+        1,
+        &["[tenants.demo.channels.facebook-page]: ", "page-id", "origins = [\"https://wiki.example.org\"]", "connector = \"legacy-crm\""],
+    );
+    assert!(!said.contains("a-secret-of-the-example"), "{said}");
+
+    let mut cli = example(EXAMPLE);
+    cli.set("SPORTELLO_PAGE_TOKEN", "");
+    cli.run(&["check"]).wrong(1, &["[tenants.demo.channels.facebook-page]", "SPORTELLO_PAGE_TOKEN is not set or empty"]);
+    Cli::of("data = \"d\"\n[listen]\nadress = \"127.0.0.1:1\"\n[tenants.demo]\n").run(&["check"]).wrong(1, &["line 3", "adress"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn verify_needs_the_host_at_rest_and_then_proves_equality() {
+    let cli = Cli::new(&HostPlan::default());
+    let host = HostProcess::start(&cli.config).await;
+    cli.run(&["verify"]).wrong(1, &["in use by another process"]);
+    host.stop().await;
+    cli.token("anna", "agent");
+    let verified = cli.run(&["verify", "--json"]).objects();
+    assert_eq!(verified[0]["tenant"], "demo");
+    assert_eq!(verified[0]["verified"]["equal"], true, "{verified:?}");
+    assert!(cli.run(&["verify"]).right().contains("rebuilt views equal the live ones"));
+}
