@@ -18,12 +18,14 @@ use sportello_core::domain::profile::PROFILES;
 use sportello_core::ids::{CaseId, ChannelName, ContactId, ConversationId, InteractionId, ProfileId};
 use sportello_core::tables::key_bytes;
 use sportello_views::Direction;
+use tokio::sync::watch;
 use utoipa::ToSchema;
 
 use crate::api::effects::{self, EffectView};
 use crate::api::problem::Problem;
 use crate::api::request::{At, Given};
 use crate::api::{Caller, number, off_thread};
+use crate::tenant::SubmitError;
 use crate::tenant::content::{ContactContent, EffectContent, InteractionContent};
 
 /// The header that makes a repetition harmless.
@@ -159,7 +161,12 @@ async fn queue(
     })
     .await?;
     let (effect, slot) = match prepared {
-        Err(effect) => (effect, None),
+        Err(effect) => {
+            // What the row says may not be durable yet; after a crash, too, it must have been queued once.
+            let tenant = caller.tenant();
+            durable_up_to(tenant.cursor(), tenant.watch_durable(), tenant.watch_stopped()).await?;
+            (effect, None)
+        }
         Ok(command) => {
             let slot = command.slot;
             match caller.tenant().submit(&caller.name, command).await? {
@@ -179,6 +186,22 @@ async fn queue(
         Ok((status, Json(effects::view(caller, effect, row))).into_response())
     })
     .await
+}
+
+/// Waits until everything up to this sequence is durable; an error, if the tenant stops before.
+async fn durable_up_to(
+    decided: u64,
+    mut durable: watch::Receiver<u64>,
+    mut stopped: watch::Receiver<Option<String>>,
+) -> Result<(), SubmitError> {
+    tokio::select! {
+        biased;
+        Ok(_) = durable.wait_for(|durable| *durable >= decided) => Ok(()),
+        reason = stopped.wait_for(Option::is_some) => {
+            let reason = reason.ok().and_then(|reason| reason.clone());
+            Err(SubmitError::Stopped(reason.unwrap_or_else(|| "it is shutting down".to_owned())))
+        }
+    }
 }
 
 fn command(caller: &Caller, asked: &AskedFor, address: Address, name: String) -> Result<QueueEffect, Problem> {
@@ -256,4 +279,24 @@ fn answerable(caller: &Caller, case: &Case, given: Option<InteractionId>) -> Res
         }
     }
     Err(gone())
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_repetition_is_answered_only_once_what_it_repeats_is_durable() {
+        let (durable, stopped) = (watch::Sender::new(6), watch::Sender::new(None));
+        let mut waiting = Box::pin(durable_up_to(7, durable.subscribe(), stopped.subscribe()));
+        assert!(waiting.as_mut().now_or_never().is_none(), "record 7 could be lost yet");
+        durable.send_replace(7);
+        assert!(waiting.await.is_ok());
+
+        let waiting = durable_up_to(8, durable.subscribe(), stopped.subscribe());
+        stopped.send_replace(Some("the disk is full".to_owned()));
+        assert!(waiting.await.is_err(), "what never became durable is not answered as done");
+    }
 }
