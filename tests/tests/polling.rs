@@ -14,9 +14,7 @@ async fn a_new_interval_is_taken_at_once_and_a_channel_switched_off_and_on_is_as
     let folder = tempfile::tempdir().unwrap();
     let running = RunningHost::start(folder.path(), &plan(&wiki)).await;
     running
-        .until("the wiki has been asked once", |desk| {
-            !desk.tenant.list(&CURSORS, &[], None, Direction::Forward, 1).unwrap().is_empty()
-        })
+        .until("the wiki has been asked once", |desk| !desk.tenant.list(&CURSORS, &[], None, Direction::Forward, 1).unwrap().is_empty())
         .await;
     let desk = running.desk();
     let name = ChannelName::new("wiki").unwrap();
