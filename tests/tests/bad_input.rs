@@ -169,10 +169,11 @@ async fn a_parked_delivery_is_taken_in_exactly_once_when_the_channel_is_mended()
     assert_eq!((interactions(&desk), delivery(&desk, 1).state), (0, DeliveryState::Parked));
 
     desk.channels.configure("test", &name, right).await.unwrap();
+    // The host replays what a mended channel left; an operator who asks at the same moment doubles nothing.
     let replayed = running.ask(Method::POST, "/deliveries/1/replay", "", "").await;
-    assert_eq!(replayed.status, 200, "{}", replayed.text());
-    assert_eq!(replayed.json().unwrap()["new"], 2);
-    assert_eq!((interactions(&desk), delivery(&desk, 1).state), (2, DeliveryState::Replayed));
+    assert!([200, 409].contains(&replayed.status), "{}", replayed.text());
+    running.until("the delivery is taken in", |desk| delivery(desk, 1).state == DeliveryState::Replayed).await;
+    assert_eq!(interactions(&desk), 2, "once");
     let again = running.ask(Method::POST, "/deliveries/1/replay", "", "").await;
     assert_eq!((again.status, interactions(&desk)), (409, 2), "{}", again.text());
     running.stop().await;
