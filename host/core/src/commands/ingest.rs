@@ -31,6 +31,8 @@ pub struct Ingest {
     pub channel: ChannelName,
     /// What was done there, in the order the connector gave it.
     pub arrivals: Vec<Arrival>,
+    /// How many more there were that the edge saw were in already.
+    pub known: u32,
     /// Where the source goes on, if it was a poll.
     pub cursor: Option<(Source, Option<String>)>,
     /// What the connector wants to remember.
@@ -98,7 +100,7 @@ impl Ingest {
             )));
         }
         let mut new = 0;
-        let mut duplicates = 0;
+        let mut duplicates = self.known;
         for arrival in &self.arrivals {
             if draft.tables().contains(&IDENTITIES, &arrival.identity) && !crate::sabotage::sabotaged("skip-dedupe") {
                 duplicates += 1;

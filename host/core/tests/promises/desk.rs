@@ -137,7 +137,7 @@ impl Desk {
     }
 
     pub fn ingest(&mut self, arrivals: Vec<Arrival>) -> (Accepted, Vec<Event>) {
-        self.must(Ingest { channel: channel(), arrivals, cursor: None, state_writes: vec![], replayed: None })
+        self.must(Ingest { channel: channel(), arrivals, known: 0, cursor: None, state_writes: vec![], replayed: None })
     }
 
     pub fn arrival(&mut self, native_id: u8, revision: u8, change: Change, author: u64, conversation: u64) -> Arrival {

@@ -104,7 +104,7 @@ fn what_comes_in_for_an_erased_profile_is_refused_so_that_the_edge_resolves_agai
     let ada = desk.get(&PROFILES, &ProfileId(501)).unwrap();
     desk.must(ErasePerson { person: ada.person, by: "anna".into() });
     let arrival = desk.arrival(9, 0, Change::Created, 501, 609);
-    let command = Ingest { channel: channel(), arrivals: vec![arrival], cursor: None, state_writes: vec![], replayed: None };
+    let command = Ingest { channel: channel(), arrivals: vec![arrival], known: 0, cursor: None, state_writes: vec![], replayed: None };
     assert_eq!(desk.try_to(command).unwrap_err(), Refusal::ProfileErased(501));
 }
 

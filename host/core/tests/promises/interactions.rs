@@ -75,6 +75,7 @@ fn an_empty_poll_writes_nothing() {
     let poll = |cursor: &str| Ingest {
         channel: channel(),
         arrivals: vec![],
+        known: 0,
         cursor: Some((Source::Poll, Some(cursor.to_owned()))),
         state_writes: vec![StateWrite { key: "seen".into(), value: Some(vec![1]) }],
         replayed: None,
@@ -93,6 +94,7 @@ fn a_connectors_state_has_a_limit_and_deleting_makes_room() {
     let write = |range: std::ops::Range<u32>, value: Option<Vec<u8>>| Ingest {
         channel: channel(),
         arrivals: vec![],
+        known: 0,
         cursor: None,
         state_writes: range.map(|key| StateWrite { key: key.to_string(), value: value.clone() }).collect(),
         replayed: None,

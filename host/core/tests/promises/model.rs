@@ -38,7 +38,7 @@ fn step(desk: &mut Desk, random: &mut fastrand::Rng) {
             let change = [Change::Created, Change::Created, Change::Edited, Change::Deleted][random.usize(0..4)];
             let author = random.u64(501..507);
             let arrivals = vec![desk.arrival(random.u8(1..30), random.u8(0..3), change, author, random.u64(601..608))];
-            desk.try_to(Ingest { channel: channel(), arrivals, cursor: None, state_writes: vec![], replayed: None })
+            desk.try_to(Ingest { channel: channel(), arrivals, known: 0, cursor: None, state_writes: vec![], replayed: None })
         }
         4 => {
             let news = ContactNews {

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use sportello_core::commands::{Arrival, Author, ProfileNews};
-use sportello_core::domain::interaction::Change;
+use sportello_core::domain::interaction::{Change, IDENTITIES};
 use sportello_core::domain::profile::{Identified, PROFILES};
-use sportello_core::ids::ProfileId;
+use sportello_core::ids::{Fingerprint, ProfileId};
 use sportello_core::time::Timestamp;
 use sportello_journal::JournalError;
 use sportello_runtime::contract::{self, Interaction, Raw, Visibility};
@@ -20,21 +20,35 @@ const RAW_BYTES_MAX: usize = 64 * 1024;
 /// Kinds that address the company by their nature.
 const KINDS_THAT_SUMMON: [&str; 5] = ["mention", "direct-message", "review", "email", "desk-visit"];
 
-/// Turns interactions into arrivals. `input` is the body that byte ranges point into.
+/// Turns interactions into arrivals, and counts those that are in already: sources show rows again and again, and each would take a key slot.
+/// `input` is the body that byte ranges point into.
 pub(crate) fn arrivals(
     tenant: &Tenant,
     channel: &LiveChannel,
     interactions: &[Interaction],
     input: &[u8],
-) -> Result<Vec<Arrival>, JournalError> {
+) -> Result<(Vec<Arrival>, u32), JournalError> {
     let mut authors = Authors { tenant, channel, seen: HashMap::new() };
-    interactions.iter().map(|interaction| arrival(tenant, channel, &mut authors, interaction, input)).collect()
+    let mut arrivals = Vec::with_capacity(interactions.len());
+    let mut known = 0;
+    for interaction in interactions {
+        let identity = tenant.fingerprint("interaction", &[channel.name.as_str(), &interaction.native_id, &interaction.revision]);
+        // A store that cannot answer lets it pass: the writer looks again.
+        let is_known = tenant.get(&IDENTITIES, &identity).is_ok_and(|row| row.is_some());
+        if is_known && !crate::sabotage::sabotaged("skip-dedupe") {
+            known += 1;
+        } else {
+            arrivals.push(arrival(tenant, channel, &mut authors, identity, interaction, input)?);
+        }
+    }
+    Ok((arrivals, known))
 }
 
 fn arrival(
     tenant: &Tenant,
     channel: &LiveChannel,
     authors: &mut Authors<'_>,
+    identity: Fingerprint,
     interaction: &Interaction,
     input: &[u8],
 ) -> Result<Arrival, JournalError> {
@@ -44,7 +58,7 @@ fn arrival(
     let sealed = tenant.seal(slot, &content(interaction, input))?;
     let addressed = interaction.attributes.iter().any(|attribute| attribute.name == "addressed" && attribute.value == "true");
     Ok(Arrival {
-        identity: tenant.fingerprint("interaction", &[name, &interaction.native_id, &interaction.revision]),
+        identity,
         subject: tenant.fingerprint("subject", &[name, &interaction.native_id]),
         change: match interaction.change {
             contract::Change::Created => Change::Created,

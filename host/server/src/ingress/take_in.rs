@@ -47,10 +47,11 @@ pub(crate) async fn take_in(tenant: &Tenant, channel: &LiveChannel, brought: &Br
     loop {
         let prepared = arrivals(tenant, channel, brought.interactions, brought.input);
         let outcome = match prepared {
-            Ok(arrivals) => {
+            Ok((arrivals, known)) => {
                 let command = Ingest {
                     channel: channel.name.clone(),
                     arrivals,
+                    known,
                     cursor: brought.cursor.clone(),
                     state_writes: brought.state_writes.iter().map(state_write).collect(),
                     replayed: brought.replayed,

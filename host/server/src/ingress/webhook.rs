@@ -23,6 +23,7 @@ use base64::Engine as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use sportello_core::commands::{Accepted, ParkDelivery};
 use sportello_core::ids::{ChannelName, DeliveryId};
+use sportello_core::refusal::Refusal;
 use sportello_runtime::CallFailure;
 use sportello_runtime::contract::{ConnectorError, WebhookRequest, WebhookResponse};
 
@@ -206,6 +207,8 @@ pub(crate) async fn process(
     let brought = Brought { interactions: &outcome.interactions, input: &body, cursor: None, state_writes: &done.state_writes, replayed };
     match take_in(&desk.tenant, live, &brought).await {
         Ok(accepted) => Ok(Taken { accepted, response: outcome.response }),
+        // Somebody in it is being erased, which is over in a moment; parked, the delivery would be destroyed with them.
+        Err(TakeInError::Submit(SubmitError::Refused(refusal @ Refusal::ProfileErased(_)))) => Err(Failure::TryLater(refusal.to_string())),
         Err(TakeInError::Submit(SubmitError::Refused(refusal))) => Err(Failure::Park(Cause { kind: refusal.to_string(), detail: None })),
         Err(error) => Err(Failure::TryLater(error.to_string())),
     }

@@ -26,7 +26,7 @@ use sportello_views::{Direction, Views, ViewsError, ViewsOptions};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, NeverBack};
 pub use record::{Event, RecordError, TenantRecord};
 pub use replay::UNUSABLE_EVENTS;
 pub use verify::Verified;
@@ -126,6 +126,7 @@ impl Tenant {
         let views = Arc::new(opened.views);
         replay::catch_up(&journal, &views, progress)?;
 
+        let clock: Arc<dyn Clock> = Arc::new(NeverBack::from(clock, last_moment(&journal)?));
         let journal = Arc::new(journal);
         let acknowledgements = Arc::new(Acknowledgements::new(Arc::clone(&views), journal.durable().get()));
         let callback = Arc::clone(&acknowledgements);
@@ -136,7 +137,6 @@ impl Tenant {
             views: Arc::clone(&views),
             clock: Arc::clone(&clock),
             acknowledgements: Arc::clone(&acknowledgements),
-            now: Timestamp::default(),
         };
         let writer = std::thread::Builder::new()
             .name(format!("writer-{name}"))
@@ -307,6 +307,17 @@ impl Rows for Tenant {
     fn row(&self, table: u8, key: &[u8]) -> Option<Vec<u8>> {
         self.views.get(table, key).ok().flatten()
     }
+}
+
+/// When the last record was decided; the beginning of time for an empty journal.
+fn last_moment(journal: &dyn Journal) -> Result<Timestamp, TenantError> {
+    let last = journal.durable();
+    if last == Sequence::NONE {
+        return Ok(Timestamp::default());
+    }
+    let Some(record) = journal.read(last)?.next().transpose()? else { return Ok(Timestamp::default()) };
+    let read = TenantRecord::decode(&record.bytes);
+    read.map(|record| record.at).map_err(|source| TenantError::Record { sequence: last.get(), source })
 }
 
 /// What a tenant's rows are made of and by: its journal, told by the key slots that belong to it, and this program's rules.

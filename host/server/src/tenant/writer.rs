@@ -137,19 +137,18 @@ pub(crate) struct Writer {
     pub(crate) views: Arc<Views>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) acknowledgements: Arc<Acknowledgements>,
-    pub(crate) now: Timestamp,
 }
 
 impl Writer {
     /// Works until every sender is gone or the journal stops.
-    pub(crate) fn run(mut self, mut queue: mpsc::Receiver<Job>) {
+    pub(crate) fn run(self, mut queue: mpsc::Receiver<Job>) {
         while let Some(job) = queue.blocking_recv() {
             if let Some(reason) = self.acknowledgements.stopped.borrow().clone() {
                 let _ = job.answer.send(Err(SubmitError::Stopped(reason)));
                 continue;
             }
-            self.now = self.now.max(self.clock.now());
-            match self.decide(&job.actor, &job.command) {
+            let now = self.clock.now();
+            match self.decide(now, &job.actor, &job.command) {
                 Ok((sequence, accepted)) => self.acknowledgements.wait(sequence, accepted, job.answer),
                 Err(SubmitError::Stopped(reason)) => {
                     self.acknowledgements.stop(&reason);
@@ -162,9 +161,9 @@ impl Writer {
         }
     }
 
-    fn decide(&self, actor: &str, command: &Command) -> Result<(Sequence, Accepted), SubmitError> {
+    fn decide(&self, now: Timestamp, actor: &str, command: &Command) -> Result<(Sequence, Accepted), SubmitError> {
         let rows = ViewRows::new(&self.views);
-        let mut draft: Draft<'_, Event> = Draft::new(&rows, self.now);
+        let mut draft: Draft<'_, Event> = Draft::new(&rows, now);
         let accepted = match command {
             Command::Core(command) => commands::decide(&mut draft, command),
             Command::Workflow(command) => workflow::decide(&mut draft, command),
@@ -184,7 +183,7 @@ impl Writer {
         if draft.event_count() == 0 {
             return Ok((Sequence::new(cursor), accepted));
         }
-        let record = encode(self.now, actor, draft.events());
+        let record = encode(now, actor, draft.events());
         let sequence = match self.journal.append(&record) {
             Ok(sequence) => sequence,
             Err(error @ JournalError::RecordTooLong { .. }) => return Err(Refusal::Invalid(error.to_string()).into()),

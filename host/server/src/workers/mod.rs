@@ -1,6 +1,7 @@
 //! Workers: what happens without anybody asking. Each reads lists that the core keeps (effects due, timers due, look-ups pending…), does what
 //! is slow or needs words, and answers with commands. So a worker has no memory of its own: after a crash the lists say what is left.
 
+mod deliveries;
 mod effects;
 mod erasure;
 mod evaluate;
@@ -22,6 +23,7 @@ use crate::desk::Desk;
 const REST_MAX: Duration = Duration::from_secs(1);
 
 pub(crate) fn start(desk: &Arc<Desk>, tasks: &TaskTracker, stopping: &CancellationToken) {
+    tasks.spawn(deliveries::run(Arc::clone(desk), stopping.clone()));
     tasks.spawn(effects::run(Arc::clone(desk), stopping.clone()));
     tasks.spawn(erasure::run(Arc::clone(desk), stopping.clone()));
     tasks.spawn(evaluate::run(Arc::clone(desk), stopping.clone()));

@@ -40,7 +40,7 @@ fn act(tenant: &mut Tenant, random: &mut fastrand::Rng) -> Option<(Timestamp, Co
             let own = random.u8(..4) == 0;
             let arrivals = (0..random.usize(1..4)).map(|_| tenant.arrival(person, conversation, own)).collect();
             let channel = crate::tenant::channel(crate::tenant::CHANNEL);
-            sportello_core::commands::Ingest { channel, arrivals, cursor: None, state_writes: Vec::new(), replayed: None }.into()
+            sportello_core::commands::Ingest { channel, arrivals, known: 0, cursor: None, state_writes: Vec::new(), replayed: None }.into()
         }
         5 => {
             tenant.recognise(person);

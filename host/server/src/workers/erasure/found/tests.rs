@@ -90,7 +90,8 @@ impl Counter {
             slot: self.tenant.new_slot().unwrap(),
             sealed: vec![1],
         };
-        let command = Ingest { channel: channel("wiki"), arrivals: vec![arrival], cursor: None, state_writes: vec![], replayed: None };
+        let command =
+            Ingest { channel: channel("wiki"), arrivals: vec![arrival], known: 0, cursor: None, state_writes: vec![], replayed: None };
         self.tenant.submit("test", command).await.unwrap();
         InteractionId(u64::from(self.said))
     }
@@ -187,7 +188,8 @@ async fn parked_deliveries_of_every_channel_of_somebodys_network_go_with_them() 
         slot: counter.tenant.new_slot().unwrap(),
         sealed: vec![1],
     };
-    let command = Ingest { channel: channel("page"), arrivals: vec![arrival], cursor: None, state_writes: vec![], replayed: None };
+    let command =
+        Ingest { channel: channel("page"), arrivals: vec![arrival], known: 0, cursor: None, state_writes: vec![], replayed: None };
     counter.tenant.submit("test", command).await.unwrap();
     let (first, second, wiki) = (counter.park("page").await, counter.park("page-two").await, counter.park("wiki").await);
     let found = counter.erase(grace).await;
