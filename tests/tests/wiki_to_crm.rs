@@ -45,18 +45,20 @@ async fn a_customer_is_recognised_answered_and_recorded(wiki: &dyn Wiki, crm: &d
     let folder = tempfile::tempdir().unwrap();
     let running = RunningHost::start(folder.path(), &plan(wiki, crm)).await;
     // The first poll starts from then on: the question must come after it.
-    running.until("the wiki has been asked once", |desk| {
-        let cursors = desk.tenant.list(&sportello_core::domain::channel::CURSORS, &[], None, Direction::Forward, 10).unwrap();
-        cursors.iter().any(|(key, _)| key.starts_with(b"wiki\0"))
-    })
-    .await;
+    running
+        .until("the wiki has been asked once", |desk| {
+            let cursors = desk.tenant.list(&sportello_core::domain::channel::CURSORS, &[], None, Direction::Forward, 10).unwrap();
+            cursors.iter().any(|(key, _)| key.starts_with(b"wiki\0"))
+        })
+        .await;
     wiki.customer().edit_talk("Talk:Product", "Rete giù", "La rete è giù da stamattina. Perché? --~~~~").await.unwrap();
 
-    running.until("the effects are done", |desk| {
-        let effects = desk.tenant.list(&sportello_core::domain::effect::EFFECTS, &[], None, Direction::Forward, 10).unwrap();
-        effects.len() == 2 && effects.iter().all(|(_, effect)| effect.state == sportello_core::domain::effect::EffectState::Done)
-    })
-    .await;
+    running
+        .until("the effects are done", |desk| {
+            let effects = desk.tenant.list(&sportello_core::domain::effect::EFFECTS, &[], None, Direction::Forward, 10).unwrap();
+            effects.len() == 2 && effects.iter().all(|(_, effect)| effect.state == sportello_core::domain::effect::EffectState::Done)
+        })
+        .await;
     let profiles = running.desk().tenant.list(&PROFILES, &[], None, Direction::Forward, 10).unwrap();
     assert!(profiles.iter().any(|(_, profile)| standing(profile) == Standing::Customer), "{profiles:?}");
 

@@ -255,7 +255,8 @@ impl Tenant {
     }
 
     pub(crate) fn ingest(&mut self, arrivals: Vec<Arrival>) {
-        let command = core::Ingest { channel: channel(CHANNEL), arrivals, known: 0, cursor: None, state_writes: Vec::new(), replayed: None };
+        let command =
+            core::Ingest { channel: channel(CHANNEL), arrivals, known: 0, cursor: None, state_writes: Vec::new(), replayed: None };
         self.submit(command).expect("taken in");
     }
 
