@@ -14,11 +14,10 @@ use tokio::task::{self, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::channels::LiveChannel;
-use crate::desk::Desk;
+use crate::desk::{Desk, kind_of_error, kind_of_failure};
 use crate::ingress::arrivals::moment;
 use crate::ingress::contacts::contact_news;
 use crate::ingress::take_in::{Brought, take_in};
-use crate::ingress::webhook::reason;
 use crate::workers::{Rest, backoff};
 
 /// First and longest pause after failures.
@@ -186,7 +185,7 @@ impl Setback {
     }
 
     fn from_connector(desk: &Desk, error: &ConnectorError) -> Self {
-        Self { problem: reason(error), pause: Pause::of(error, desk.tenant.now()) }
+        Self { problem: kind_of_error(error).to_owned(), pause: Pause::of(error, desk.tenant.now()) }
     }
 }
 
@@ -216,7 +215,7 @@ async fn fetch_all(desk: &Desk, live: &Arc<LiveChannel>, source: Source, rest: &
 
 async fn fetch_page(desk: &Desk, live: &LiveChannel) -> Result<bool, Setback> {
     let cursor = cursor(desk, live, Source::Poll)?;
-    let done = live.runtime.poll(desk.call(live), cursor).await.map_err(Setback::new)?;
+    let done = live.runtime.poll(desk.call(live), cursor).await.map_err(|failure| Setback::new(kind_of_failure(&failure)))?;
     desk.diagnostics(live, &done.diagnostics, done.diagnostics_dropped);
     let page = done.value.map_err(|error| Setback::from_connector(desk, &error))?;
     let brought = Brought {
@@ -233,7 +232,7 @@ async fn fetch_page(desk: &Desk, live: &LiveChannel) -> Result<bool, Setback> {
 
 async fn fetch_changes(desk: &Desk, live: &LiveChannel) -> Result<bool, Setback> {
     let cursor = cursor(desk, live, Source::Changes)?;
-    let done = live.runtime.changes(desk.call(live), cursor).await.map_err(Setback::new)?;
+    let done = live.runtime.changes(desk.call(live), cursor).await.map_err(|failure| Setback::new(kind_of_failure(&failure)))?;
     desk.diagnostics(live, &done.diagnostics, done.diagnostics_dropped);
     let page = done.value.map_err(|error| Setback::from_connector(desk, &error))?;
     let contacts = contact_news(&desk.tenant, live, &page.contacts).map_err(Setback::new)?;
