@@ -105,7 +105,7 @@ impl ChannelName {
         if well_formed {
             Ok(Self(name))
         } else {
-            Err(format!("{name:?} is no channel name: use 1 to 64 of a-z, 0-9 and '-', for example \"facebook-page\""))
+            Err(format!("{name:?} is no channel name: use 1 to 64 of a-z, 0-9 and '-', for example \"town-page\""))
         }
     }
 

@@ -92,7 +92,7 @@ fn what_is_sealed_opens_under_its_slot_and_associated_data_only() {
 fn an_erased_slot_leaves_no_key_on_disk() {
     let (folder, path) = real();
     let slots = KeySlots::open(&path, SlotOptions { chunk_slots: 4 }).unwrap();
-    let identity = slots.identity("facebook", "1234567890");
+    let identity = slots.identity("chirper", "1234567890");
     let (slot, _) = slots.claim(&identity).unwrap();
     let sealed = slots.seal(slot, b"", b"canary").unwrap();
     // A slot of an older chunk is read from the file, one of the newest from memory: both must go.

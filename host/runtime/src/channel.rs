@@ -33,11 +33,11 @@ use crate::signature::{self, SignatureRefusal};
 pub struct ChannelOptions {
     /// Whose channel it is: channels of two tenants may have the same name and share nothing.
     pub tenant: String,
-    /// The channel's name, for example `facebook-page`.
+    /// The channel's name, for example `town-page`.
     pub name: String,
     /// Its settings, without secrets.
     pub settings: Value,
-    /// Origins the operator granted, for example `https://graph.facebook.com`.
+    /// Origins the operator granted, for example `https://api.example.com`.
     pub granted_origins: Vec<String>,
     /// By credential, by field.
     pub secrets: BTreeMap<String, BTreeMap<String, BoundField>>,

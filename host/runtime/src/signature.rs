@@ -1,7 +1,7 @@
 //! Checking how a delivery is signed, before any guest runs.
 //!
 //! The MAC covers the raw bytes as they came: what the platform signed is the bytes it sent, and a JSON document read and written again is not
-//! those bytes (Facebook signs escaped Unicode). Digests are compared in constant time by `ring`.
+//! those bytes (some platforms sign escaped Unicode). Digests are compared in constant time by `ring`.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};

@@ -274,7 +274,7 @@ mod tests {
 
     #[test]
     fn a_secret_that_is_not_there_is_named_with_the_nearest() {
-        let text = "data = \"d\"\n[secrets]\npage-token = { env = \"T\" }\n[tenants.demo.channels.page]\nconnector = \"facebook\"\n\
+        let text = "data = \"d\"\n[secrets]\npage-token = { env = \"T\" }\n[tenants.demo.channels.page]\nconnector = \"chirper\"\n\
                     secrets.page-token.token = \"pagetoken\"\n";
         let error = read(text).unwrap_err().to_string();
         assert!(error.contains("[tenants.demo.channels.page]") && error.contains("did you mean \"page-token\""), "{error}");

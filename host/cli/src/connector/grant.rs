@@ -9,7 +9,7 @@ use crate::reach::Reach;
 use crate::{Problem, tokio_runtime};
 
 pub(crate) const EXAMPLES: &str = "Examples:
-  sportello connector grant facebook-page 3f2a9c41d07b
+  sportello connector grant town-page 3f2a9c41d07b
   SPORTELLO_URL=http://127.0.0.1:8470 sportello connector grant community 3f2a9c41d07b --tenant acme
 
 Asks the running host with an operator's token: settings, origins and secrets are checked first, and if anything is wrong the component

@@ -9,7 +9,7 @@ use crate::reach::Reach;
 use crate::{Problem, tokio_runtime};
 
 pub(crate) const EXAMPLES: &str = "Examples:
-  sportello connector rollback facebook-page
+  sportello connector rollback town-page
 
 Asks the running host with an operator's token. What was live becomes an earlier one itself: rolling back twice is where you began.
 Further back: sportello connector grant CHANNEL DIGEST.";

@@ -60,9 +60,9 @@ impl Desk {
     pub fn with(policy: Policy, idempotency: Idempotency) -> Self {
         let mut desk = Self { rows: MemoryRows::default(), replayed: MemoryRows::default(), now: Timestamp(1_000_000), slots: 1_000 };
         let digest = Digest([7; 32]);
-        desk.must(InstallConnector { digest, name: "facebook".into(), version: "1.0.0".into() });
+        desk.must(InstallConnector { digest, name: "chirper".into(), version: "1.0.0".into() });
         let settings = ChannelSettings {
-            connector: "facebook".into(),
+            connector: "chirper".into(),
             settings: "{}".into(),
             origins: vec![],
             private_network: false,
@@ -74,10 +74,10 @@ impl Desk {
         desk.must(ConfigureChannel { channel: channel(), settings });
         let grant = Grant {
             digest,
-            connector: "facebook".into(),
+            connector: "chirper".into(),
             version: "1.0.0".into(),
             kind: ChannelKind::Channel,
-            network: "facebook".into(),
+            network: "chirper".into(),
             actions: vec![Action { name: "reply".into(), idempotency, settling_ms: 5_000 }],
             policy,
             poll_ms: 0,
@@ -150,7 +150,7 @@ impl Desk {
             kind: "comment".into(),
             author: Some(Author {
                 profile: ProfileId(author),
-                news: Some(ProfileNews { sealed: vec![1, 2, 3], identifiers: vec![identified("facebook.id", 10_000 + author)] }),
+                news: Some(ProfileNews { sealed: vec![1, 2, 3], identifiers: vec![identified("chirper.id", 10_000 + author)] }),
             }),
             conversation: ConversationId(conversation),
             own: false,

@@ -17,7 +17,7 @@ fn two_people() -> Desk {
         contact: ContactId(701),
         version: [1; 16],
         sealed: vec![4],
-        identifiers: vec![identified("facebook.id", 10_501), identified("email", 20_001)],
+        identifiers: vec![identified("chirper.id", 10_501), identified("email", 20_001)],
         deleted: false,
     };
     desk.must(TakeContacts { channel: channel(), contacts: vec![contact], cursor: None });

@@ -13,7 +13,7 @@ fn contact(desk: &mut Desk, id: u64, version: u8, identifiers: &[u64]) {
         contact: ContactId(id),
         version: [version; 16],
         sealed: vec![4],
-        identifiers: identifiers.iter().map(|identifier| identified("facebook.id", *identifier)).collect(),
+        identifiers: identifiers.iter().map(|identifier| identified("chirper.id", *identifier)).collect(),
         deleted: false,
     };
     desk.must(TakeContacts { channel: channel(), contacts: vec![news], cursor: None });

@@ -45,7 +45,7 @@ fn step(desk: &mut Desk, random: &mut fastrand::Rng) {
                 contact: ContactId(random.u64(701..704)),
                 version: [random.u8(..); 16],
                 sealed: vec![1],
-                identifiers: vec![identified("facebook.id", random.u64(10_501..10_507))],
+                identifiers: vec![identified("chirper.id", random.u64(10_501..10_507))],
                 deleted: random.u8(0..8) == 0,
             };
             desk.try_to(TakeContacts { channel: channel(), contacts: vec![news], cursor: None })

@@ -34,7 +34,7 @@ use crate::metrics::Outcome;
 use crate::tenant::content::DeliveryContent;
 use crate::tenant::{SubmitError, Tenant};
 
-/// Largest body of a delivery, in bytes. Facebook sends up to 1,000 updates in one.
+/// Largest body of a delivery, in bytes. Some platforms send 1,000 updates in one.
 pub const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Deliveries of one tenant under way at once; beyond, the platform is told to come again.
 pub const DELIVERIES_UNDER_WAY_MAX: usize = 512;

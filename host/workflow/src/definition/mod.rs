@@ -4,7 +4,7 @@
 //! name: greet-customers
 //! description: Customers get a first answer at once.
 //! on: case.opened                       # what starts a run
-//! channels: [facebook-page]             # optional: only there
+//! channels: [town-page]             # optional: only there
 //! when: person.customer                 # optional, CEL
 //! steps:
 //!   - assign: second-line

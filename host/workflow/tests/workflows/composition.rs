@@ -80,8 +80,8 @@ fn workflows_that_wake_each_other_come_to_an_end() {
 #[test]
 fn only_the_named_channels_start_a_workflow() {
     let mut tenant = Tenant::new();
-    tenant.define("{name: elsewhere, on: case.opened, channels: [facebook-page], steps: [{priority: 1}]}");
-    tenant.define("{name: here, on: case.opened, channels: [facebook-page, desk], steps: [{priority: 2}]}");
+    tenant.define("{name: elsewhere, on: case.opened, channels: [town-page], steps: [{priority: 1}]}");
+    tenant.define("{name: here, on: case.opened, channels: [town-page, desk], steps: [{priority: 2}]}");
     let case = tenant.say(1, 10);
     assert_eq!(CASES.get(&tenant.rows, &case).expect("the case").priority, 2);
     let events = events_of(tenant.records.last().expect("a record"));

@@ -35,7 +35,7 @@ impl Counter {
         let tenant = Tenant::open("demo", folder.path(), &TenantOptions::default(), clock, &mut |_, _| {}).unwrap();
         let digest = Digest([7; 32]);
         tenant.submit("test", InstallConnector { digest, name: "any".into(), version: "1.0.0".into() }).await.unwrap();
-        for (name, network) in [("page", "facebook"), ("page-two", "facebook"), ("wiki", "wiki")] {
+        for (name, network) in [("page", "chirper"), ("page-two", "chirper"), ("wiki", "wiki")] {
             let settings = ChannelSettings {
                 connector: "any".into(),
                 settings: "{}".into(),
@@ -170,9 +170,9 @@ async fn parked_deliveries_of_every_channel_of_somebodys_network_go_with_them() 
     let mut counter = Counter::open().await;
     counter.says("question", Some(ADA), None).await;
     let ada = counter.tenant.profile_of("wiki", ADA).unwrap();
-    let grace = counter.tenant.profile_of("facebook", "grace").unwrap();
+    let grace = counter.tenant.profile_of("chirper", "grace").unwrap();
     let identifiers =
-        vec![Identified { scheme: "facebook.id".into(), identifier: counter.tenant.identifier_of("facebook.id", "1").unwrap() }];
+        vec![Identified { scheme: "chirper.id".into(), identifier: counter.tenant.identifier_of("chirper.id", "1").unwrap() }];
     let arrival = Arrival {
         identity: counter.tenant.fingerprint("interaction", &["post"]),
         subject: counter.subject("post"),
