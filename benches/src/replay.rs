@@ -1,0 +1,194 @@
+//! Replay: what a journal costs to read back, beside what it cost to write.
+//!
+//! A real tenant takes in comments of 512 bytes, each by somebody new on a thread of its own. Then, in turns: *apply-only* reads its journal,
+//! decodes every record and applies every event to rows in memory; *append* writes the same records, encoded and sealed already, to a fresh journal
+//! and waits for the disk after every 512. At the end the views are thrown away and the tenant is opened: that is a rebuild with views, reported.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sportello_core::commands::{Arrival, Author, ConfigureChannel, Ingest, ProfileNews};
+use sportello_core::domain::channel::ChannelSettings;
+use sportello_core::domain::interaction::{Change, INTERACTIONS};
+use sportello_core::domain::profile::Identified;
+use sportello_core::ids::{ChannelName, InteractionId};
+use sportello_core::tables::{Rows, Tables};
+use sportello_journal::{Journal as _, JournalOptions, Record, SegmentJournal, Sequence};
+use sportello_server::clock::SystemClock;
+use sportello_server::tenant::content::ProfileContent;
+use sportello_server::tenant::{Event, Tenant, TenantOptions, TenantRecord};
+
+use crate::append::ITEM_BYTES;
+use crate::measured::Measured;
+use crate::samples::{Paired, median};
+use crate::{Plan, Problem};
+
+const FLOOR: f64 = 1.0;
+/// Records appended before the disk is waited for.
+const BATCH: usize = 512;
+/// Comments taken in at the same time while the journal is made.
+const TAKEN_IN_AT_ONCE: u64 = 256;
+
+pub(crate) async fn run(plan: &Plan) -> Result<Vec<Measured>, Problem> {
+    let (comments, rounds) = if plan.quick { (10_000, 5) } else { (100_000, 10) };
+    let folder = tempfile::Builder::new().prefix("bench-replay-").tempdir_in(&plan.folder)?;
+    let tenant_folder = folder.path().join("tenant");
+    take_in(&tenant_folder, comments).await?;
+    tokio::task::spawn_blocking(move || {
+        let (journal, _) = SegmentJournal::open(&tenant_folder.join("journal"), JournalOptions::default())?;
+        let records = journal.read(Sequence::new(1))?.collect::<Result<Vec<Record>, _>>()?;
+        let mut paired = Paired::default();
+        for round in 0..=rounds {
+            let applied = apply_only(&journal, comments)?;
+            let fresh = folder.path().join(format!("append-{round}"));
+            let appended = append(&fresh, &records)?;
+            std::fs::remove_dir_all(&fresh)?;
+            // Round 0 warms up: from then on the journal is read from memory.
+            if round > 0 {
+                paired.push(applied, appended);
+            }
+        }
+        journal.close()?;
+        drop(journal);
+        let rebuilt = rebuild(&tenant_folder)?;
+        let per_second = |seconds: f64| records.len() as f64 / seconds;
+        let note = format!("{} records of a real tenant; appended in batches of {BATCH}, encoded and sealed already", records.len());
+        let row = Measured::reported("replay-apply-only", per_second(median(&paired.ours)), "records/s", note);
+        Ok(vec![
+            row.against_paired(per_second(median(&paired.reference)), paired.ratio(), FLOOR),
+            Measured::reported("replay-with-views", per_second(rebuilt.as_secs_f64()), "records/s", "a tenant opened without its views"),
+        ])
+    })
+    .await?
+}
+
+/// Fills a tenant as the ingress does.
+async fn take_in(folder: &Path, comments: u64) -> Result<(), Problem> {
+    let tenant = Tenant::open("bench", folder, &TenantOptions::default(), Arc::new(SystemClock), &mut |_, _| {})?;
+    let channel = ChannelName::new("facebook-page")?;
+    let settings = ChannelSettings {
+        connector: "facebook".to_owned(),
+        settings: "{}".to_owned(),
+        origins: Vec::new(),
+        private_network: false,
+        secrets: BTreeMap::new(),
+        poll_ms: None,
+        policy: None,
+        enabled: true,
+    };
+    tenant.submit("bench", ConfigureChannel { channel: channel.clone(), settings }).await?;
+    let mut tasks = tokio::task::JoinSet::new();
+    for task in 0..TAKEN_IN_AT_ONCE {
+        let (tenant, channel) = (Arc::clone(&tenant), channel.clone());
+        tasks.spawn(async move {
+            for number in (task..comments).step_by(TAKEN_IN_AT_ONCE as usize) {
+                let ingest = comment(&tenant, &channel, number)?;
+                tenant.submit("channel:facebook-page", ingest).await?;
+            }
+            Ok::<_, Problem>(())
+        });
+    }
+    while let Some(task) = tasks.join_next().await {
+        task??;
+    }
+    tokio::task::spawn_blocking(move || tenant.close()).await??;
+    Ok(())
+}
+
+fn comment(tenant: &Tenant, channel: &ChannelName, number: u64) -> Result<Ingest, Problem> {
+    let (id, user) = (format!("77001122_{number}"), format!("24680{number}"));
+    let profile = tenant.profile_of("facebook", &user)?;
+    let identifiers = vec![("facebook.id".to_owned(), user.clone())];
+    let content =
+        ProfileContent { id: user.clone(), display_name: Some(format!("Ada Bianchi {number}")), identifiers, ..ProfileContent::default() };
+    let identifier = tenant.identifier_of("facebook.id", &user)?;
+    let news = ProfileNews {
+        sealed: tenant.seal(profile.slot(), &content)?,
+        identifiers: vec![Identified { scheme: "facebook.id".to_owned(), identifier }],
+    };
+    let slot = tenant.new_slot()?;
+    // As JSON two quotes longer: what is sealed has the bytes it says.
+    let sealed = tenant.seal(slot, &"a".repeat(ITEM_BYTES - 2))?;
+    let arrival = Arrival {
+        identity: tenant.fingerprint("interaction", &[channel.as_str(), &id, ""]),
+        subject: tenant.fingerprint("subject", &[channel.as_str(), &id]),
+        change: Change::Created,
+        kind: "comment".to_owned(),
+        author: Some(Author { profile, news: Some(news) }),
+        conversation: tenant.conversation_of(channel, &id)?,
+        own: false,
+        private: false,
+        summons: false,
+        in_reply_to: None,
+        occurred_at: tenant.now(),
+        slot,
+        sealed,
+    };
+    Ok(Ingest { channel: channel.clone(), arrivals: vec![arrival], cursor: None, state_writes: Vec::new(), replayed: None, known: 0 })
+}
+
+/// Rows in memory, by table and key.
+struct MemoryRows(Vec<HashMap<Vec<u8>, Vec<u8>>>);
+
+impl Rows for MemoryRows {
+    fn row(&self, table: u8, key: &[u8]) -> Option<Vec<u8>> {
+        self.0[usize::from(table)].get(key).cloned()
+    }
+}
+
+fn apply_only(journal: &SegmentJournal, comments: u64) -> Result<Duration, Problem> {
+    let started = Instant::now();
+    let mut rows = MemoryRows(vec![HashMap::new(); 256]);
+    for record in journal.read(Sequence::new(1))? {
+        let record = TenantRecord::decode(&record?.bytes)?;
+        let mut tables = Tables::over(&rows);
+        for event in record.events {
+            match event? {
+                Event::Core(event) => {
+                    sportello_core::event::apply(&mut tables, record.at, &event);
+                    sportello_core::draft::note_numbers(&mut tables, &event);
+                }
+                Event::Workflow(event) => return Err(format!("there is no workflow, but its event {event:?}").into()),
+            }
+        }
+        for ((table, key), value) in tables.into_changes() {
+            match value {
+                Some(value) => rows.0[usize::from(table)].insert(key, value),
+                None => rows.0[usize::from(table)].remove(&key),
+            };
+        }
+    }
+    let elapsed = started.elapsed();
+    let last = INTERACTIONS.get(&rows, &InteractionId(comments));
+    if last.is_none() || INTERACTIONS.get(&rows, &InteractionId(comments + 1)).is_some() {
+        return Err(format!("after the replay there are not {comments} interactions").into());
+    }
+    Ok(elapsed)
+}
+
+fn append(folder: &Path, records: &[Record]) -> Result<Duration, Problem> {
+    let (journal, _) = SegmentJournal::open(folder, JournalOptions::default())?;
+    let started = Instant::now();
+    for batch in records.chunks(BATCH) {
+        let mut last = journal.durable();
+        for record in batch {
+            last = journal.append(&record.bytes)?;
+        }
+        journal.wait_durable(last)?;
+    }
+    let elapsed = started.elapsed();
+    journal.close()?;
+    Ok(elapsed)
+}
+
+/// The time to open a tenant whose views are gone.
+fn rebuild(folder: &Path) -> Result<Duration, Problem> {
+    std::fs::remove_dir_all(folder.join("views"))?;
+    let started = Instant::now();
+    let tenant = Tenant::open("bench", folder, &TenantOptions::default(), Arc::new(SystemClock), &mut |_, _| {})?;
+    let elapsed = started.elapsed();
+    tenant.close()?;
+    Ok(elapsed)
+}
