@@ -56,8 +56,8 @@ mod tests {
 
     #[test]
     fn the_processor_time_of_a_process_can_be_read() {
-        let child = std::process::Command::new("sh").args(["-c", "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; read stop"]);
-        let mut child = child;
+        let mut shell = std::process::Command::new("sh");
+        let child = shell.args(["-c", "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; read stop"]);
         let child = child.stdin(std::process::Stdio::piped()).spawn().unwrap();
         let mut process = Measurable::new("sh", child);
         while process.cpu_seconds().unwrap() < 0.02 {
