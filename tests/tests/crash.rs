@@ -47,7 +47,7 @@ async fn a_hundred_kills_lose_nothing_and_double_nothing() {
     let mut random = fastrand::Rng::with_seed(seed);
     let folder = tempfile::tempdir().unwrap();
     let facebook = Facebook::start().await.unwrap();
-    let plan = plan(&facebook);
+    let plan = HostPlan::default().facebook_page(&facebook, "").workflow("answer", WORKFLOW);
     let config = plan.write(folder.path(), "127.0.0.1:0");
 
     let mut kills: BTreeMap<Moment, u32> = BTreeMap::new();
@@ -202,22 +202,4 @@ fn check_tenant(folder: &Path, comments: usize) {
     let verified = tenant.verify(&mut |_, _| {}).unwrap();
     assert!(verified.equal, "{verified:?}");
     tenant.close().unwrap();
-}
-
-fn plan(facebook: &Facebook) -> HostPlan {
-    HostPlan::default()
-        .channel(
-            "facebook-page",
-            &format!(
-                "connector = \"facebook\"\ncomponent = \"{{component:facebook}}\"\norigins = [\"{graph}\"]\nprivate-network = true\n\
-                 settings = {{ page-id = \"{page}\", graph-url = \"{graph}\" }}\n\
-                 secrets.app-secret.secret = \"app-secret\"\nsecrets.verify-token.secret = \"verify-token\"\nsecrets.page-token.token = \"page-token\"\n",
-                graph = facebook.graph_url(),
-                page = facebook.page_id()
-            ),
-        )
-        .secret("app-secret", facebook.app_secret())
-        .secret("verify-token", facebook.verify_token())
-        .secret("page-token", &facebook.access_token())
-        .workflow("answer", WORKFLOW)
 }

@@ -5,28 +5,11 @@ use sportello_core::ids::CaseId;
 use sportello_tests::host::{HostPlan, RunningHost};
 use sportello_tests::stand_ins::facebook::{DeliveryPlan, Facebook};
 
-fn plan(facebook: &Facebook) -> HostPlan {
-    HostPlan::default()
-        .channel(
-            "facebook-page",
-            &format!(
-                "connector = \"facebook\"\ncomponent = \"{{component:facebook}}\"\norigins = [\"{graph}\"]\nprivate-network = true\n\
-                 settings = {{ page-id = \"{page}\", graph-url = \"{graph}\" }}\n\
-                 secrets.app-secret.secret = \"app-secret\"\nsecrets.verify-token.secret = \"verify-token\"\nsecrets.page-token.token = \"page-token\"\n",
-                graph = facebook.graph_url(),
-                page = facebook.page_id()
-            ),
-        )
-        .secret("app-secret", facebook.app_secret())
-        .secret("verify-token", facebook.verify_token())
-        .secret("page-token", &facebook.access_token())
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_signed_comment_becomes_one_case_that_outlives_the_host() {
     let folder = tempfile::tempdir().unwrap();
     let facebook = Facebook::start().await.unwrap();
-    let plan = plan(&facebook);
+    let plan = HostPlan::default().facebook_page(&facebook, "");
     let running = RunningHost::start(folder.path(), &plan).await;
     facebook.subscribe(&running.url("/hooks/demo/facebook-page")).await.unwrap();
 
@@ -52,7 +35,7 @@ async fn a_signed_comment_becomes_one_case_that_outlives_the_host() {
 async fn a_workflow_answers_on_the_page_once() {
     let folder = tempfile::tempdir().unwrap();
     let facebook = Facebook::start().await.unwrap();
-    let plan = plan(&facebook).workflow(
+    let plan = HostPlan::default().facebook_page(&facebook, "").workflow(
         "answer",
         "name: answer\non: case.opened\nsteps:\n  - reply: \"Caso ${case.number}: ci stiamo lavorando, ${profile.display_name}.\"\n  - state: waiting\n",
     );

@@ -123,11 +123,15 @@ fn suggestion(property: &Value) -> Value {
 
 fn toml_of(value: &Value) -> String {
     // What TOML cannot say (null) is left to the operator.
-    toml::Value::try_from(value).map_or_else(|_| quoted(FILL_IN), |value| value.to_string())
+    match value {
+        Value::String(text) => quoted(text),
+        value => toml::Value::try_from(value).map_or_else(|_| quoted(FILL_IN), |value| value.to_string()),
+    }
 }
 
+/// A text in one line: JSON's escapes are all escapes of TOML's basic strings too.
 fn quoted(text: &str) -> String {
-    toml::Value::String(text.to_owned()).to_string()
+    Value::from(text).to_string()
 }
 
 /// A name as a key: bare where TOML allows it.
