@@ -205,12 +205,12 @@ impl Shared {
 
         let mut overlay = self.overlay_mut();
         let forgotten = overlay.finished(&batch);
-        let bytes = overlay.bytes();
-        drop(overlay);
+        // Under the overlay's lock: a record applied in between would be forgotten in the count, and the limit overrun by it.
         let mut progress = self.progress();
         progress.stored = batch.sequence;
-        progress.overlay_bytes = bytes;
+        progress.overlay_bytes = overlay.bytes();
         drop(progress);
+        drop(overlay);
         self.done.notify_all();
 
         self.batches.fetch_add(1, Ordering::Relaxed);
