@@ -182,6 +182,17 @@ mod tests {
     }
 
     #[test]
+    fn a_text_too_long_for_a_token_is_not_looked_at() {
+        let of = |characters: usize| {
+            let secret = format!("{TOKEN_PREFIX}{}", "x".repeat(characters - TOKEN_PREFIX.len()));
+            let headers = HeaderMap::from_iter([(header::AUTHORIZATION, format!("Bearer {secret}").parse().unwrap())]);
+            bearer(&headers).map(str::len)
+        };
+        assert_eq!(of(TOKEN_CHARACTERS_MAX), Some(TOKEN_CHARACTERS_MAX));
+        assert_eq!(of(TOKEN_CHARACTERS_MAX + 1), None);
+    }
+
+    #[test]
     fn only_a_bearer_token_of_ours_is_looked_up() {
         let with = |value: &str| HeaderMap::from_iter([(header::AUTHORIZATION, value.parse().unwrap())]);
         assert_eq!(bearer(&with("bearer spt_x")), Some("spt_x"));

@@ -1,4 +1,4 @@
-use sportello_core::commands::{Accepted, Ingest};
+use sportello_core::commands::{Accepted, INTERACTIONS_PER_INGEST_MAX, Ingest};
 use sportello_core::domain::channel::{CONNECTOR_STATE, CURSORS, STATE_KEYS_MAX, Source, StateWrite};
 use sportello_core::domain::erasure::{Due, ERASURES_DUE};
 use sportello_core::domain::interaction::{Change, INTERACTIONS, VERSIONS_MAX};
@@ -24,6 +24,24 @@ fn the_same_thing_twice_in_one_delivery_enters_once() {
     let arrival = desk.arrival(1, 0, Change::Created, 501, 601);
     let (accepted, _) = desk.ingest(vec![arrival.clone(), arrival]);
     assert_eq!(accepted, Accepted::Ingested { new: 1, duplicates: 1 });
+}
+
+#[test]
+fn a_call_that_brings_more_than_is_taken_in_at_once_brings_nothing() {
+    let mut desk = Desk::new();
+    let arrival = desk.arrival(1, 0, Change::Created, 501, 601);
+    let brings = |count: usize| Ingest {
+        channel: channel(),
+        arrivals: vec![arrival.clone(); count],
+        known: 0,
+        cursor: None,
+        state_writes: vec![],
+        replayed: None,
+    };
+    let refusal = desk.try_to(brings(INTERACTIONS_PER_INGEST_MAX + 1)).unwrap_err();
+    assert!(refusal.to_string().contains("at most 5000"), "{refusal}");
+    assert_eq!(desk.count(&INTERACTIONS), 0);
+    desk.must(brings(INTERACTIONS_PER_INGEST_MAX));
 }
 
 #[test]

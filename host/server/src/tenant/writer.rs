@@ -207,3 +207,6 @@ fn react(draft: &mut Draft<'_, Event>) {
         next += 1;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,15 +34,41 @@ const FAILURES_IN_A_ROW_MAX: u32 = 5;
 /// Questions put off that are remembered; beyond, they are put again sooner.
 const PUT_OFF_MAX: usize = 100_000;
 
-/// A question that failed.
-struct PutOff {
+/// Questions that failed, and when each is put again.
+#[derive(Default)]
+struct PutOff(HashMap<ProfileId, Waiting>);
+
+struct Waiting {
     failures: u32,
     until: Timestamp,
 }
 
+impl PutOff {
+    /// Until when a question waits; None: it may be put.
+    fn until(&self, profile: ProfileId, now: Timestamp) -> Option<Timestamp> {
+        self.0.get(&profile).map(|waiting| waiting.until).filter(|until| *until > now)
+    }
+
+    /// Puts a question off; gives the moment at which its turn comes.
+    fn failed(&mut self, profile: ProfileId, now: Timestamp) -> Timestamp {
+        if self.0.len() >= PUT_OFF_MAX && !self.0.contains_key(&profile) {
+            self.0.clear();
+        }
+        let waiting = self.0.entry(profile).or_insert(Waiting { failures: 0, until: now });
+        let pause = backoff(waiting.failures, RETRY_FIRST, RETRY_LONGEST);
+        waiting.failures += 1;
+        waiting.until = now.plus_ms(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX));
+        waiting.until
+    }
+
+    fn answered(&mut self, profile: ProfileId) {
+        self.0.remove(&profile);
+    }
+}
+
 pub(crate) async fn run(desk: Arc<Desk>, stopping: CancellationToken) {
     let mut rest = Rest::new(&desk, stopping);
-    let mut put_off = HashMap::new();
+    let mut put_off = PutOff::default();
     while !rest.stopping() {
         let next = ask_round(&desk, &rest, &mut put_off).await;
         if !rest.until(desk.tenant.now(), next).await {
@@ -52,7 +78,7 @@ pub(crate) async fn run(desk: Arc<Desk>, stopping: CancellationToken) {
 }
 
 /// Asks about everybody whose turn it is; gives the moment at which somebody's comes.
-async fn ask_round(desk: &Desk, rest: &Rest, put_off: &mut HashMap<ProfileId, PutOff>) -> Option<Timestamp> {
+async fn ask_round(desk: &Desk, rest: &Rest, put_off: &mut PutOff) -> Option<Timestamp> {
     let mut failures_in_a_row = 0;
     let mut next: Option<Timestamp> = None;
     let mut after: Option<Vec<u8>> = None;
@@ -66,25 +92,19 @@ async fn ask_round(desk: &Desk, rest: &Rest, put_off: &mut HashMap<ProfileId, Pu
             }
             let Some(profile) = key.last_chunk::<8>().map(|bytes| ProfileId(u64::from_be_bytes(*bytes))) else { continue };
             let now = desk.tenant.now();
-            if let Some(waiting) = put_off.get(&profile).filter(|waiting| waiting.until > now) {
-                next = Some(next.map_or(waiting.until, |next| next.min(waiting.until)));
+            if let Some(until) = put_off.until(profile, now) {
+                next = Some(next.map_or(until, |next| next.min(until)));
                 continue;
             }
             match look_up(desk, profile).await {
                 Ok(()) => {
                     failures_in_a_row = 0;
-                    put_off.remove(&profile);
+                    put_off.answered(profile);
                 }
                 Err(problem) => {
                     tracing::warn!(tenant = desk.tenant.name(), %profile, problem, "a CRM could not be asked; it is asked again later");
-                    if put_off.len() >= PUT_OFF_MAX {
-                        put_off.clear();
-                    }
-                    let waiting = put_off.entry(profile).or_insert(PutOff { failures: 0, until: now });
-                    let pause = backoff(waiting.failures, RETRY_FIRST, RETRY_LONGEST);
-                    waiting.failures += 1;
-                    waiting.until = now.plus_ms(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX));
-                    next = Some(next.map_or(waiting.until, |next| next.min(waiting.until)));
+                    let until = put_off.failed(profile, now);
+                    next = Some(next.map_or(until, |next| next.min(until)));
                     failures_in_a_row += 1;
                     if failures_in_a_row == FAILURES_IN_A_ROW_MAX {
                         return next;
@@ -138,4 +158,25 @@ async fn ask(desk: &Desk, crm: &LiveChannel, scheme: &str, value: &str) -> Resul
     let command = TakeContacts { channel: crm.name.clone(), contacts, cursor: None };
     desk.tenant.submit(ACTOR, command).await.map_err(|error| error.to_string())?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_questions_put_off_than_are_remembered_are_put_again_sooner_and_take_no_memory() {
+        let now = Timestamp(1_000_000);
+        let mut put_off = PutOff::default();
+        for profile in (0..PUT_OFF_MAX as u64).map(ProfileId) {
+            put_off.failed(profile, now);
+        }
+        put_off.failed(ProfileId(7), now);
+        assert!(put_off.until(ProfileId(8), now).is_some(), "one that is remembered takes nobody's place");
+        let one_more = ProfileId(PUT_OFF_MAX as u64);
+        let until = put_off.failed(one_more, now);
+        assert_eq!(put_off.0.len(), 1);
+        assert_eq!(put_off.until(one_more, now), Some(until));
+        assert_eq!(put_off.until(ProfileId(8), now), None);
+    }
 }
