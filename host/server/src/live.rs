@@ -246,7 +246,8 @@ pub fn word(event: &Result<Event, EventError>) -> &'static str {
     event.as_ref().map_or("unreadable", Event::word)
 }
 
-/// An event as a CloudEvents 1.0 document, without anything sealed.
+/// An event as a CloudEvents 1.0 document, without anything sealed. `recordevents`, an extension of ours, says how many events its record
+/// has: whoever has that many of them has all of what one command did.
 #[must_use]
 pub fn cloud_event(tenant: &str, sequence: u64, index: usize, record: &TenantRecord, event: &Result<Event, EventError>) -> Value {
     let data = match event {
@@ -263,6 +264,7 @@ pub fn cloud_event(tenant: &str, sequence: u64, index: usize, record: &TenantRec
         "actor": record.actor,
         "datacontenttype": "application/json",
         "data": data,
+        "recordevents": record.events.len(),
     })
 }
 

@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use clap::Args;
+use serde_json::Value;
 use sportello_server::live::cloud_event;
 use sportello_server::tenant::Tenant;
 
 use super::follow::Follow;
-use super::sse::Frame;
+use super::sse::Message;
 use crate::host_client::HostClient;
 use crate::reach::{Purpose, Reach, Reached};
 use crate::{Problem, Usage, output, tokio_runtime};
@@ -16,8 +17,7 @@ pub(crate) const EXAMPLES: &str = "Examples:
   sportello events export > events.ndjson
   sportello events export --from 1000 --to 1999
 
-Reads the files of a host at rest, and otherwise the live stream of the running one (SPORTELLO_TOKEN, viewer is enough). There the end of
-the last record is certain once something later comes or the host's heartbeat does, which can take 15 seconds.";
+Reads the files of a host at rest, and otherwise the live stream of the running one (SPORTELLO_TOKEN, viewer is enough).";
 
 #[derive(Debug, Args)]
 pub(crate) struct Export {
@@ -73,26 +73,36 @@ impl Export {
         })?;
         let Some(last) = self.last(durable)? else { return Ok(()) };
         let mut follow = Follow::new(client, Some(self.from));
-        let (mut seen, mut silent) = (0, 0);
         loop {
-            match follow.next().await? {
-                Frame::Message { id, data } => {
-                    let sequence = id.split_once('.').and_then(|(sequence, _)| sequence.parse::<u64>().ok());
-                    seen = sequence.ok_or_else(|| client.broken(format!("{id:?} is no event's id")))?;
-                    if seen > last {
-                        return Ok(());
-                    }
-                    silent = 0;
-                    output::line(data)?;
-                }
-                // The host had nothing to send: what it read has all come. A single one could stand before a slow first read.
-                Frame::Heartbeat => {
-                    silent += 1;
-                    if seen >= last || silent > 1 {
-                        return Ok(());
-                    }
-                }
+            let message = follow.next().await?;
+            output::line(&message.data)?;
+            if ends_record(&message, last).ok_or_else(|| client.broken(format!("{:?} is no event of this stream", message.id)))? {
+                return Ok(());
             }
         }
+    }
+}
+
+/// Whether a message is the last event of record `last`. None: it is no event.
+fn ends_record(message: &Message, last: u64) -> Option<bool> {
+    let (sequence, index) = message.id.split_once('.')?;
+    if sequence.parse::<u64>().ok()? < last {
+        return Some(false);
+    }
+    let event: Value = serde_json::from_str(&message.data).ok()?;
+    Some(index.parse::<u64>().ok()? + 1 == event["recordevents"].as_u64()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_export_ends_with_the_last_event_of_its_last_record() {
+        let message = |id: &str| Message { id: id.to_owned(), data: r#"{"recordevents":3}"#.to_owned() };
+        for (id, ends) in [("6.2", Some(false)), ("7.0", Some(false)), ("7.1", Some(false)), ("7.2", Some(true)), ("7", None), ("x.2", None)] {
+            assert_eq!(ends_record(&message(id), 7), ends, "{id}");
+        }
+        assert_eq!(ends_record(&Message { id: "7.2".to_owned(), data: "{}".to_owned() }, 7), None);
     }
 }

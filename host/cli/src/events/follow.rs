@@ -9,7 +9,7 @@ use std::time::Duration;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 
-use super::sse::{Frame, Parser};
+use super::sse::{Message, Parser};
 use crate::host_client::{ClientError, HostClient};
 
 /// A stream without even a heartbeat for so long is dead: three of the host's.
@@ -26,7 +26,7 @@ pub(super) struct Follow<'client> {
     last_id: Option<String>,
     body: Option<Incoming>,
     parser: Parser,
-    ready: VecDeque<Frame>,
+    ready: VecDeque<Message>,
     /// None: it has never been open, and the first failure is told at once.
     pause: Option<Duration>,
 }
@@ -37,17 +37,15 @@ impl<'client> Follow<'client> {
         Self { client, from, last_id: None, body: None, parser: Parser::default(), ready: VecDeque::new(), pause: None }
     }
 
-    /// The next frame.
+    /// The next message.
     ///
     /// # Errors
     /// What coming back later does not mend.
-    pub(super) async fn next(&mut self) -> Result<Frame, ClientError> {
+    pub(super) async fn next(&mut self) -> Result<Message, ClientError> {
         loop {
-            if let Some(frame) = self.ready.pop_front() {
-                if let Frame::Message { id, .. } = &frame {
-                    self.last_id = Some(id.clone());
-                }
-                return Ok(frame);
+            if let Some(message) = self.ready.pop_front() {
+                self.last_id = Some(message.id.clone());
+                return Ok(message);
             }
             match self.read().await {
                 Ok(()) => {}
@@ -73,8 +71,8 @@ impl<'client> Follow<'client> {
             Err(_) => return Err(self.client.broken(format!("not even a heartbeat for {} s", SILENCE_MAX.as_secs()))),
         };
         if let Ok(bytes) = frame.into_data() {
-            let frames = self.parser.take(&bytes).map_err(|problem| self.client.broken(problem))?;
-            self.ready.extend(frames);
+            let messages = self.parser.take(&bytes).map_err(|problem| self.client.broken(problem))?;
+            self.ready.extend(messages);
             self.pause = Some(PAUSE_MIN);
         }
         Ok(())

@@ -5,7 +5,6 @@ use std::path::Path;
 use clap::Args;
 
 use super::follow::Follow;
-use super::sse::Frame;
 use crate::reach::Reach;
 use crate::{Problem, output, tokio_runtime};
 
@@ -36,9 +35,7 @@ impl Tail {
             };
             let mut follow = Follow::new(&client, from);
             loop {
-                if let Frame::Message { data, .. } = follow.next().await? {
-                    output::line(data)?;
-                }
+                output::line(follow.next().await?.data)?;
             }
         })
     }
