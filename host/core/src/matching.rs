@@ -20,7 +20,7 @@ pub(crate) fn permission<E: From<Event>>(draft: &Draft<'_, E>, profile: &Profile
 /// Links a profile if exactly one contact shares an identifier with it.
 pub(crate) fn link_by_evidence<E: From<Event>>(draft: &mut Draft<'_, E>, profile_id: ProfileId) {
     let Some(profile) = draft.tables().get(&PROFILES, &profile_id) else { return };
-    if profile.link.is_some() || profile.erased {
+    if profile.own || profile.link.is_some() || profile.erased {
         return;
     }
     let mut candidates: Vec<(ContactId, &Identified)> = Vec::new();

@@ -117,7 +117,7 @@ impl Ingest {
 
     fn take_in<E: From<Event>>(&self, draft: &mut Draft<'_, E>, channel: &Channel, arrival: &Arrival) -> Result<(), Refusal> {
         if let Some(author) = &arrival.author {
-            self.see_author(draft, channel, author)?;
+            self.see_author(draft, channel, author, arrival.own)?;
         }
         let subject = draft.tables().get(&SUBJECTS, &arrival.subject).unwrap_or_default();
         let deleted_before = subject.deleted;
@@ -158,20 +158,17 @@ impl Ingest {
         Ok(())
     }
 
-    fn see_author<E: From<Event>>(&self, draft: &mut Draft<'_, E>, channel: &Channel, author: &Author) -> Result<(), Refusal> {
+    fn see_author<E: From<Event>>(&self, draft: &mut Draft<'_, E>, channel: &Channel, author: &Author, own: bool) -> Result<(), Refusal> {
         let known = draft.tables().get(&PROFILES, &author.profile);
         if known.as_ref().is_some_and(|profile| profile.erased) {
             return Err(Refusal::ProfileErased(author.profile.0));
         }
         let kept_ms = channel.policy().and_then(|policy| policy.profile_ms);
-        let Some(news) = &author.news else {
-            let Some(known) = known else {
-                return Err(Refusal::Invalid(format!("profile {} is not known and nothing is said of it", author.profile)));
-            };
-            if let Some(kept_ms) = kept_ms {
-                self.keep_longer(draft, author.profile, known, kept_ms);
-            }
-            return Ok(());
+        let (sealed, identifiers) = match (&author.news, &known) {
+            (Some(news), _) => (news.sealed.clone(), news.identifiers.clone()),
+            (None, Some(known)) if known.own == own && !is_kept_longer(draft, known, kept_ms) => return Ok(()),
+            (None, Some(known)) => (known.sealed.clone(), known.identifiers.clone()),
+            (None, None) => return Err(Refusal::Invalid(format!("profile {} is not known and nothing is said of it", author.profile))),
         };
         let person = known.as_ref().map_or_else(|| PersonId(draft.next(Counter::Person)), |profile| profile.person);
         if known.is_none() {
@@ -181,29 +178,14 @@ impl Ingest {
             profile: author.profile,
             channel: self.channel.clone(),
             network: channel.grant.as_ref().map_or_else(String::new, |grant| grant.network.clone()),
-            sealed: news.sealed.clone(),
-            identifiers: news.identifiers.clone(),
+            sealed,
+            identifiers,
+            own,
             person,
             erase_at: kept_ms.map(|kept_ms| draft.now().plus_ms(kept_ms)),
         });
         matching::link_by_evidence(draft, author.profile);
         Ok(())
-    }
-
-    /// Retention counts from the last time somebody was seen; it is put off once a day at most, so that not every word of theirs is an event.
-    fn keep_longer<E: From<Event>>(&self, draft: &mut Draft<'_, E>, id: ProfileId, known: Profile, kept_ms: u64) {
-        if draft.now().ms_since(known.last_seen_at) < PUT_OFF_EVERY_MS.min(kept_ms / 2) {
-            return;
-        }
-        draft.emit(ProfileSeen {
-            profile: id,
-            channel: self.channel.clone(),
-            network: known.network,
-            sealed: known.sealed,
-            identifiers: known.identifiers,
-            person: known.person,
-            erase_at: Some(draft.now().plus_ms(kept_ms)),
-        });
     }
 
     fn open_case<E: From<Event>>(&self, draft: &mut Draft<'_, E>, arrival: &Arrival) {
@@ -262,6 +244,11 @@ impl Ingest {
             draft.emit(DeliveryReplayed { delivery });
         }
     }
+}
+
+/// Retention counts from the last time somebody was seen; it is put off once a day at most, so that not every word of theirs is an event.
+fn is_kept_longer<E: From<Event>>(draft: &Draft<'_, E>, known: &Profile, kept_ms: Option<u64>) -> bool {
+    kept_ms.is_some_and(|kept_ms| draft.now().ms_since(known.last_seen_at) >= PUT_OFF_EVERY_MS.min(kept_ms / 2))
 }
 
 fn withdraw_versions<E: From<Event>>(draft: &mut Draft<'_, E>, subject: Fingerprint) {

@@ -33,6 +33,9 @@ impl LinkProfile {
         if profile.erased || contact.deleted {
             return Err(Refusal::Conflict(format!("profile {} or contact {} no longer exists", self.profile, self.contact)));
         }
+        if profile.own {
+            return Err(Refusal::Conflict(format!("profile {} is the company's own account; it stands for no contact", self.profile)));
+        }
         match matching::permission(draft, &profile) {
             LinkPermission::Evidence => {}
             LinkPermission::Consent if self.basis == LawfulBasis::Consent => {}

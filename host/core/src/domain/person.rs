@@ -51,6 +51,8 @@ pub enum Standing {
     Prospect,
     /// No usable profile, or the CRMs have not answered yet.
     Unknown,
+    /// They are the company: the profile is its own account.
+    Own,
 }
 
 /// Why a link holds.
@@ -151,7 +153,9 @@ pub fn contact_of(rows: &(impl Rows + ?Sized), profile: &Profile) -> Option<Cont
 /// What whoever stands behind a profile is to the company.
 #[must_use]
 pub fn standing(profile: &Profile) -> Standing {
-    if profile.link.is_some() {
+    if profile.own {
+        Standing::Own
+    } else if profile.link.is_some() {
         Standing::Customer
     } else if profile.erased || profile.identifiers.is_empty() || profile.look_up == LookUp::Pending {
         Standing::Unknown

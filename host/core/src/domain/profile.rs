@@ -37,6 +37,8 @@ pub enum LookUp {
     Absent,
     /// A contact was found. Whether it could be linked is another matter.
     Found,
+    /// No CRM is asked: it is the company's own account.
+    NotAsked,
 }
 
 /// A profile.
@@ -50,6 +52,8 @@ pub struct Profile {
     pub sealed: Vec<u8>,
     /// What it can be recognised by.
     pub identifiers: Vec<Identified>,
+    /// Whether it is the company's own account.
+    pub own: bool,
     /// The person that came into being with it.
     pub person: PersonId,
     /// The link in force, if any.
@@ -66,7 +70,8 @@ pub struct Profile {
     pub erase_at: Option<Timestamp>,
 }
 
-/// A profile was seen for the first time, says something new about itself, or was seen again after a while and may be kept longer for it.
+/// A profile was seen for the first time, says something new about itself, became the company's own or ceased to be, or was seen again after a
+/// while and may be kept longer for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProfileSeen {
     /// The profile.
@@ -79,6 +84,8 @@ pub struct ProfileSeen {
     pub sealed: Vec<u8>,
     /// What it can be recognised by.
     pub identifiers: Vec<Identified>,
+    /// Whether it is the company's own account.
+    pub own: bool,
     /// The person that comes into being with it; the profile's present one where it is known already.
     pub person: PersonId,
     /// When it may be kept until, by the network's policy.
@@ -110,8 +117,15 @@ pub(crate) fn seen(tables: &mut Tables, at: Timestamp, event: &ProfileSeen) {
         }
     }
     // Who is new, or can be recognised by something else than before, is asked about.
-    let ask = before.as_ref().is_none_or(|profile| profile.link.is_none() && profile.identifiers != event.identifiers);
-    if ask {
+    let is_news = before.as_ref().is_none_or(|profile| profile.own || profile.link.is_none() && profile.identifiers != event.identifiers);
+    let look_up = match &before {
+        _ if event.own => LookUp::NotAsked,
+        Some(profile) if !is_news => profile.look_up,
+        _ => LookUp::Pending,
+    };
+    if event.own {
+        tables.delete(&LOOK_UPS_PENDING, &event.profile);
+    } else if is_news {
         tables.put(&LOOK_UPS_PENDING, &event.profile, &());
     }
     // Whoever is seen again is kept from now on, not from the first day.
@@ -122,7 +136,8 @@ pub(crate) fn seen(tables: &mut Tables, at: Timestamp, event: &ProfileSeen) {
         Some(profile) => Profile {
             sealed: event.sealed.clone(),
             identifiers: event.identifiers.clone(),
-            look_up: if ask { LookUp::Pending } else { profile.look_up },
+            own: event.own,
+            look_up,
             last_seen_at: at,
             erase_at: event.erase_at,
             ..profile
@@ -132,9 +147,10 @@ pub(crate) fn seen(tables: &mut Tables, at: Timestamp, event: &ProfileSeen) {
             network: event.network.clone(),
             sealed: event.sealed.clone(),
             identifiers: event.identifiers.clone(),
+            own: event.own,
             person: event.person,
             link: None,
-            look_up: LookUp::Pending,
+            look_up,
             first_seen_at: at,
             last_seen_at: at,
             erased: false,

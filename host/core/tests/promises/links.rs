@@ -1,8 +1,10 @@
 use sportello_core::commands::{AnswerLookUp, ContactNews, EndLink, LinkProfile, TakeContacts};
 use sportello_core::domain::channel::{Idempotency, LinkPermission, Policy};
-use sportello_core::domain::person::{LawfulBasis, Standing, person_of, standing};
-use sportello_core::domain::profile::{LOOK_UPS_PENDING, PROFILES, Profile};
-use sportello_core::ids::{ContactId, LinkId, ProfileId};
+use sportello_core::domain::contact::{CONTACTS_OF_IDENTIFIER, CONTACTS_PER_IDENTIFIER_MAX};
+use sportello_core::domain::interaction::Change;
+use sportello_core::domain::person::{LINKED_PROFILES, LawfulBasis, PROFILES_PER_PERSON_MAX, Standing, person_of, standing};
+use sportello_core::domain::profile::{LOOK_UPS_PENDING, PROFILES, PROFILES_PER_IDENTIFIER_MAX, Profile};
+use sportello_core::ids::{ContactId, IdentifierId, LinkId, ProfileId};
 
 use crate::desk::{Desk, channel, identified, policy};
 
@@ -54,6 +56,29 @@ fn nobody_the_crms_know_is_a_prospect() {
     assert_eq!(standing(&ada(&desk)), Standing::Prospect);
     contact(&mut desk, 701, 1, &[10_501]);
     assert_eq!(standing(&ada(&desk)), Standing::Customer, "and becomes a customer without losing history");
+}
+
+#[test]
+fn the_companys_own_account_is_nobody_the_crms_could_know() {
+    let mut desk = Desk::new();
+    contact(&mut desk, 701, 1, &[10_501]);
+    let mut own = desk.arrival(1, 0, Change::Created, ADA.0, 601);
+    own.own = true;
+    desk.ingest(vec![own]);
+    contact(&mut desk, 701, 2, &[10_501]);
+    assert_eq!((standing(&ada(&desk)), ada(&desk).link, desk.count(&LOOK_UPS_PENDING)), (Standing::Own, None, 0));
+    let decided =
+        LinkProfile { profile: ADA, contact: ContactId(701), by: "anna".into(), reason: "she called".into(), basis: LawfulBasis::Consent };
+    let refusal = desk.try_to(decided).unwrap_err();
+    assert!(refusal.to_string().contains("own account"), "{refusal}");
+
+    // Said by somebody else after all: the settings that told the company's accounts were wrong.
+    let mut other = desk.arrival(2, 0, Change::Created, ADA.0, 601);
+    other.author.as_mut().unwrap().news = None;
+    desk.ingest(vec![other]);
+    assert_eq!(standing(&ada(&desk)), Standing::Customer);
+    desk.says(3, 502, 602);
+    assert_eq!(desk.count(&LOOK_UPS_PENDING), 1, "everybody else is asked about");
 }
 
 #[test]
@@ -144,4 +169,57 @@ fn an_answer_about_what_a_profile_no_longer_is_leaves_the_question_open() {
     desk.says(1, ADA.0, 601);
     desk.must(AnswerLookUp { profile: ADA, asked: vec![identified("email", 1)] });
     assert_eq!(desk.count(&LOOK_UPS_PENDING), 1);
+}
+
+#[test]
+fn a_person_has_as_many_profiles_as_they_may_and_no_more() {
+    let mut desk = Desk::new();
+    let one_too_many = ADA.0 + PROFILES_PER_PERSON_MAX as u64;
+    let identifiers: Vec<u64> = (ADA.0..=one_too_many).map(|author| 10_000 + author).collect();
+    contact(&mut desk, 701, 1, &identifiers);
+    for (native_id, author) in (1..).zip(ADA.0..=one_too_many) {
+        desk.says(native_id, author, 601);
+    }
+    let link_of = |desk: &Desk, profile: u64| desk.get(&PROFILES, &ProfileId(profile)).unwrap().link;
+    assert!((ADA.0..one_too_many).all(|profile| link_of(&desk, profile).is_some()));
+    assert_eq!(link_of(&desk, one_too_many), None, "evidence links no more");
+    let decided = LinkProfile {
+        profile: ProfileId(one_too_many),
+        contact: ContactId(701),
+        by: "anna".into(),
+        reason: "she called".into(),
+        basis: LawfulBasis::LegitimateInterest,
+    };
+    let refusal = desk.try_to(decided.clone()).unwrap_err();
+    assert!(refusal.to_string().contains("64 profiles already"), "{refusal}");
+    let person = person_of(&desk.rows, &ada(&desk));
+    assert_eq!(desk.get(&LINKED_PROFILES, &person).unwrap().len(), PROFILES_PER_PERSON_MAX);
+    desk.must(EndLink { link: link_of(&desk, ADA.0).unwrap(), reason: "another person".into() });
+    desk.must(decided);
+}
+
+#[test]
+fn an_identifier_more_profiles_share_than_may_recognises_no_further_ones() {
+    let mut desk = Desk::new();
+    let last = ADA.0 + PROFILES_PER_IDENTIFIER_MAX as u64;
+    for (native_id, author) in (1..).zip(ADA.0..=last) {
+        let mut arrival = desk.arrival(native_id, 0, Change::Created, author, 601);
+        arrival.author.as_mut().unwrap().news.as_mut().unwrap().identifiers = vec![identified("chirper.id", 30_000)];
+        desk.ingest(vec![arrival]);
+    }
+    contact(&mut desk, 701, 1, &[30_000]);
+    let linked = |profile: u64| desk.get(&PROFILES, &ProfileId(profile)).unwrap().link.is_some();
+    assert!((ADA.0..last).all(linked));
+    assert!(!linked(last), "it is no evidence any more for whoever comes after them");
+}
+
+#[test]
+fn an_identifier_more_contacts_share_than_may_is_not_kept_for_further_ones() {
+    let mut desk = Desk::new();
+    let contacts = 701..=701 + CONTACTS_PER_IDENTIFIER_MAX as u64;
+    for id in contacts.clone() {
+        contact(&mut desk, id, 1, &[30_000]);
+    }
+    let carried = desk.get(&CONTACTS_OF_IDENTIFIER, &IdentifierId(30_000)).unwrap();
+    assert_eq!(carried, contacts.take(CONTACTS_PER_IDENTIFIER_MAX).map(ContactId).collect::<Vec<_>>());
 }

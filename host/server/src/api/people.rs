@@ -70,7 +70,7 @@ pub(crate) struct ErasureView {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct PeopleQuery {
-    /// Only `customer`, `prospect` or `unknown`. A page may then hold fewer than `limit`.
+    /// Only `customer`, `prospect`, `unknown` or `own`. A page may then hold fewer than `limit`.
     #[param(schema_with = vocabulary::standing)]
     standing: Option<String>,
     /// Items of the page, 1 to 200. Default 50.
@@ -136,9 +136,9 @@ pub(crate) fn behind(caller: &Caller, id: PersonId) -> Result<Option<PersonView>
 pub(crate) async fn list(caller: Caller, Asked(query): Asked<PeopleQuery>) -> Answer<Page<PersonView>> {
     let wanted = query.standing;
     if let Some(word) = &wanted
-        && ![Standing::Customer, Standing::Prospect, Standing::Unknown].iter().any(|standing| standing_word(*standing) == word)
+        && ![Standing::Customer, Standing::Prospect, Standing::Unknown, Standing::Own].iter().any(|standing| standing_word(*standing) == word)
     {
-        return Err(Problem::invalid(format!("standing is customer, prospect or unknown, not {word:?}")));
+        return Err(Problem::invalid(format!("standing is customer, prospect, unknown or own, not {word:?}")));
     }
     let paging = Paging::of(query.limit, query.after, query.order);
     reading(caller, move |caller| {

@@ -35,7 +35,8 @@ pub(crate) struct SummaryView {
     interactions: u64,
     /// Cases by state.
     cases: BTreeMap<&'static str, u64>,
-    /// People who have a profile, by standing: `customer`, `prospect`, `unknown`. Several linked profiles are one person.
+    /// People who have a profile, by standing: `customer`, `prospect`, `unknown`. Several linked profiles are one person; the company's own
+    /// accounts are none.
     people: BTreeMap<&'static str, u64>,
     /// Contacts known from the CRMs.
     contacts: u64,
@@ -133,7 +134,7 @@ fn count(caller: &Caller) -> Result<SummaryView, Problem> {
     let mut counted = BTreeSet::new();
     capped |= each(caller, &PROFILES, |profile| {
         let standing: Standing = standing(&profile);
-        if !profile.erased && counted.insert(person_of(caller.tenant(), &profile)) {
+        if !profile.erased && standing != Standing::Own && counted.insert(person_of(caller.tenant(), &profile)) {
             *people.entry(standing_word(standing)).or_default() += 1;
         }
     })?;

@@ -49,6 +49,7 @@ pub(crate) const fn standing_word(standing: Standing) -> &'static str {
         Standing::Customer => "customer",
         Standing::Prospect => "prospect",
         Standing::Unknown => "unknown",
+        Standing::Own => "own",
     }
 }
 
@@ -95,7 +96,7 @@ pub(crate) fn link_permission() -> Object {
 }
 
 pub(crate) fn look_up() -> Object {
-    one_of("Where looking somebody up in the CRMs stands.", &["pending", "absent", "found"])
+    one_of("Where looking somebody up in the CRMs stands; the company's own accounts are not asked about.", &["pending", "absent", "found", "not-asked"])
 }
 
 pub(crate) fn role() -> Object {
@@ -103,5 +104,5 @@ pub(crate) fn role() -> Object {
 }
 
 pub(crate) fn standing() -> Object {
-    one_of("What somebody is to the company.", &["customer", "prospect", "unknown"])
+    one_of("What somebody is to the company; `own`: its own account.", &["customer", "prospect", "unknown", "own"])
 }

@@ -198,6 +198,7 @@ const fn word(standing: Standing) -> &'static str {
         Standing::Customer => "customer",
         Standing::Prospect => "prospect",
         Standing::Unknown => "unknown",
+        Standing::Own => "own",
     }
 }
 

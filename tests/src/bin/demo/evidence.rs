@@ -1,7 +1,6 @@
 //! What Sportello holds, read from its files: a copy of the tenant's journal and keys, so that nothing of the original changes, opened by
 //! the host's own code. The views are not copied: what is read here was rebuilt from the journal.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,7 +12,7 @@ use sportello_core::domain::effect::{EFFECTS, Effect};
 use sportello_core::domain::interaction::{Change, INTERACTIONS, Interaction};
 use sportello_core::domain::person::{Standing, standing};
 use sportello_core::domain::profile::{PROFILES, Profile};
-use sportello_core::ids::{ChannelName, ProfileId};
+use sportello_core::ids::ChannelName;
 use sportello_core::tables::{Key, Table};
 use sportello_server::access::create_token;
 use sportello_server::clock::SystemClock;
@@ -34,8 +33,7 @@ pub(crate) struct Evidence {
     pub(crate) interactions: Vec<Interaction>,
     pub(crate) cases: Vec<Case>,
     pub(crate) effects: Vec<Effect>,
-    /// Everybody but the company's own accounts.
-    pub(crate) profiles: Vec<Profile>,
+    profiles: Vec<Profile>,
     pub(crate) parked: usize,
 }
 
@@ -47,15 +45,9 @@ impl Evidence {
             copy_all(&folder.join(part), &copy.path().join(part))?;
         }
         let tenant = Tenant::open(name, copy.path(), &TenantOptions::default(), Arc::new(SystemClock), &mut |_, _| {})?;
-        let interactions = rows(&tenant, &INTERACTIONS)?;
-        let own: BTreeSet<ProfileId> = interactions.iter().filter(|row| row.own).filter_map(|row| row.profile).collect();
-        let profiles = tenant.list(&PROFILES, &[], None, Direction::Forward, ROWS_MAX)?.into_iter().filter_map(|(key, profile)| {
-            let id = ProfileId(u64::from_be_bytes(*key.first_chunk::<8>()?));
-            (!own.contains(&id)).then_some(profile)
-        });
         Ok(Self {
-            profiles: profiles.collect(),
-            interactions,
+            interactions: rows(&tenant, &INTERACTIONS)?,
+            profiles: rows(&tenant, &PROFILES)?,
             cases: rows(&tenant, &CASES)?,
             effects: rows(&tenant, &EFFECTS)?,
             parked: rows(&tenant, &DELIVERIES)?.len(),

@@ -302,6 +302,7 @@ impl Outcome {
                 says("/effects/done"),
                 evidence.effects.iter().filter(|effect| effect.state == EffectState::Done).count() as u64,
             ),
+            ("prospects", says("/people/prospect"), evidence.standing(Standing::Prospect) as u64),
             ("open cases", says("/cases/open"), cases(CaseState::Open)),
             ("assigned cases", says("/cases/assigned"), cases(CaseState::Assigned)),
             ("waiting cases", says("/cases/waiting"), cases(CaseState::Waiting)),
