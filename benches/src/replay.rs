@@ -112,6 +112,7 @@ fn comment(tenant: &Tenant, channel: &ChannelName, number: u64) -> Result<Ingest
     // As JSON two quotes longer: what is sealed has the bytes it says.
     let sealed = tenant.seal(slot, &"a".repeat(ITEM_BYTES - 2))?;
     let arrival = Arrival {
+        replaces: None,
         identity: tenant.fingerprint("interaction", &[channel.as_str(), &id, ""]),
         subject: tenant.fingerprint("subject", &[channel.as_str(), &id]),
         change: Change::Created,

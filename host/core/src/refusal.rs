@@ -25,6 +25,9 @@ pub enum Refusal {
     /// Somebody in it has been erased meanwhile: resolve again and repeat.
     #[error("profile {0} has been erased meanwhile; resolve the author again and repeat")]
     ProfileErased(u64),
+    /// Somebody in it has said something else of themselves meanwhile: resolve again and repeat.
+    #[error("profile {0} has changed meanwhile; resolve the author again and repeat")]
+    ProfileChanged(u64),
 }
 
 impl Refusal {

@@ -8,6 +8,7 @@ use sportello_core::domain::interaction::INTERACTIONS;
 use sportello_core::domain::profile::{LookUp, PROFILES};
 use sportello_core::ids::{InteractionId, ProfileId};
 use sportello_server::desk::Desk;
+use sportello_tests::stand_ins::facebook::DeliveryPlan;
 
 use super::client::{NAME, Stage, WORDS};
 
@@ -56,6 +57,26 @@ async fn unlink_restores_exactly() {
         assert_eq!(&stage.get(Role::Agent, path).await.expect(200), before, "{path} is as it was");
     }
     stage.post(Role::Agent, &unlink, &json!({ "reason": "again" })).await.problem(409, "conflict");
+    stage.running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_message_leaves_unsaid_of_somebody_is_still_known() {
+    let stage = Stage::new().await;
+    let customer = stage.facebook.person(NAME);
+    let deliver = async || stage.facebook.deliver(&DeliveryPlan::default()).await.unwrap();
+    stage.facebook.comment(&customer, &stage.facebook.post(&stage.facebook.page(), "Manutenzione sabato"), WORDS);
+    deliver().await;
+    let case = stage.get(Role::Agent, "/cases/1").await.expect(200);
+    let path = format!("/profiles/{}", case["case"]["profile"]);
+    let known = stage.get(Role::Agent, &path).await.expect(200)["names"].take();
+    assert_eq!(known["display_name"], NAME);
+    // It carries nothing of its sender but the id.
+    stage.facebook.direct_message(&customer, "E adesso?");
+    deliver().await;
+    let history = stage.get(Role::Agent, &format!("{path}/interactions")).await.expect(200);
+    assert_eq!(history["items"].as_array().unwrap().len(), 2, "{history}");
+    assert_eq!(stage.get(Role::Agent, &path).await.expect(200)["names"], known);
     stage.running.stop().await;
 }
 

@@ -88,6 +88,8 @@ pub struct ProfileNews {
     pub sealed: Vec<u8>,
     /// What it can be recognised by.
     pub identifiers: Vec<Identified>,
+    /// What was known when this was made of it, sealed: with anything else known by now the command is refused. None: nothing was.
+    pub replaces: Option<Vec<u8>>,
 }
 
 impl Ingest {
@@ -165,6 +167,9 @@ impl Ingest {
         }
         let kept_ms = channel.policy().and_then(|policy| policy.profile_ms);
         let (sealed, identifiers) = match (&author.news, &known) {
+            (Some(news), known) if news.replaces.as_ref() != known.as_ref().map(|known| &known.sealed) => {
+                return Err(Refusal::ProfileChanged(author.profile.0));
+            }
             (Some(news), _) => (news.sealed.clone(), news.identifiers.clone()),
             (None, Some(known)) if known.own == own && !is_kept_longer(draft, known, kept_ms) => return Ok(()),
             (None, Some(known)) => (known.sealed.clone(), known.identifiers.clone()),

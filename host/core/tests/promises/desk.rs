@@ -8,7 +8,7 @@ use sportello_core::commands::{
 };
 use sportello_core::domain::channel::{Action, ChannelKind, ChannelSettings, Grant, Idempotency, LinkPermission, Policy};
 use sportello_core::domain::interaction::Change;
-use sportello_core::domain::profile::Identified;
+use sportello_core::domain::profile::{Identified, PROFILES};
 use sportello_core::draft::{Draft, note_numbers};
 use sportello_core::event::{self, Event, apply};
 use sportello_core::ids::{ChannelName, ConversationId, Digest, Fingerprint, IdentifierId, ProfileId, SlotId};
@@ -143,15 +143,17 @@ impl Desk {
     pub fn arrival(&mut self, native_id: u8, revision: u8, change: Change, author: u64, conversation: u64) -> Arrival {
         let mut identity = [native_id; 16];
         identity[0] = revision;
+        let news = ProfileNews {
+            sealed: vec![1, 2, 3],
+            identifiers: vec![identified("chirper.id", 10_000 + author)],
+            replaces: self.get(&PROFILES, &ProfileId(author)).map(|known| known.sealed),
+        };
         Arrival {
             identity: Fingerprint(identity),
             subject: Fingerprint([native_id; 16]),
             change,
             kind: "comment".into(),
-            author: Some(Author {
-                profile: ProfileId(author),
-                news: Some(ProfileNews { sealed: vec![1, 2, 3], identifiers: vec![identified("chirper.id", 10_000 + author)] }),
-            }),
+            author: Some(Author { profile: ProfileId(author), news: Some(news) }),
             conversation: ConversationId(conversation),
             own: false,
             private: false,

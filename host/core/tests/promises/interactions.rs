@@ -3,6 +3,7 @@ use sportello_core::domain::channel::{CONNECTOR_STATE, CURSORS, STATE_KEYS_MAX, 
 use sportello_core::domain::erasure::{Due, ERASURES_DUE};
 use sportello_core::domain::interaction::{Change, INTERACTIONS, VERSIONS_MAX};
 use sportello_core::ids::InteractionId;
+use sportello_core::refusal::Refusal;
 use sportello_core::time::Timestamp;
 
 use crate::desk::{Desk, channel};
@@ -42,6 +43,17 @@ fn a_call_that_brings_more_than_is_taken_in_at_once_brings_nothing() {
     assert!(refusal.to_string().contains("at most 5000"), "{refusal}");
     assert_eq!(desk.count(&INTERACTIONS), 0);
     desk.must(brings(INTERACTIONS_PER_INGEST_MAX));
+}
+
+#[test]
+fn what_was_made_of_an_older_profile_is_refused_so_that_it_is_made_anew() {
+    let mut desk = Desk::new();
+    let stale = desk.arrival(2, 0, Change::Created, 501, 601);
+    desk.says(1, 501, 601);
+    let brings = |arrival| Ingest { channel: channel(), arrivals: vec![arrival], known: 0, cursor: None, state_writes: vec![], replayed: None };
+    assert_eq!(desk.try_to(brings(stale)).unwrap_err(), Refusal::ProfileChanged(501));
+    let anew = desk.arrival(2, 0, Change::Created, 501, 601);
+    desk.must(brings(anew));
 }
 
 #[test]

@@ -113,32 +113,45 @@ pub(crate) fn moment(text: &str) -> Option<Timestamp> {
 struct Authors<'a> {
     tenant: &'a Tenant,
     channel: &'a LiveChannel,
-    seen: HashMap<ProfileId, ProfileContent>,
+    seen: HashMap<ProfileId, Known>,
+}
+
+/// A profile as it is known: its content, and that sealed.
+struct Known {
+    content: ProfileContent,
+    sealed: Vec<u8>,
 }
 
 impl Authors<'_> {
     fn resolve(&mut self, profile: &contract::Profile) -> Result<Author, JournalError> {
         let network = self.channel.network();
-        let content = profile_content(network, profile);
         let id = self.tenant.profile_of(network, &profile.id)?;
-        if self.seen.get(&id).is_some_and(|seen| *seen == content) {
-            return Ok(Author { profile: id, news: None });
-        }
-        if !self.seen.contains_key(&id)
-            && let Ok(Some(row)) = self.tenant.get(&PROFILES, &id)
-            && let Some(known) = self.tenant.open_sealed::<ProfileContent>(id.slot(), &row.sealed)?
-            && known == content
-        {
-            self.seen.insert(id, content);
-            return Ok(Author { profile: id, news: None });
-        }
+        let known = match self.seen.remove(&id) {
+            Some(known) => Some(known),
+            None => self.known(id)?,
+        };
+        let before = known.as_ref().map(|known| known.content.clone()).unwrap_or_default();
+        let content = profile_content(network, profile).over(before);
+        let replaces = match known {
+            Some(known) if known.content == content => {
+                self.seen.insert(id, known);
+                return Ok(Author { profile: id, news: None });
+            }
+            known => known.map(|known| known.sealed),
+        };
         let mut identifiers = Vec::with_capacity(content.identifiers.len());
         for (scheme, value) in &content.identifiers {
             identifiers.push(Identified { scheme: scheme.clone(), identifier: self.tenant.identifier_of(scheme, value)? });
         }
         let sealed = self.tenant.seal(id.slot(), &content)?;
-        self.seen.insert(id, content);
-        Ok(Author { profile: id, news: Some(ProfileNews { sealed, identifiers }) })
+        self.seen.insert(id, Known { content, sealed: sealed.clone() });
+        Ok(Author { profile: id, news: Some(ProfileNews { sealed, identifiers, replaces }) })
+    }
+
+    fn known(&self, id: ProfileId) -> Result<Option<Known>, JournalError> {
+        let Ok(Some(row)) = self.tenant.get(&PROFILES, &id) else { return Ok(None) };
+        let content = self.tenant.open_sealed(id.slot(), &row.sealed)?.unwrap_or_default();
+        Ok(Some(Known { content, sealed: row.sealed }))
     }
 }
 

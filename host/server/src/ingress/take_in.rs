@@ -1,4 +1,5 @@
-//! Submitting what a connector brought, and what to do when somebody in it is being erased at the same moment.
+//! Submitting what a connector brought, and what to do when somebody in it is being erased, or says something else of themselves, at the same
+//! moment.
 
 use std::time::Duration;
 
@@ -14,8 +15,8 @@ use crate::channels::LiveChannel;
 use crate::ingress::arrivals::arrivals;
 use crate::tenant::{SubmitError, Tenant};
 
-/// How often an ingest is prepared anew because an author was erased meanwhile.
-const ERASURE_RETRIES_MAX: u32 = 20;
+/// How often an ingest is prepared anew because an author was erased or changed meanwhile.
+const PREPARED_ANEW_MAX: u32 = 20;
 /// How long the erasing worker is given between two tries.
 const ERASURE_PAUSE: Duration = Duration::from_millis(50);
 
@@ -60,12 +61,12 @@ pub(crate) async fn take_in(tenant: &Tenant, channel: &LiveChannel, brought: &Br
             }
             Err(error) => Err(error.into()),
         };
-        let erased_meanwhile = matches!(
+        let changed_meanwhile = matches!(
             outcome,
-            Err(TakeInError::Submit(SubmitError::Refused(Refusal::ProfileErased(_)))
+            Err(TakeInError::Submit(SubmitError::Refused(Refusal::ProfileErased(_) | Refusal::ProfileChanged(_)))
                 | TakeInError::Journal(JournalError::SlotErased { .. }))
         );
-        if !erased_meanwhile || tries == ERASURE_RETRIES_MAX {
+        if !changed_meanwhile || tries == PREPARED_ANEW_MAX {
             return outcome;
         }
         tries += 1;

@@ -208,7 +208,9 @@ pub(crate) async fn process(
     match take_in(&desk.tenant, live, &brought).await {
         Ok(accepted) => Ok(Taken { accepted, response: outcome.response }),
         // Somebody in it is being erased, which is over in a moment; parked, the delivery would be destroyed with them.
-        Err(TakeInError::Submit(SubmitError::Refused(refusal @ Refusal::ProfileErased(_)))) => Err(Failure::TryLater(refusal.to_string())),
+        Err(TakeInError::Submit(SubmitError::Refused(refusal @ (Refusal::ProfileErased(_) | Refusal::ProfileChanged(_))))) => {
+            Err(Failure::TryLater(refusal.to_string()))
+        }
         Err(TakeInError::Submit(SubmitError::Refused(refusal))) => Err(Failure::Park(Cause { kind: refusal.to_string(), detail: None })),
         Err(error) => Err(Failure::TryLater(error.to_string())),
     }

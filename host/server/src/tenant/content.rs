@@ -2,6 +2,8 @@
 //!
 //! Stored as JSON inside the seal: it is read far less often than the core's rows, by programs that may be newer than the one that wrote it.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 /// A profile's names.
@@ -17,6 +19,25 @@ pub struct ProfileContent {
     pub url: Option<String>,
     /// (scheme, value) of everything it can be recognised by.
     pub identifiers: Vec<(String, String)>,
+}
+
+impl ProfileContent {
+    /// What is known once `self` was said and `before` had been known. What is left unsaid stays; of the schemes that identifiers are given in,
+    /// those of before are replaced.
+    #[must_use]
+    pub fn over(self, before: Self) -> Self {
+        let mut identifiers = self.identifiers;
+        let said: BTreeSet<String> = identifiers.iter().map(|(scheme, _)| scheme.clone()).collect();
+        identifiers.extend(before.identifiers.into_iter().filter(|(scheme, _)| !said.contains(scheme)));
+        identifiers.sort();
+        Self {
+            id: self.id,
+            handle: self.handle.or(before.handle),
+            display_name: self.display_name.or(before.display_name),
+            url: self.url.or(before.url),
+            identifiers,
+        }
+    }
 }
 
 /// An interaction's words and everything else of it.
@@ -95,4 +116,29 @@ pub struct DeliveryContent {
     /// What the connector said of it, in its own words.
     #[serde(default)]
     pub problem: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn profile(handle: Option<&str>, display_name: Option<&str>, identifiers: &[(&str, &str)]) -> ProfileContent {
+        ProfileContent {
+            id: "77".to_owned(),
+            handle: handle.map(str::to_owned),
+            display_name: display_name.map(str::to_owned),
+            url: None,
+            identifiers: identifiers.iter().map(|(scheme, value)| ((*scheme).to_owned(), (*value).to_owned())).collect(),
+        }
+    }
+
+    #[test]
+    fn what_is_left_unsaid_of_a_profile_stays_and_what_is_said_replaces() {
+        let known = profile(Some("ada"), Some("Ada"), &[("email", "a@example.org"), ("n.handle", "ada"), ("n.id", "77")]);
+        let unsaid = profile(None, None, &[("n.id", "77")]);
+        assert_eq!(unsaid.over(known.clone()), known);
+        let said = profile(Some("ada-l"), None, &[("n.id", "77"), ("n.handle", "ada-l")]);
+        let both = profile(Some("ada-l"), Some("Ada"), &[("email", "a@example.org"), ("n.handle", "ada-l"), ("n.id", "77")]);
+        assert_eq!(said.over(known), both);
+    }
 }

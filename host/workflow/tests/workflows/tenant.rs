@@ -1,12 +1,12 @@
 //! A tenant in memory: the core and the workflows composed into one record per command, as the server composes them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sportello_core::commands as core;
 use sportello_core::commands::{Accepted, Arrival, Author, ProfileNews};
 use sportello_core::domain::channel::{Action, ChannelKind, ChannelSettings, Grant, Idempotency, LinkPermission, Policy};
 use sportello_core::domain::interaction::Change;
-use sportello_core::domain::profile::Identified;
+use sportello_core::domain::profile::{Identified, PROFILES};
 use sportello_core::draft::{Draft, note_numbers};
 use sportello_core::event as core_event;
 use sportello_core::ids::{CaseId, ChannelName, ConversationId, Digest, Fingerprint, IdentifierId, ProfileId, SlotId};
@@ -236,6 +236,7 @@ impl Tenant {
         let news = ProfileNews {
             sealed: vec![1, 2, 3],
             identifiers: vec![Identified { scheme: "email".to_owned(), identifier: IdentifierId(700 + person) }],
+            replaces: PROFILES.get(&self.rows, &ProfileId(person)).map(|known| known.sealed),
         };
         Arrival {
             identity: Fingerprint(identity),
@@ -254,7 +255,14 @@ impl Tenant {
         }
     }
 
-    pub(crate) fn ingest(&mut self, arrivals: Vec<Arrival>) {
+    pub(crate) fn ingest(&mut self, mut arrivals: Vec<Arrival>) {
+        // Whoever does several things at once says nothing new of themselves with the second.
+        let mut seen = BTreeSet::new();
+        for author in arrivals.iter_mut().filter_map(|arrival| arrival.author.as_mut()) {
+            if !seen.insert(author.profile) {
+                author.news = None;
+            }
+        }
         let command =
             core::Ingest { channel: channel(CHANNEL), arrivals, known: 0, cursor: None, state_writes: Vec::new(), replayed: None };
         self.submit(command).expect("taken in");

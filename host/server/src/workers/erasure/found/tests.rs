@@ -73,7 +73,8 @@ impl Counter {
             let profile = self.tenant.profile_of("wiki", name).unwrap();
             let identifier = self.tenant.identifier_of("wiki.handle", name).unwrap();
             let identifiers = vec![Identified { scheme: "wiki.handle".into(), identifier }];
-            Author { profile, news: Some(ProfileNews { sealed: vec![1], identifiers }) }
+            let replaces = self.tenant.get(&PROFILES, &profile).unwrap().map(|known| known.sealed);
+            Author { profile, news: Some(ProfileNews { sealed: vec![1], identifiers, replaces }) }
         });
         let arrival = Arrival {
             identity: self.tenant.fingerprint("interaction", &[native_id]),
@@ -178,7 +179,7 @@ async fn parked_deliveries_of_every_channel_of_somebodys_network_go_with_them() 
         subject: counter.subject("post"),
         change: Change::Created,
         kind: "comment".into(),
-        author: Some(Author { profile: grace, news: Some(ProfileNews { sealed: vec![1], identifiers }) }),
+        author: Some(Author { profile: grace, news: Some(ProfileNews { sealed: vec![1], identifiers, replaces: None }) }),
         conversation: counter.tenant.conversation_of(&channel("page"), "post").unwrap(),
         own: false,
         private: false,
