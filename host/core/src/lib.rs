@@ -17,6 +17,7 @@
 //! * A conversation has one open case at most; a case has one state and one owner at most.
 //! * An effect moves `queued → started → done | failed | unknown`, and an unknown one is never simply repeated unless its class says that a
 //!   repetition changes nothing.
+//! * Of one lane (a conversation, a contact, …) one effect at most is under way, in the order they were asked for ([`domain::lane`]).
 //! * Interactions and cases refer to profiles; people are found through links when read. So ending a link undoes it exactly.
 //!
 //! # Failure

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::case::CASES;
 use crate::domain::channel::{CHANNELS, Idempotency};
 use crate::domain::erasure::{self, Due};
+use crate::domain::lane;
 use crate::ids::{CaseId, ChannelName, ContactId, ConversationId, EffectId, Fingerprint, ProfileId, SlotId};
 use crate::tables::{Table, Tables};
 use crate::time::Timestamp;
@@ -13,7 +14,7 @@ use crate::time::Timestamp;
 pub const EFFECTS: Table<EffectId, Effect> = Table::new(70, "effects");
 /// Effects by the key the host derived: the same key is the same effect.
 pub const EFFECTS_BY_KEY: Table<String, EffectId> = Table::new(71, "effects-by-key");
-/// Effects that wait for a worker, by channel and the moment they may start.
+/// Effects that wait for a worker, by channel and the moment they may start: of each lane the first.
 pub const EFFECTS_DUE: Table<(ChannelName, Timestamp, EffectId), ()> = Table::new(72, "effects-due");
 /// Effects started and without an outcome.
 pub const EFFECTS_STARTED: Table<EffectId, ()> = Table::new(73, "effects-started");
@@ -42,6 +43,14 @@ pub enum EffectState {
     Unknown,
     /// Nothing can tell, or nothing may be done automatically: a person decides.
     Undecided,
+}
+
+impl EffectState {
+    /// Whether it comes to an end by itself: those behind it in its lane wait for it.
+    #[must_use]
+    pub fn is_pending(self) -> bool {
+        matches!(self, Self::Queued | Self::Started | Self::Unknown)
+    }
 }
 
 /// Who asked for an effect.
@@ -106,6 +115,8 @@ pub struct Effect {
     pub ended_at: Option<Timestamp>,
     /// The platform's receipt, sealed like the words.
     pub receipt: Vec<u8>,
+    /// The effect behind it in its lane.
+    pub next: Option<EffectId>,
     /// What went wrong last, in our own words.
     pub problem: Option<String>,
     /// What the connector said of it, sealed like the words: a platform's answer may quote people.
@@ -240,6 +251,7 @@ pub(crate) fn queued(tables: &mut Tables, at: Timestamp, event: &EffectQueued) {
         started_at: None,
         ended_at: None,
         receipt: Vec::new(),
+        next: None,
         problem: event.undecided.clone(),
         detail: Vec::new(),
     };
@@ -251,6 +263,9 @@ pub(crate) fn queued(tables: &mut Tables, at: Timestamp, event: &EffectQueued) {
     let of_case = event.case.and_then(|case| tables.get(&CASES, &case)).and_then(|case| case.profile);
     for profile in event.profile.into_iter().chain(of_case) {
         tables.put(&EFFECTS_BY_PROFILE, &(profile, event.effect), &());
+    }
+    if effect.state.is_pending() {
+        lane::join(tables, event.effect, &effect);
     }
     place(tables, event.effect, &effect);
     tables.put(&EFFECTS, &event.effect, &effect);
@@ -336,15 +351,29 @@ pub(crate) fn withdrawn(tables: &mut Tables, at: Timestamp, id: EffectId) {
 fn change(tables: &mut Tables, id: EffectId, change: impl FnOnce(&mut Effect)) {
     let Some(mut effect) = tables.get(&EFFECTS, &id) else { return };
     displace(tables, id, &effect);
+    let was_pending = effect.state.is_pending();
     change(&mut effect);
+    let next = match (was_pending, effect.state.is_pending()) {
+        (true, false) => lane::leave(tables, id, &mut effect),
+        (false, true) => {
+            lane::join(tables, id, &effect);
+            None
+        }
+        _ => None,
+    };
     place(tables, id, &effect);
     tables.put(&EFFECTS, &id, &effect);
+    if let Some((id, effect)) = next {
+        place(tables, id, &effect);
+    }
 }
 
 fn place(tables: &mut Tables, id: EffectId, effect: &Effect) {
     match effect.state {
         EffectState::Queued | EffectState::Unknown => {
-            tables.put(&EFFECTS_DUE, &(effect.channel.clone(), effect.due_at, id), &());
+            if lane::first(tables, effect) == Some(id) {
+                tables.put(&EFFECTS_DUE, &(effect.channel.clone(), effect.due_at, id), &());
+            }
         }
         EffectState::Started => tables.put(&EFFECTS_STARTED, &id, &()),
         EffectState::Undecided => tables.put(&EFFECTS_UNDECIDED, &id, &()),

@@ -10,5 +10,6 @@ pub mod delivery;
 pub mod effect;
 pub mod erasure;
 pub mod interaction;
+pub mod lane;
 pub mod person;
 pub mod profile;

@@ -52,7 +52,7 @@ pub fn policy() -> Policy {
 }
 
 impl Desk {
-    /// A tenant with one channel `page` that can `reply`.
+    /// A tenant with one channel `page` that can `reply` and `post`.
     pub fn new() -> Self {
         Self::with(policy(), Idempotency::Findable)
     }
@@ -78,7 +78,7 @@ impl Desk {
             version: "1.0.0".into(),
             kind: ChannelKind::Channel,
             network: "chirper".into(),
-            actions: vec![Action { name: "reply".into(), idempotency, settling_ms: 5_000 }],
+            actions: ["reply", "post"].map(|name| Action { name: name.into(), idempotency, settling_ms: 5_000 }).to_vec(),
             policy,
             poll_ms: 0,
         };

@@ -1,9 +1,10 @@
 use sportello_core::commands::{
-    Accepted, DecideEffect, EffectDecision, EffectOutcome, FAILURES_MAX, FinishEffect, QueueEffect, StartEffect,
+    Accepted, ContactNews, DecideEffect, EffectDecision, EffectOutcome, FAILURES_MAX, FinishEffect, QueueEffect, StartEffect, TakeContacts,
 };
 use sportello_core::domain::channel::{Idempotency, Policy};
 use sportello_core::domain::effect::{AskedBy, EFFECTS, EFFECTS_DUE, EFFECTS_STARTED, EFFECTS_UNDECIDED, Effect, EffectState};
-use sportello_core::ids::{CaseId, ConversationId, EffectId, Fingerprint};
+use sportello_core::domain::lane::LANES;
+use sportello_core::ids::{CaseId, ContactId, ConversationId, EffectId, Fingerprint, ProfileId};
 
 use crate::desk::{Desk, channel, policy};
 
@@ -154,4 +155,60 @@ fn calls_that_could_not_start_do_not_use_up_the_attempts() {
         finish(&mut desk, attempt, EffectOutcome::NotStarted { due_at, setback: "quarantined".into() });
     }
     assert_eq!(effect(&desk).state, EffectState::Queued);
+}
+
+#[test]
+fn effects_of_one_conversation_are_done_one_after_the_other_in_the_order_they_were_asked_for() {
+    let mut desk = desk(Idempotency::Findable);
+    desk.must(reply("b"));
+    desk.must(reply("c"));
+    let refusal = desk.try_to(StartEffect { effect: EffectId(2) }).unwrap_err();
+    assert!(refusal.to_string().contains("waits for effect 1"), "{refusal}");
+    desk.must(StartEffect { effect: EFFECT });
+    assert_eq!(desk.count(&EFFECTS_DUE), 0, "while the first is under way");
+    finish(&mut desk, 1, uncertain());
+    desk.try_to(StartEffect { effect: EffectId(2) }).expect_err("nor while it is looked for");
+    desk.now = desk.now.plus_ms(5_000);
+    finish(&mut desk, 1, EffectOutcome::Absent);
+    desk.try_to(StartEffect { effect: EffectId(2) }).expect_err("nor before it is done again");
+    desk.must(StartEffect { effect: EFFECT });
+    finish(&mut desk, 2, uncertain());
+    finish(&mut desk, 2, EffectOutcome::CannotTell);
+    assert_eq!(effect(&desk).state, EffectState::Undecided, "a person may take days: nobody waits for them");
+    assert_eq!(desk.count(&EFFECTS_DUE), 1);
+    desk.must(DecideEffect { effect: EFFECT, decision: EffectDecision::Repeat, by: "anna".into() });
+    for id in [2, 3, 1] {
+        let effect = EffectId(id);
+        let attempt = desk.get(&EFFECTS, &effect).unwrap().attempts + 1;
+        desk.must(StartEffect { effect });
+        desk.must(FinishEffect { effect, attempt, outcome: EffectOutcome::Failed("refused".into()) });
+    }
+    assert_eq!((desk.count(&EFFECTS_DUE), desk.count(&LANES)), (0, 0), "nothing is left of the queue");
+}
+
+#[test]
+fn effects_of_different_conversations_contacts_and_people_do_not_wait_for_each_other() {
+    let mut desk = desk(Idempotency::Findable);
+    desk.says(2, 502, 602);
+    let news = ContactNews { contact: ContactId(701), version: [1; 16], sealed: vec![4], identifiers: vec![], deleted: false };
+    desk.must(TakeContacts { channel: channel(), contacts: vec![news], cursor: None });
+    desk.must(QueueEffect { conversation: Some(ConversationId(602)), ..reply("b") });
+    let about = |key: &str, contact: Option<u64>, profile: Option<u64>| QueueEffect {
+        conversation: None,
+        action: "post".into(),
+        contact: contact.map(ContactId),
+        profile: profile.map(ProfileId),
+        ..reply(key)
+    };
+    desk.must(about("c", Some(701), Some(501)));
+    desk.must(about("d", None, Some(501)));
+    desk.must(about("e", None, None));
+    for id in 1..=5 {
+        desk.must(StartEffect { effect: EffectId(id) });
+    }
+    desk.must(about("f", Some(701), None));
+    desk.must(about("g", None, None));
+    for id in [6, 7] {
+        desk.try_to(StartEffect { effect: EffectId(id) }).unwrap_err();
+    }
 }

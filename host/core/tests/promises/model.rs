@@ -4,8 +4,9 @@ use sportello_core::commands::{
 };
 use sportello_core::domain::case::{CASES, CASES_BY_STATE, CaseState};
 use sportello_core::domain::channel::Idempotency;
-use sportello_core::domain::effect::{AskedBy, EFFECTS, EFFECTS_DUE, EFFECTS_STARTED, EFFECTS_UNDECIDED, EffectState};
+use sportello_core::domain::effect::{AskedBy, EFFECTS, EFFECTS_DUE, EFFECTS_STARTED, EFFECTS_UNDECIDED, Effect, EffectState};
 use sportello_core::domain::interaction::{Change, IDENTITIES, INTERACTIONS};
+use sportello_core::domain::lane::{LANES, Lane};
 use sportello_core::domain::person::LINKED_PROFILES;
 use sportello_core::domain::profile::PROFILES;
 use sportello_core::ids::{CaseId, ContactId, ConversationId, EffectId, Fingerprint, LinkId, PersonId, ProfileId, SlotId};
@@ -67,7 +68,7 @@ fn step(desk: &mut Desk, random: &mut fastrand::Rng) {
             channel: channel(),
             action: "reply".into(),
             case: None,
-            conversation: Some(ConversationId(random.u64(601..608))),
+            conversation: Some(ConversationId(random.u64(601..604))),
             contact: None,
             profile: Some(ProfileId(random.u64(501..507))),
             slot: SlotId(5),
@@ -94,10 +95,21 @@ fn step(desk: &mut Desk, random: &mut fastrand::Rng) {
 fn check(desk: &Desk) {
     assert_eq!(desk.count(&CASES), desk.count(&CASES_BY_STATE), "a case stands in one list");
     assert_eq!(desk.count(&INTERACTIONS), desk.count(&IDENTITIES), "an identity is one interaction");
-    let states: Vec<EffectState> = (1..).map_while(|id| desk.get(&EFFECTS, &EffectId(id))).map(|effect| effect.state).collect();
-    let count = |wanted: &[EffectState]| states.iter().filter(|state| wanted.contains(state)).count();
-    assert_eq!(desk.count(&EFFECTS_DUE), count(&[EffectState::Queued, EffectState::Unknown]));
+    let effects: Vec<Effect> = (1..).map_while(|id| desk.get(&EFFECTS, &EffectId(id))).collect();
+    let count = |wanted: &[EffectState]| effects.iter().filter(|effect| wanted.contains(&effect.state)).count();
+    let mut lanes: Vec<Lane> = Vec::new();
+    for effect in effects.iter().filter(|effect| effect.state.is_pending()) {
+        if !lanes.contains(&Lane::of(effect)) {
+            lanes.push(Lane::of(effect));
+        }
+    }
+    assert_eq!(desk.count(&LANES), lanes.len(), "a lane is there as long as something is to be done in it");
     assert_eq!(desk.count(&EFFECTS_STARTED), count(&[EffectState::Started]));
+    assert_eq!(
+        desk.count(&EFFECTS_DUE) + desk.count(&EFFECTS_STARTED),
+        lanes.len(),
+        "of each lane one effect waits for a worker, or is with one"
+    );
     assert_eq!(desk.count(&EFFECTS_UNDECIDED), count(&[EffectState::Undecided]));
     let linked = (501..507).filter_map(|id| desk.get(&PROFILES, &ProfileId(id))).filter(|profile| profile.link.is_some()).count();
     let listed: usize = (1..60).filter_map(|id| desk.get(&LINKED_PROFILES, &PersonId(id))).map(|profiles| profiles.len()).sum();

@@ -103,7 +103,7 @@ pub(crate) enum Which {
     /// All of them.
     #[default]
     All,
-    /// Those that wait for a worker, by channel and moment.
+    /// Those that wait for a worker, by channel and moment: of each conversation the first.
     Due,
     /// Those started and without an outcome.
     Started,

@@ -1,47 +1,36 @@
 //! Does what is to be done outside, honestly: `started` is durable before every call, and what has no outcome is never simply repeated.
 //!
-//! One task a channel, one effect at a time: a platform's order of posts is ours, and an unsafe effect never shares a call. An effect that must
-//! wait by itself (a conflict, a locked record) does not hold back the others; what concerns the whole channel (a rate limit, a credential that
-//! does not work, a quarantine) does, until it is over or another generation is live.
+//! One task a channel; up to [`EFFECTS_AT_ONCE_PER_CHANNEL_MAX`] calls of it under way at once, one effect each, so that a platform which lets
+//! one call hang does not hold up the others. Order is kept where people see it: the core lists the first effect of each lane only (a
+//! conversation, a contact, …), and those behind it wait until it has come to an end. What concerns the whole channel (a rate limit, a
+//! credential that does not work, a quarantine) lets nothing start until it is over or another generation is live; calls under way end.
+
+mod call;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sportello_core::commands::{EffectOutcome, FinishEffect, Setback, StartEffect};
+use sportello_core::commands::{EffectOutcome, FinishEffect};
 use sportello_core::domain::effect::{EFFECTS, EFFECTS_DUE, EFFECTS_STARTED, Effect, EffectState};
 use sportello_core::ids::{ChannelName, EffectId};
 use sportello_core::time::Timestamp;
-use sportello_runtime::CallFailure;
-use sportello_runtime::contract::{self, ConnectorError, ConversationReference, Presence, Receipt};
 use sportello_views::Direction;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::channels::{LiveChannel, channel_prefix};
 use crate::desk::Desk;
-use crate::ingress::arrivals::moment;
-use crate::ingress::webhook::reason;
 use crate::tenant::SubmitError;
-use crate::tenant::content::{EffectContent, ReceiptContent};
-use crate::workers::{Rest, backoff};
+use crate::workers::Rest;
 
 const ACTOR: &str = "worker:effects";
-/// First and longest pause between attempts of one effect.
-const RETRY_FIRST: Duration = Duration::from_secs(2);
-/// See [`RETRY_FIRST`].
-const RETRY_LONGEST: Duration = Duration::from_secs(15 * 60);
-/// Longest pause a platform can ask for: a wrong date must not freeze a channel for years.
-const PAUSE_MAX_MS: u64 = 24 * 60 * 60 * 1_000;
-/// Pause while a credential does not work.
-const AUTH_PAUSE_MS: u64 = 60_000;
-/// Shortest and longest pause between two looks for the same effect.
-const LOOK_SHORTEST_MS: u64 = 10_000;
-/// See [`LOOK_SHORTEST_MS`].
-const LOOK_LONGEST_MS: u64 = 15 * 60 * 1_000;
+/// Calls of one channel under way at once. Fewer than the guests a channel may have (the runtime's `channel_calls_max`, 16): deliveries and polls
+/// need some while every call hangs.
+const EFFECTS_AT_ONCE_PER_CHANNEL_MAX: usize = 8;
 /// Pause after something of ours did not work: a full queue, a store that cannot be read.
 const OWN_PAUSE: Duration = Duration::from_millis(500);
-/// Effects looked at in one go.
+/// Effects recovered in one go.
 const LIST_MAX: usize = 64;
 /// Bytes of an effect's number, at the end of its row's key.
 const ID_BYTES: usize = 8;
@@ -84,10 +73,9 @@ async fn recover(desk: &Desk, stopping: &CancellationToken) {
             Ok(started) if started.is_empty() => return,
             Ok(started) => {
                 for (key, ()) in started {
-                    let Some(id) = effect_id(&key) else { continue };
-                    let Ok(Some(effect)) = desk.tenant.get(&EFFECTS, &id) else { continue };
-                    finish(desk, id, effect.attempts, EffectOutcome::Uncertain("the host stopped while the call was under way".into()))
-                        .await;
+                    if let Some(id) = effect_id(&key) {
+                        lost(desk, id, "the host stopped while the call was under way").await;
+                    }
                 }
             }
             Err(error) => {
@@ -98,206 +86,112 @@ async fn recover(desk: &Desk, stopping: &CancellationToken) {
     }
 }
 
-async fn channel(desk: Arc<Desk>, name: ChannelName, stopping: CancellationToken) {
-    let mut rest = Rest::new(&desk, stopping);
-    let mut paused: Option<(Timestamp, Arc<LiveChannel>)> = None;
-    while !rest.stopping() {
-        let Some(live) = desk.channels.get(&name) else { return };
-        let now = desk.tenant.now();
-        // A pause belongs to the generation that was told of it.
-        let mut next = paused.as_ref().filter(|(until, of)| *until > now && Arc::ptr_eq(of, &live)).map(|(until, _)| *until);
-        if next.is_none() {
-            match work(&desk, &live, now).await {
-                Worked::Nothing { next_due } => next = next_due,
-                Worked::Some => continue,
-                Worked::Paused(until) => {
-                    next = Some(until);
-                    paused = Some((until, live));
-                }
-            }
-        }
-        if !rest.until(now, next).await {
-            return;
-        }
+/// Nobody will ever say what became of this effect's call, if one was started.
+async fn lost(desk: &Desk, id: EffectId, problem: &str) {
+    if let Ok(Some(effect)) = desk.tenant.get(&EFFECTS, &id)
+        && effect.state == EffectState::Started
+    {
+        finish(desk, id, effect.attempts, EffectOutcome::Uncertain(problem.into())).await;
     }
 }
 
-enum Worked {
-    Nothing {
-        next_due: Option<Timestamp>,
-    },
-    Some,
-    /// Nothing of this channel before then.
-    Paused(Timestamp),
+/// Calls of one channel under way.
+#[derive(Default)]
+struct Calls {
+    tasks: JoinSet<Ended>,
+    /// Which effects they are about.
+    about: BTreeSet<EffectId>,
 }
 
-async fn work(desk: &Desk, live: &LiveChannel, now: Timestamp) -> Worked {
-    let prefix = channel_prefix(&live.name);
-    let Ok(due) = desk.tenant.list(&EFFECTS_DUE, &prefix, None, Direction::Forward, LIST_MAX) else {
-        return Worked::Paused(now.plus_ms(millis(OWN_PAUSE)));
-    };
-    let mut worked = false;
-    for (key, ()) in due {
-        let Some(id) = effect_id(&key) else { continue };
-        let Ok(Some(effect)) = desk.tenant.get(&EFFECTS, &id) else { continue };
-        if effect.due_at > now {
-            return if worked { Worked::Some } else { Worked::Nothing { next_due: Some(effect.due_at) } };
-        }
-        let paused = match effect.state {
-            EffectState::Queued => publish(desk, live, id).await,
-            EffectState::Unknown => look(desk, live, id, &effect).await,
-            _ => None,
-        };
-        if let Some(until) = paused {
-            return Worked::Paused(until);
-        }
-        worked = true;
-    }
-    if worked { Worked::Some } else { Worked::Nothing { next_due: None } }
-}
-
-/// Announces the call, makes it, and records what became of it. Gives the moment before which the channel must not call again, if any.
-async fn publish(desk: &Desk, live: &LiveChannel, id: EffectId) -> Option<Timestamp> {
-    let start_late = crate::sabotage::sabotaged("forget-effect-started");
-    if !start_late && !start(desk, id).await {
-        return Some(desk.tenant.now().plus_ms(millis(OWN_PAUSE)));
-    }
-    let effect = desk.tenant.get(&EFFECTS, &id).ok().flatten()?;
-    let called = match contract_effect(desk, &effect) {
-        Ok(Some(request)) => call(desk, live, &effect, request).await,
-        Ok(None) => Called::only(EffectOutcome::Failed("its words have been erased".into())),
-        Err(problem) => Called::only(not_started(desk, &effect, &problem)),
-    };
-    let mut attempt = effect.attempts;
-    if start_late {
-        start(desk, id).await;
-        attempt += 1;
-    }
-    desk.metrics.effect(&live.name, word(&called.outcome));
-    finish(desk, id, attempt, called.outcome).await;
-    called.paused
-}
-
-async fn start(desk: &Desk, id: EffectId) -> bool {
-    match desk.tenant.submit(ACTOR, StartEffect { effect: id }).await {
-        Ok(_) => true,
-        Err(error) => {
-            tracing::warn!(effect = %id, %error, "an effect could not be started");
-            false
-        }
-    }
-}
-
-/// What became of a call, and how long the whole channel must wait.
-struct Called {
-    outcome: EffectOutcome,
+/// The end of a call.
+struct Ended {
+    id: EffectId,
+    /// The generation it was made on.
+    live: Arc<LiveChannel>,
+    /// The moment before which that generation must not call again.
     paused: Option<Timestamp>,
 }
 
-impl Called {
-    fn only(outcome: EffectOutcome) -> Self {
-        Self { outcome, paused: None }
+impl Calls {
+    fn start(&mut self, desk: &Arc<Desk>, live: &Arc<LiveChannel>, id: EffectId, effect: Effect) {
+        self.about.insert(id);
+        let (desk, live) = (Arc::clone(desk), Arc::clone(live));
+        self.tasks.spawn(async move {
+            let calling = {
+                let (desk, live) = (Arc::clone(&desk), Arc::clone(&live));
+                // In a task of its own, so that a panic in it leaves the effect no longer than any other lost call.
+                tokio::spawn(async move { call::attend(&desk, &live, id, &effect).await })
+            };
+            let paused = match calling.await {
+                Ok(paused) => paused,
+                Err(error) => {
+                    tracing::error!(effect = %id, %error, "the call of an effect stopped by a fault of ours");
+                    lost(&desk, id, "a fault of ours ended the call").await;
+                    Some(desk.tenant.now().plus_ms(millis(OWN_PAUSE)))
+                }
+            };
+            Ended { id, live, paused }
+        });
+    }
+
+    /// The end of the next call that ends; waits for ever where none is under way.
+    async fn next_end(&mut self) -> Ended {
+        match self.tasks.join_next().await {
+            Some(Ok(ended)) => {
+                self.about.remove(&ended.id);
+                ended
+            }
+            // Tasks neither panic nor are they ended from outside.
+            Some(Err(_)) | None => std::future::pending().await,
+        }
     }
 }
 
-async fn call(desk: &Desk, live: &LiveChannel, effect: &Effect, request: contract::Effect) -> Called {
-    match live.runtime.publish(desk.call(live), vec![request]).await {
-        Ok(done) => {
-            desk.diagnostics(live, &done.diagnostics, done.diagnostics_dropped);
-            match done.value.into_iter().next() {
-                Some(Ok(receipt)) => Called::only(done_outcome(desk, live, effect, receipt)),
-                Some(Err(error)) => failed_call(desk, effect, &error),
-                None => Called::only(EffectOutcome::Uncertain("the connector gave no answer".into())),
+async fn channel(desk: Arc<Desk>, name: ChannelName, stopping: CancellationToken) {
+    let mut rest = Rest::new(&desk, stopping);
+    let mut calls = Calls::default();
+    // A pause belongs to the generation that was told of it.
+    let mut paused: Option<(Timestamp, Arc<LiveChannel>)> = None;
+    while !rest.stopping() {
+        let Some(live) = desk.channels.get(&name) else { break };
+        let now = desk.tenant.now();
+        let next = match paused.as_ref().filter(|(until, of)| *until > now && Arc::ptr_eq(of, &live)) {
+            Some((until, _)) => Some(*until),
+            None => start_due(&desk, &live, &mut calls, now),
+        };
+        tokio::select! {
+            go_on = rest.until(now, next) => if !go_on { break },
+            ended = calls.next_end() => {
+                if let Some(until) = ended.paused.filter(|_| Arc::ptr_eq(&ended.live, &live)) {
+                    let longest = paused.filter(|(_, of)| Arc::ptr_eq(of, &live)).map_or(until, |(other, _)| other.max(until));
+                    paused = Some((longest, live));
+                }
             }
         }
-        Err(failure) if failure.nothing_started() => {
-            let wait_ms = failure.retry_after().map_or(RETRY_FIRST, |pause| pause.max(OWN_PAUSE));
-            let due_at = desk.tenant.now().plus_ms(millis(wait_ms).min(PAUSE_MAX_MS));
-            let setback = Setback { problem: failure.to_string(), detail: Vec::new() };
-            Called { outcome: EffectOutcome::NotStarted { due_at, setback }, paused: Some(due_at) }
-        }
-        Err(failure) => Called::only(EffectOutcome::Uncertain(failed(desk, effect, &failure))),
     }
+    // Whatever was started has an outcome, and it is put on record.
+    while calls.tasks.join_next().await.is_some() {}
 }
 
-fn failed_call(desk: &Desk, effect: &Effect, error: &ConnectorError) -> Called {
-    let now = desk.tenant.now();
-    match error {
-        ConnectorError::Retry(retry) => {
-            let setback = setback(desk, effect, "the connector asks to try again", error);
-            let pause_ms = millis(backoff(effect.failures, RETRY_FIRST, RETRY_LONGEST)).max(u64::from(retry.after_ms));
-            Called::only(EffectOutcome::Postponed { due_at: now.plus_ms(pause_ms), setback })
-        }
-        ConnectorError::RateLimited(limit) => {
-            let setback = setback(desk, effect, "the platform's limit is reached", error);
-            let due_at = moment(&limit.until).unwrap_or_default().clamp(now.plus_ms(1_000), now.plus_ms(PAUSE_MAX_MS));
-            Called { outcome: EffectOutcome::NotStarted { due_at, setback }, paused: Some(due_at) }
-        }
-        ConnectorError::Auth(_) => {
-            let setback = setback(desk, effect, "the credential does not work", error);
-            let due_at = now.plus_ms(AUTH_PAUSE_MS);
-            tracing::error!(channel = %effect.channel, "the credential of a channel does not work; its effects wait");
-            Called { outcome: EffectOutcome::NotStarted { due_at, setback }, paused: Some(due_at) }
-        }
-        ConnectorError::Reject(_) => Called::only(EffectOutcome::Failed(setback(desk, effect, "the platform will not do it", error))),
-        ConnectorError::Uncertain(_) => {
-            Called::only(EffectOutcome::Uncertain(setback(desk, effect, "the request may or may not have taken effect", error)))
-        }
-    }
-}
-
-/// Looks whether an effect of unknown outcome took place.
-async fn look(desk: &Desk, live: &LiveChannel, id: EffectId, effect: &Effect) -> Option<Timestamp> {
-    let now = desk.tenant.now();
-    // The longer it has been unknown, the rarer the looks.
-    let pause_ms = (now.ms_since(effect.started_at.unwrap_or(now)) / 2).clamp(LOOK_SHORTEST_MS, LOOK_LONGEST_MS);
-    let look_again = |setback: Setback| EffectOutcome::LookAgain { due_at: now.plus_ms(pause_ms), setback };
-    let outcome = match contract_effect(desk, effect) {
-        // Without its words nobody can tell it from another.
-        Ok(None) => EffectOutcome::CannotTell,
-        Err(problem) => look_again(Setback { problem, detail: Vec::new() }),
-        Ok(Some(_)) if !live.prepared.capabilities().find => EffectOutcome::CannotTell,
-        Ok(Some(request)) => match live.runtime.find(desk.call(live), request).await {
-            Ok(done) => match done.value {
-                Ok(Presence::Present(receipt)) => done_outcome(desk, live, effect, receipt),
-                Ok(Presence::Absent) => EffectOutcome::Absent,
-                Ok(Presence::CannotTell) => EffectOutcome::CannotTell,
-                Err(error) => look_again(setback(desk, effect, "it could not be looked for", &error)),
-            },
-            Err(failure) => look_again(failed(desk, effect, &failure)),
-        },
+/// Starts what is due, as far as there is room. Gives the moment of the first that is not due yet.
+fn start_due(desk: &Arc<Desk>, live: &Arc<LiveChannel>, calls: &mut Calls, now: Timestamp) -> Option<Timestamp> {
+    // Those under way may be listed still.
+    let rows_max = EFFECTS_AT_ONCE_PER_CHANNEL_MAX + calls.about.len();
+    let Ok(due) = desk.tenant.list(&EFFECTS_DUE, &channel_prefix(&live.name), None, Direction::Forward, rows_max) else {
+        return Some(now.plus_ms(millis(OWN_PAUSE)));
     };
-    desk.metrics.effect(&live.name, word(&outcome));
-    finish(desk, id, effect.attempts, outcome).await;
-    None
-}
-
-fn done_outcome(desk: &Desk, live: &LiveChannel, effect: &Effect, receipt: Receipt) -> EffectOutcome {
-    let content = ReceiptContent { native_id: receipt.native_id, url: receipt.url };
-    // Erased between call and answer: it took place all the same.
-    let sealed = desk.tenant.seal(effect.slot, &content).unwrap_or_default();
-    EffectOutcome::Done { receipt: desk.tenant.fingerprint("subject", &[live.name.as_str(), &content.native_id]), sealed }
-}
-
-fn not_started(desk: &Desk, effect: &Effect, problem: &str) -> EffectOutcome {
-    let due_at = desk.tenant.now().plus_ms(millis(backoff(effect.failures, RETRY_FIRST, RETRY_LONGEST)));
-    EffectOutcome::NotStarted { due_at, setback: problem.into() }
-}
-
-/// A connector's words may quote people: they are kept sealed, ours in clear.
-fn setback(desk: &Desk, effect: &Effect, problem: &str, error: &ConnectorError) -> Setback {
-    Setback { problem: problem.to_owned(), detail: desk.tenant.seal(effect.slot, &reason(error)).unwrap_or_default() }
-}
-
-fn failed(desk: &Desk, effect: &Effect, failure: &CallFailure) -> Setback {
-    match failure {
-        // These say what the connector returned.
-        CallFailure::Output { .. } | CallFailure::Unreadable { .. } => Setback {
-            problem: "the connector answered against the contract".to_owned(),
-            detail: desk.tenant.seal(effect.slot, &failure.to_string()).unwrap_or_default(),
-        },
-        _ => Setback { problem: failure.to_string(), detail: Vec::new() },
+    for (key, ()) in due {
+        let Some(id) = effect_id(&key).filter(|id| !calls.about.contains(id)) else { continue };
+        let Ok(Some(effect)) = desk.tenant.get(&EFFECTS, &id) else { continue };
+        if effect.due_at > now {
+            return Some(effect.due_at);
+        }
+        if calls.about.len() >= EFFECTS_AT_ONCE_PER_CHANNEL_MAX {
+            break;
+        }
+        calls.start(desk, live, id, effect);
     }
+    None
 }
 
 /// Records an outcome; waits for room rather than lose it.
@@ -311,37 +205,8 @@ async fn finish(desk: &Desk, id: EffectId, attempt: u32, outcome: EffectOutcome)
     }
 }
 
-/// The effect as the connector is given it; None: its words have been erased.
-fn contract_effect(desk: &Desk, effect: &Effect) -> Result<Option<contract::Effect>, String> {
-    let content: Option<EffectContent> = desk.tenant.open_sealed(effect.slot, &effect.sealed).map_err(|error| error.to_string())?;
-    Ok(content.map(|content| contract::Effect {
-        key: effect.key.clone(),
-        action: effect.action.clone(),
-        conversation: content.conversation_key.map(|key| ConversationReference { key, title: None, url: None }),
-        in_reply_to: content.in_reply_to,
-        contact: content.contact,
-        subject: content.subject,
-        text: content.text,
-        queued_at: jiff::Timestamp::from_millisecond(effect.queued_at.0).unwrap_or_default().to_string(),
-        attributes: Vec::new(),
-    }))
-}
-
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn word(outcome: &EffectOutcome) -> &'static str {
-    match outcome {
-        EffectOutcome::Done { .. } => "done",
-        EffectOutcome::NotStarted { .. } => "not-started",
-        EffectOutcome::Postponed { .. } => "postponed",
-        EffectOutcome::Failed(_) => "failed",
-        EffectOutcome::Uncertain(_) => "uncertain",
-        EffectOutcome::Absent => "absent",
-        EffectOutcome::LookAgain { .. } => "look-again",
-        EffectOutcome::CannotTell => "cannot-tell",
-    }
 }
 
 fn effect_id(key: &[u8]) -> Option<EffectId> {

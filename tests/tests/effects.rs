@@ -1,0 +1,173 @@
+//! Effects end to end: whose order is kept, and who waits for whom.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Method;
+use serde_json::{Value, json};
+use sportello_core::domain::access::Role;
+use sportello_core::domain::case::CASES;
+use sportello_core::domain::effect::{EFFECTS, EFFECTS_STARTED, Effect, EffectState};
+use sportello_core::ids::{CaseId, EffectId};
+use sportello_core::time::Timestamp;
+use sportello_server::access::create_token;
+use sportello_server::clock::{Clock, SetClock, SystemClock};
+use sportello_tests::host::{HostPlan, RunningHost};
+use sportello_tests::http_client::HttpClient;
+use sportello_tests::stand_ins::facebook::{DeliveryPlan, Facebook, RateLimit};
+use sportello_tests::stand_ins::faults::Fault;
+use sportello_views::Direction;
+use tempfile::TempDir;
+
+/// Calls of one channel under way at once, at most.
+const AT_ONCE_MAX: usize = 8;
+/// Longer than every pause of the worker.
+const HOUR_MS: u64 = 60 * 60 * 1_000;
+
+/// A host and somebody who answers through its API.
+struct Desk {
+    running: RunningHost,
+    http: HttpClient,
+    authorization: String,
+    _folder: TempDir,
+}
+
+impl Desk {
+    async fn start(plan: &HostPlan, clock: Arc<dyn Clock>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let running = RunningHost::start_at(folder.path(), plan, clock).await;
+        let secret = create_token(&running.desk().tenant, "test", "anna", Role::Agent).await.unwrap().secret;
+        Self { running, http: HttpClient::default(), authorization: format!("Bearer {secret}"), _folder: folder }
+    }
+
+    async fn ask(&self, method: Method, path: &str, key: &str, body: impl Into<Bytes>) -> Value {
+        let headers = [("authorization", self.authorization.as_str()), ("content-type", "application/json"), ("idempotency-key", key)];
+        let answer = self.http.send(method, &self.running.url(&format!("/api/v1/demo{path}")), &headers, body.into()).await.unwrap();
+        assert!(answer.status < 300, "{path}: {}", answer.text());
+        answer.json().unwrap()
+    }
+
+    /// Answers in a case; gives the effect.
+    async fn reply(&self, case: u64, text: &str) -> EffectId {
+        let (path, key) = (format!("/cases/{case}/replies"), format!("{case} {text}"));
+        let queued = self.ask(Method::POST, &path, &key, json!({ "text": text }).to_string()).await;
+        EffectId(queued["effect"].as_u64().unwrap())
+    }
+
+    fn effect(&self, id: EffectId) -> Effect {
+        self.running.desk().tenant.get(&EFFECTS, &id).unwrap().expect("the effect was queued")
+    }
+
+    async fn until_state(&self, id: EffectId, state: EffectState) {
+        let what = format!("effect {id} is {state:?}");
+        self.running.until(&what, |desk| desk.tenant.get(&EFFECTS, &id).unwrap().is_some_and(|effect| effect.state == state)).await;
+    }
+
+    async fn until_case(&self, id: u64) {
+        self.running.until("a case is opened", |desk| desk.tenant.get(&CASES, &CaseId(id)).unwrap().is_some()).await;
+    }
+}
+
+/// A page on which people have commented: the n-th comment is case n.
+struct Page {
+    desk: Desk,
+    facebook: Facebook,
+    post: String,
+    comments: Vec<String>,
+}
+
+impl Page {
+    async fn with_comments(count: usize, clock: Arc<dyn Clock>) -> Self {
+        let facebook = Facebook::start().await.unwrap();
+        let desk = Desk::start(&HostPlan::default().facebook_page(&facebook, ""), clock).await;
+        facebook.subscribe(&desk.running.url("/hooks/demo/facebook-page")).await.unwrap();
+        let post = facebook.post(&facebook.page(), "Manutenzione sabato");
+        let mut page = Self { desk, facebook, post, comments: Vec::new() };
+        for _ in 0..count {
+            page.comment().await;
+        }
+        page
+    }
+
+    /// One more comment, taken in: every worker has something to look at.
+    async fn comment(&mut self) {
+        let person = self.facebook.person(&format!("Cliente {}", self.comments.len()));
+        self.comments.push(self.facebook.comment(&person, &self.post, "La rete è giù, perché?"));
+        self.deliver().await;
+        self.desk.until_case(self.comments.len() as u64).await;
+    }
+
+    async fn deliver(&self) {
+        let report = self.facebook.deliver(&DeliveryPlan::default()).await.unwrap();
+        assert_eq!(report.acknowledged, report.posted, "{report:?}");
+    }
+
+    fn said_to(&self, case: usize) -> Vec<String> {
+        self.facebook.replies_to(&self.comments[case - 1]).into_iter().map(|reply| reply.text).collect()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_hangs_holds_up_its_own_conversation_only_and_keeps_its_order() {
+    let page = Page::with_comments(2, Arc::new(SystemClock)).await;
+    let held = page.facebook.faults().arm(Fault::HoldBefore, &["POST", &page.comments[0]], 1);
+    let first = page.desk.reply(1, "Uno").await;
+    let second = page.desk.reply(1, "Due").await;
+    held.struck(1).await;
+    let other = page.desk.reply(2, "Tre").await;
+    page.desk.until_state(other, EffectState::Done).await;
+    assert_eq!(page.desk.effect(first).state, EffectState::Started, "it hangs");
+    assert_eq!(page.desk.effect(second).state, EffectState::Queued, "and what was to be said after it waits");
+    assert_eq!((page.said_to(1), page.said_to(2)), (vec![], vec!["Tre".to_owned()]));
+
+    held.release();
+    page.desk.until_state(second, EffectState::Done).await;
+    assert_eq!(page.said_to(1), ["Uno", "Due"]);
+    page.desk.running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_every_call_hangs_there_are_only_so_many_and_deliveries_come_in() {
+    let mut page = Page::with_comments(AT_ONCE_MAX + 4, Arc::new(SystemClock)).await;
+    let cases = page.comments.len();
+    let held = page.facebook.faults().arm(Fault::HoldBefore, &["POST", "/comments"], usize::MAX);
+    let mut effects = Vec::new();
+    for case in 1..=cases {
+        effects.push(page.desk.reply(case as u64, "Ci pensiamo").await);
+    }
+    held.struck(AT_ONCE_MAX).await;
+    page.comment().await;
+    let started = page.desk.running.desk().tenant.list(&EFFECTS_STARTED, &[], None, Direction::Forward, cases).unwrap();
+    assert_eq!((held.count(), started.len()), (AT_ONCE_MAX, AT_ONCE_MAX), "calls the platform counts, and those on record");
+
+    held.release();
+    for effect in effects {
+        page.desk.until_state(effect, EffectState::Done).await;
+    }
+    assert!((1..=cases).all(|case| page.said_to(case).len() == 1), "{:?}", page.facebook.replies());
+    page.desk.running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_limit_told_to_one_call_lets_no_other_start_until_it_is_over() {
+    let clock = Arc::new(SetClock::at(Timestamp(jiff::Timestamp::now().as_millisecond())));
+    let mut page = Page::with_comments(2, Arc::clone(&clock) as Arc<_>).await;
+    page.facebook.limit_rate(RateLimit::BusinessUseCase, Duration::from_secs(60));
+    let told = page.desk.reply(1, "Uno").await;
+    page.desk
+        .running
+        .until("the limit was told", |desk| desk.tenant.get(&EFFECTS, &told).unwrap().is_some_and(|effect| effect.problem.is_some()))
+        .await;
+    let other = page.desk.reply(2, "Due").await;
+    page.comment().await;
+    assert_eq!(page.desk.effect(other).attempts, 0);
+
+    page.facebook.advance(Duration::from_secs(60));
+    clock.advance_ms(HOUR_MS);
+    for effect in [told, other] {
+        page.desk.until_state(effect, EffectState::Done).await;
+    }
+    assert_eq!((page.desk.effect(told).attempts, page.desk.effect(other).attempts), (2, 1), "the other was called once, when it could be");
+    page.desk.running.stop().await;
+}
