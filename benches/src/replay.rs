@@ -120,6 +120,7 @@ fn comment(tenant: &Tenant, channel: &ChannelName, number: u64) -> Result<Ingest
         author: Some(Author { profile, news: Some(news) }),
         conversation: tenant.conversation_of(channel, &id)?,
         own: false,
+        effect_key: None,
         private: false,
         summons: false,
         in_reply_to: None,

@@ -21,6 +21,7 @@ use tokio::task::JoinHandle;
 
 use crate::guests::component;
 use crate::http_client::{Answer, HttpClient};
+use crate::servers::Wiki;
 use crate::stand_ins::facebook::Facebook;
 
 /// What a host is to be.
@@ -62,6 +63,22 @@ impl HostPlan {
             .secret("app-secret", facebook.app_secret())
             .secret("verify-token", facebook.verify_token())
             .secret("page-token", &facebook.access_token())
+    }
+
+    /// With the channel `wiki`; `more` is further TOML of the channel.
+    #[must_use]
+    pub fn wiki(self, wiki: &dyn Wiki, more: &str) -> Self {
+        let url = wiki.api_url();
+        let host = url.find("://").map_or(0, |scheme| scheme + "://".len());
+        let (origin, path) = url.split_at(url[host..].find('/').map_or(url.len(), |slash| host + slash));
+        let bot = wiki.bot_account();
+        let toml = format!(
+            "connector = \"wiki\"\ncomponent = \"{{component:wiki}}\"\norigins = [\"{origin}\"]\nprivate-network = true\n\
+             settings = {{ base-url = \"{origin}\", api-path = \"{path}\", bot = \"{name}\", language = \"it\" }}\n\
+             secrets.bot = {{ user = \"wiki-user\", password = \"wiki-password\" }}\n{more}\n",
+            name = bot.name.split('@').next().unwrap_or_default(),
+        );
+        self.channel("wiki", &toml).plain("wiki-user", &bot.name).secret("wiki-password", &bot.password)
     }
 
     /// With this secret, in a file of its own.

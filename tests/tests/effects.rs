@@ -1,4 +1,4 @@
-//! Effects end to end: whose order is kept, and who waits for whom.
+//! Effects end to end: what the platform's own echo proves, whose order is kept, and who waits for whom.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,20 +8,25 @@ use http::Method;
 use serde_json::{Value, json};
 use sportello_core::domain::access::Role;
 use sportello_core::domain::case::CASES;
+use sportello_core::domain::channel::{CHANNELS, CURSORS, ChannelSettings};
 use sportello_core::domain::effect::{EFFECTS, EFFECTS_STARTED, Effect, EffectState};
-use sportello_core::ids::{CaseId, EffectId};
+use sportello_core::ids::{CaseId, ChannelName, EffectId};
 use sportello_core::time::Timestamp;
 use sportello_server::access::create_token;
 use sportello_server::clock::{Clock, SetClock, SystemClock};
 use sportello_tests::host::{HostPlan, RunningHost};
 use sportello_tests::http_client::HttpClient;
+use sportello_tests::servers::Wiki;
 use sportello_tests::stand_ins::facebook::{DeliveryPlan, Facebook, RateLimit};
-use sportello_tests::stand_ins::faults::Fault;
+use sportello_tests::stand_ins::faults::{Fault, FaultHandle};
+use sportello_tests::stand_ins::wiki::WikiStandIn;
 use sportello_views::Direction;
 use tempfile::TempDir;
 
 /// Calls of one channel under way at once, at most.
 const AT_ONCE_MAX: usize = 8;
+/// The contract's limit of an effect's key.
+const KEY_BYTES_MAX: usize = 64;
 /// Longer than every pause of the worker.
 const HOUR_MS: u64 = 60 * 60 * 1_000;
 
@@ -53,6 +58,10 @@ impl Desk {
         let (path, key) = (format!("/cases/{case}/replies"), format!("{case} {text}"));
         let queued = self.ask(Method::POST, &path, &key, json!({ "text": text }).to_string()).await;
         EffectId(queued["effect"].as_u64().unwrap())
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        self.ask(Method::GET, path, "", Bytes::new()).await
     }
 
     fn effect(&self, id: EffectId) -> Effect {
@@ -170,4 +179,96 @@ async fn a_limit_told_to_one_call_lets_no_other_start_until_it_is_over() {
     }
     assert_eq!((page.desk.effect(told).attempts, page.desk.effect(other).attempts), (2, 1), "the other was called once, when it could be");
     page.desk.running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_echo_of_what_the_platform_confirmed_is_told_from_a_colleagues_words() {
+    let page = Page::with_comments(1, Arc::new(SystemClock)).await;
+    let effect = page.desk.reply(1, "Ci pensiamo").await;
+    page.desk.until_state(effect, EffectState::Done).await;
+    page.facebook.comment(&page.facebook.page(), &page.comments[0], "Ecco fatto");
+    page.deliver().await;
+
+    let conversation = page.desk.effect(effect).conversation.unwrap();
+    let said = page.desk.get(&format!("/conversations/{conversation}/interactions?order=oldest")).await;
+    let effects: Vec<&Value> = said["items"].as_array().unwrap().iter().map(|said| &said["effect"]).collect();
+    assert_eq!(effects, [&Value::Null, &json!(effect.0), &Value::Null], "the question, our echo, a colleague: {said}");
+    let echo = said["items"][1]["interaction"].as_u64();
+    assert_eq!(page.desk.get(&format!("/effects/{effect}")).await["echo"].as_u64(), echo);
+    page.desk.running.stop().await;
+}
+
+/// A wiki on which somebody has asked something: case 1. It is asked for news only when the test says so.
+struct Community {
+    desk: Desk,
+    wiki: WikiStandIn,
+    clock: Arc<SetClock>,
+    /// Every look whether an effect took place.
+    looks: FaultHandle,
+}
+
+impl Community {
+    async fn with_a_question() -> Self {
+        let wiki = WikiStandIn::start().await.unwrap();
+        let clock = Arc::new(SetClock::at(Timestamp(jiff::Timestamp::now().as_millisecond())));
+        let desk = Desk::start(&HostPlan::default().wiki(&wiki, "poll-seconds = 3600"), Arc::clone(&clock) as Arc<_>).await;
+        desk.running
+            .until("the wiki has been asked once", |desk| !desk.tenant.list(&CURSORS, &[], None, Direction::Forward, 1).unwrap().is_empty())
+            .await;
+        wiki.customer().edit_talk("Talk:Product", "Rete giù", "Perché? --~~~~").await.unwrap();
+        let looks = wiki.faults().arm(Fault::Refuse { status: 503, retry_after_s: None }, &["ids%7Ctimestamp%7Cuser%7Csize"], usize::MAX);
+        let community = Self { desk, wiki, clock, looks };
+        community.ask_every(200).await;
+        community.desk.until_case(1).await;
+        community.ask_every(3_600_000).await;
+        community
+    }
+
+    async fn ask_every(&self, poll_ms: u64) {
+        let desk = self.desk.running.desk();
+        let name = ChannelName::new("wiki").unwrap();
+        let settings = desk.tenant.get(&CHANNELS, &name).unwrap().unwrap().settings;
+        desk.channels.configure("test", &name, ChannelSettings { poll_ms: Some(poll_ms), ..settings }).await.unwrap();
+    }
+
+    /// However much later: the effect is done, stands on the page once, nobody looked for it, and what comes after it is done too.
+    async fn was_done_once_without_a_look(self, effect: EffectId, words: &str) {
+        let row = self.desk.effect(effect);
+        let seen = self.desk.get(&format!("/interactions/{}", row.echo.expect("its echo is the evidence"))).await;
+        assert_eq!((seen["effect"].as_u64(), seen["words"]["text"].as_str()), (Some(effect.0), Some(words)), "{seen}");
+        self.clock.advance_ms(HOUR_MS);
+        let next = self.desk.reply(1, "Tutto a posto").await;
+        self.desk.until_state(next, EffectState::Done).await;
+        assert_eq!((self.looks.count(), self.desk.effect(effect).attempts), (0, 1), "one call and no look");
+        let page = self.wiki.admin().page_text("Talk:Product").await.unwrap().expect("the page is there");
+        assert_eq!(page.matches(words).count(), 1, "{page}");
+        let key = self.desk.running.desk().tenant.effect_key_outside(&row.key);
+        assert!(key.len() <= KEY_BYTES_MAX && page.contains(&key), "{key} in {page}");
+        self.desk.running.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_effect_whose_answer_was_lost_is_done_when_its_echo_comes_and_nobody_looks_for_it() {
+    let community = Community::with_a_question().await;
+    community.wiki.faults().arm(Fault::RefuseAfterEffect { status: 504 }, &["POST", "action=edit"], 1);
+    let effect = community.desk.reply(1, "Ci pensiamo").await;
+    community.desk.until_state(effect, EffectState::Unknown).await;
+    community.ask_every(200).await;
+    // The clock stands still: it would not have settled yet.
+    community.desk.until_state(effect, EffectState::Done).await;
+    community.was_done_once_without_a_look(effect, "Ci pensiamo").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_echo_that_is_faster_than_the_answer_ends_the_effect_and_the_answer_changes_nothing() {
+    let community = Community::with_a_question().await;
+    let held = community.wiki.faults().arm(Fault::HoldAfter, &["POST", "action=edit"], 1);
+    let effect = community.desk.reply(1, "Ci pensiamo").await;
+    held.struck(1).await;
+    assert_eq!(community.desk.effect(effect).state, EffectState::Started);
+    community.ask_every(200).await;
+    community.desk.until_state(effect, EffectState::Done).await;
+    held.release();
+    community.was_done_once_without_a_look(effect, "Ci pensiamo").await;
 }

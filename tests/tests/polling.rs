@@ -12,7 +12,7 @@ use sportello_views::Direction;
 async fn a_new_interval_is_taken_at_once_and_a_channel_switched_off_and_on_is_asked_again() {
     let wiki = WikiStandIn::start().await.unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let running = RunningHost::start(folder.path(), &plan(&wiki)).await;
+    let running = RunningHost::start(folder.path(), &HostPlan::default().wiki(&wiki, "poll-seconds = 3600")).await;
     running
         .until("the wiki has been asked once", |desk| !desk.tenant.list(&CURSORS, &[], None, Direction::Forward, 1).unwrap().is_empty())
         .await;
@@ -36,23 +36,4 @@ async fn a_new_interval_is_taken_at_once_and_a_channel_switched_off_and_on_is_as
     wiki.customer().edit_talk("Talk:Product", "Ancora", "Sempre giù. --~~~~").await.unwrap();
     is_found(2).await;
     running.stop().await;
-}
-
-/// Asked once an hour.
-fn plan(wiki: &WikiStandIn) -> HostPlan {
-    let url = wiki.api_url();
-    let (origin, path) = url.split_at(url["http://".len()..].find('/').expect("the API has a path") + "http://".len());
-    let bot = wiki.bot_account();
-    let bot_name = bot.name.split('@').next().unwrap_or_default();
-    HostPlan::default()
-        .channel(
-            "wiki",
-            &format!(
-                "connector = \"wiki\"\ncomponent = \"{{component:wiki}}\"\norigins = [\"{origin}\"]\nprivate-network = true\n\
-                 settings = {{ base-url = \"{origin}\", api-path = \"{path}\", bot = \"{bot_name}\", language = \"it\" }}\n\
-                 secrets.bot = {{ user = \"wiki-user\", password = \"wiki-password\" }}\npoll-seconds = 3600\n"
-            ),
-        )
-        .plain("wiki-user", &bot.name)
-        .secret("wiki-password", &bot.password)
 }

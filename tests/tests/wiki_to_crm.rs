@@ -86,20 +86,10 @@ async fn a_customer_is_recognised_answered_and_recorded(wiki: &dyn Wiki, crm: &d
 }
 
 fn plan(wiki: &dyn Wiki, crm: &dyn Crm) -> HostPlan {
-    let (wiki_origin, api_path) = split(&wiki.api_url());
     let (crm_origin, rpc_path) = split(&crm.rpc_url());
-    let bot = wiki.bot_account();
-    let bot_name = bot.name.split('@').next().unwrap_or_default().to_owned();
     let user = crm.account();
     HostPlan::default()
-        .channel(
-            "wiki",
-            &format!(
-                "connector = \"wiki\"\ncomponent = \"{{component:wiki}}\"\norigins = [\"{wiki_origin}\"]\nprivate-network = true\n\
-                 settings = {{ base-url = \"{wiki_origin}\", api-path = \"{api_path}\", bot = \"{bot_name}\", language = \"it\" }}\n\
-                 secrets.bot = {{ user = \"wiki-user\", password = \"wiki-password\" }}\npoll-seconds = 0.2\n"
-            ),
-        )
+        .wiki(wiki, "poll-seconds = 0.2")
         .channel(
             "crm",
             &format!(
@@ -108,8 +98,6 @@ fn plan(wiki: &dyn Wiki, crm: &dyn Crm) -> HostPlan {
                  secrets.user = {{ user = \"crm-user\", password = \"crm-password\" }}\npoll-seconds = 0.5\n"
             ),
         )
-        .plain("wiki-user", &bot.name)
-        .secret("wiki-password", &bot.password)
         .plain("crm-user", &user.name)
         .secret("crm-password", &user.password)
         .workflow("answer", WORKFLOW)

@@ -16,7 +16,7 @@
 //! * An interaction's identity enters once ([`domain::interaction::IDENTITIES`]), however late it is delivered again.
 //! * A conversation has one open case at most; a case has one state and one owner at most.
 //! * An effect moves `queued → started → done | failed | unknown`, and an unknown one is never simply repeated unless its class says that a
-//!   repetition changes nothing.
+//!   repetition changes nothing. The platform's own echo makes it done from wherever it stands.
 //! * Of one lane (a conversation, a contact, …) one effect at most is under way, in the order they were asked for ([`domain::lane`]).
 //! * Interactions and cases refer to profiles; people are found through links when read. So ending a link undoes it exactly.
 //!

@@ -61,6 +61,7 @@ const PLAIN_FIELDS: &[&str] = &[
     "conversation",
     "delivery",
     "deleted",
+    "echo",
     "effect",
     "enabled",
     "ending",

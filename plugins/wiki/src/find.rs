@@ -1,6 +1,6 @@
 //! Looking whether a reply is there: by the effect's key in a comment of the page's text, now or in an edit of ours since it was queued.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use sportello_sdk::find::Presence;
@@ -20,9 +20,28 @@ const REQUESTS_MAX: usize = 10;
 /// Edits of ours whose texts are read in one look; the host's limit of all answers in a call is 16 MiB.
 const TEXT_BYTES_MAX: u64 = 8 << 20;
 
-/// What the effect's key stands in, on the page: the contract's keys are `[a-z0-9-]`, so nothing in it ends the comment.
+/// What the effect's key stands between, on the page: the contract's keys are `[a-z0-9-]`, so nothing in it ends the comment.
+const MARKER: (&str, &str) = ("<!-- sportello ", " -->");
+
 pub(crate) fn marker(effect: &Effect) -> String {
-    format!("<!-- sportello {} -->", effect.key)
+    let (before, behind) = MARKER;
+    format!("{before}{}{behind}", effect.key)
+}
+
+/// The key of the effect that made this edit. None: it added no key, or several (an edit that moved answers here from another page).
+pub(crate) fn key_added<'text>(old: &str, new: &'text str) -> Option<&'text str> {
+    let before: BTreeSet<&str> = keys(old).collect();
+    let added: BTreeSet<&str> = keys(new).filter(|key| !before.contains(key)).collect();
+    added.first().copied().filter(|_| added.len() == 1)
+}
+
+/// The keys that stand in a text.
+fn keys(text: &str) -> impl Iterator<Item = &str> {
+    text.split(MARKER.0).skip(1).filter_map(|rest| Some(rest.split_once(MARKER.1)?.0)).filter(|key| is_key(key))
+}
+
+fn is_key(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit() || byte.is_ascii_lowercase())
 }
 
 pub(crate) fn reply(context: &Context<Settings>, effect: &Effect) -> Result<Presence, Error> {
@@ -132,4 +151,19 @@ fn first_with_marker(settings: &Settings, effect: &Effect, page: &PageNow, edits
         Some(at) => receipt.at(at),
         None => receipt,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::key_added;
+
+    #[test]
+    fn an_edit_is_known_by_the_one_key_it_added() {
+        let (one, two) = (":a <!-- sportello 1a2b3c-run-1-1 -->", ":b <!-- sportello 1a2b3c-run-1-2 -->");
+        assert_eq!(key_added("", one), Some("1a2b3c-run-1-1"));
+        assert_eq!(key_added(one, &format!("{one}\n{two}\n{two}")), Some("1a2b3c-run-1-2"));
+        assert_eq!(key_added("", &format!("{one}\n{two}")), None, "answers that were moved here");
+        assert_eq!(key_added(one, &format!("{one}\n:c")), None, "somebody wrote by hand with the bot's account");
+        assert_eq!(key_added("", "<!-- sportello --> <!-- sportello x y --> <!-- sportello run-1"), None, "no keys");
+    }
 }

@@ -15,7 +15,7 @@ use crate::api::{self, Purpose, Trouble};
 use crate::cursor::Cursor;
 use crate::known::{Known, PAGES_PER_CALL_MAX};
 use crate::thread::cut;
-use crate::{Settings, revisions};
+use crate::{Settings, find, revisions};
 
 /// Bytes of wikitext compared in one call; what is over is left to the next one.
 const BYTES_PER_CALL_MAX: u64 = 4 << 20;
@@ -214,6 +214,9 @@ fn edit(settings: &Settings, row: &Row, raw: &Value, texts: &BTreeMap<u64, Strin
     if let Some(user) = row.user.as_deref().filter(|_| row.userid != 0) {
         let profile = Profile::new(row.userid.to_string()).handle(user).display_name(user);
         interaction = interaction.author(profile.url(settings.page_url(&format!("User:{user}"), None)));
+    }
+    if own && let Some(key) = find::key_added(old, new) {
+        interaction = interaction.effect_key(key);
     }
     if let Some(language) = &settings.language {
         interaction = interaction.language(language.as_str());

@@ -97,6 +97,27 @@ fn the_bot_is_own_and_an_address_is_nobody() {
 }
 
 #[test]
+fn our_own_reply_names_its_effect_and_a_copy_by_somebody_else_does_not() {
+    let rows = |user: &str| {
+        json!({ "query": { "recentchanges": [{ "type": "edit", "title": "Talk:Product", "pageid": 2, "revid": 4, "old_revid": 3, "rcid": 4,
+            "user": user, "userid": 3, "oldlen": 0, "newlen": 99, "timestamp": "2026-11-22T11:31:00Z" }] } })
+    };
+    let asked = "== Bill ==\n\nToo high.\n";
+    let texts = [(3, asked.to_owned()), (4, format!("{asked}\n:Mended. ~~~~<!-- sportello 1a2b3c-run-1-1 -->"))];
+    let texts = texts.map(|(revision, text)| json!({ "revid": revision, "slots": { "main": { "content": text } } }));
+    let revisions = json!({ "query": { "pages": [{ "revisions": texts }] } });
+    for (user, key) in [("ConnectorBot", Some("1a2b3c-run-1-1")), ("Customer", None)] {
+        let (rows, revisions) = (rows(user), revisions.clone());
+        let _host = Host::new()
+            .http(move |request: &Request| Response::with_json(200, if request.query_value("list").is_some() { &rows } else { &revisions }))
+            .start();
+        let found = channel(&json!({})).poll(Some(CURSOR)).unwrap().interactions;
+        let named = found[0].attributes.iter().find(|attribute| attribute.name == "effect-key");
+        assert_eq!(named.map(|attribute| attribute.value.as_str()), key, "{user}");
+    }
+}
+
+#[test]
 fn a_session_that_ended_is_renewed_and_the_request_made_again() {
     let host = play(&["session_ended", "recent_changes_none"]).start();
     assert_eq!(channel(&json!({})).poll(Some(CURSOR)).unwrap().interactions, []);

@@ -170,6 +170,13 @@ impl Interaction {
         self
     }
 
+    /// The key of the effect that brought it about, as it stands in the thing itself: evidence that the effect took place. Believed only of what
+    /// is own.
+    #[must_use]
+    pub fn effect_key(self, key: impl Into<String>) -> Self {
+        self.attribute("effect-key", key)
+    }
+
     /// A named extra that has no field of its own.
     #[must_use]
     pub fn attribute(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {

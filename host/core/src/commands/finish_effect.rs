@@ -10,15 +10,19 @@
 //! | absent | believed once it has settled: then it may be done; before that it is looked for again |
 //! | cannot tell | a person's |
 //!
+//! What the platform's own echo has shown meanwhile (see [`Ingest`](super::Ingest)) is done: whatever else is said of the same attempt changes
+//! nothing.
+//!
 //! An effect that may have taken place is never given up as failed by itself: a person has the last word.
 
 use crate::commands::Accepted;
 use crate::domain::case::{CASES, CaseAnswered};
 use crate::domain::channel::Idempotency;
 use crate::domain::effect::{EFFECTS, Effect, EffectDone, EffectFailed, EffectPostponed, EffectState, EffectUndecided, EffectUnknown};
+use crate::domain::interaction::{INTERACTIONS, SUBJECTS};
 use crate::draft::Draft;
 use crate::event::Event;
-use crate::ids::{EffectId, Fingerprint};
+use crate::ids::{EffectId, Fingerprint, InteractionId};
 use crate::refusal::Refusal;
 use crate::time::Timestamp;
 
@@ -54,7 +58,7 @@ impl From<&str> for Setback {
 /// What became of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EffectOutcome {
-    /// It took place: the connector says so, or `find` saw it, or the platform's own echo did.
+    /// It took place: the connector says so, or `find` saw it.
     Done {
         /// Hash of (channel, native id).
         receipt: Fingerprint,
@@ -95,6 +99,9 @@ pub enum EffectOutcome {
 impl FinishEffect {
     pub(super) fn decide<E: From<Event>>(&self, draft: &mut Draft<'_, E>) -> Result<Accepted, Refusal> {
         let effect = draft.tables().get(&EFFECTS, &self.effect).ok_or_else(|| Refusal::not_found("effect", self.effect))?;
+        if effect.state == EffectState::Done && effect.attempts == self.attempt {
+            return Ok(Accepted::Effect(self.effect));
+        }
         // A call has an outcome while it is started; a look while it is unknown; done may turn up in both.
         let expected: &[EffectState] = match &self.outcome {
             EffectOutcome::Done { .. } => &[EffectState::Started, EffectState::Unknown],
@@ -110,8 +117,8 @@ impl FinishEffect {
         let id = self.effect;
         match &self.outcome {
             EffectOutcome::Done { receipt, sealed } => {
-                draft.emit(EffectDone { effect: id, receipt: *receipt, sealed: sealed.clone() });
-                note_answer(draft, &effect);
+                let echo = echo_of(draft, *receipt);
+                took_place(draft, &effect, EffectDone { effect: id, receipt: *receipt, sealed: sealed.clone(), echo });
             }
             EffectOutcome::NotStarted { due_at, setback } => again(draft, id, *due_at, setback, Again::default()),
             EffectOutcome::Postponed { due_at, setback } => retry(draft, id, &effect, *due_at, setback, false),
@@ -182,6 +189,18 @@ fn uncertain<E: From<Event>>(draft: &mut Draft<'_, E>, id: EffectId, effect: &Ef
         }
         Idempotency::Unsafe => draft.emit(EffectUndecided { effect: id, problem: setback.problem.clone() }),
     }
+}
+
+/// It took place, whoever saw it.
+pub(super) fn took_place<E: From<Event>>(draft: &mut Draft<'_, E>, effect: &Effect, done: EffectDone) {
+    draft.emit(done);
+    note_answer(draft, effect);
+}
+
+/// The company's own interaction in which the platform showed it, if that was faster than the answer to the call.
+fn echo_of<E: From<Event>>(draft: &Draft<'_, E>, receipt: Fingerprint) -> Option<InteractionId> {
+    let shown = *draft.tables().get(&SUBJECTS, &receipt)?.versions.first()?;
+    draft.tables().get(&INTERACTIONS, &shown).filter(|interaction| interaction.own).map(|_| shown)
 }
 
 fn note_answer<E: From<Event>>(draft: &mut Draft<'_, E>, effect: &Effect) {

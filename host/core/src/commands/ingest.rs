@@ -1,10 +1,12 @@
 //! Taking in what a connector brought: everything one call gave, or nothing of it.
 
 use crate::commands::Accepted;
+use crate::commands::finish_effect::took_place;
 use crate::domain::case::{CASES, CaseAnswered, CaseOpened, CaseState, CaseStateChanged};
 use crate::domain::channel::{CHANNELS, CONNECTOR_STATE, CURSORS, Channel, CursorMoved, STATE_KEYS_MAX, Source, StateWrite, StateWritten};
 use crate::domain::conversation::CONVERSATIONS;
 use crate::domain::delivery::{DELIVERIES, DeliveryReplayed, DeliveryState};
+use crate::domain::effect::{EFFECTS, EFFECTS_BY_KEY, Effect, EffectDone, EffectState, RECEIPTS};
 use crate::domain::interaction::{Change, IDENTITIES, INTERACTIONS, InteractionReceived, InteractionWithdrawn, SUBJECTS, VERSIONS_MAX};
 use crate::domain::person::{Origin, PersonAppeared};
 use crate::domain::profile::{Identified, PROFILES, Profile, ProfileSeen};
@@ -58,6 +60,8 @@ pub struct Arrival {
     pub conversation: ConversationId,
     /// Whether the company's own account did it.
     pub own: bool,
+    /// The key of the effect that brought it about, where the connector found it in the thing itself. Believed of what is own only.
+    pub effect_key: Option<String>,
     /// Whether only those who take part can see it.
     pub private: bool,
     /// Whether it addresses the company.
@@ -154,10 +158,25 @@ impl Ingest {
         }
         if arrival.own {
             note_answer(draft, arrival);
+            self.note_echo(draft, arrival, interaction);
         } else if arrival.change != Change::Deleted && !deleted_before && !KINDS_WITHOUT_CASE.contains(&arrival.kind.as_str()) {
             self.open_case(draft, arrival);
         }
         Ok(())
+    }
+
+    /// An echo of an effect is evidence that it took place, whatever was known of it before: nobody needs to look any more.
+    fn note_echo<E: From<Event>>(&self, draft: &mut Draft<'_, E>, arrival: &Arrival, interaction: InteractionId) {
+        let by_key = arrival.effect_key.as_ref().and_then(|key| draft.tables().get(&EFFECTS_BY_KEY, key));
+        let Some(id) = by_key.or_else(|| draft.tables().get(&RECEIPTS, &arrival.subject)) else { return };
+        let Some(effect) = draft.tables().get(&EFFECTS, &id).filter(|effect| effect.channel == self.channel) else { return };
+        if effect.state != EffectState::Done {
+            let done = EffectDone { effect: id, receipt: arrival.subject, sealed: Vec::new(), echo: Some(interaction) };
+            took_place(draft, &effect, done);
+        }
+        if is_to_the_erased(draft, &effect) {
+            withdraw(draft, interaction);
+        }
     }
 
     fn see_author<E: From<Event>>(&self, draft: &mut Draft<'_, E>, channel: &Channel, author: &Author, own: bool) -> Result<(), Refusal> {
@@ -267,6 +286,13 @@ fn withdraw<E: From<Event>>(draft: &mut Draft<'_, E>, interaction: InteractionId
     if draft.tables().get(&INTERACTIONS, &interaction).is_some_and(|row| !row.withdrawn) {
         draft.emit(InteractionWithdrawn { interaction });
     }
+}
+
+/// Whether an effect's words are to somebody who asked to be forgotten.
+fn is_to_the_erased<E: From<Event>>(draft: &Draft<'_, E>, effect: &Effect) -> bool {
+    let of_case = effect.case.and_then(|case| draft.tables().get(&CASES, &case)).and_then(|case| case.profile);
+    let mut profiles = effect.profile.into_iter().chain(of_case);
+    profiles.any(|profile| draft.tables().get(&PROFILES, &profile).is_some_and(|profile| profile.erased))
 }
 
 /// The company spoke in a thread: the case's first answer, whoever gave it.

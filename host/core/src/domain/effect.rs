@@ -6,7 +6,7 @@ use crate::domain::case::CASES;
 use crate::domain::channel::{CHANNELS, Idempotency};
 use crate::domain::erasure::{self, Due};
 use crate::domain::lane;
-use crate::ids::{CaseId, ChannelName, ContactId, ConversationId, EffectId, Fingerprint, ProfileId, SlotId};
+use crate::ids::{CaseId, ChannelName, ContactId, ConversationId, EffectId, Fingerprint, InteractionId, ProfileId, SlotId};
 use crate::tables::{Table, Tables};
 use crate::time::Timestamp;
 
@@ -113,8 +113,10 @@ pub struct Effect {
     pub started_at: Option<Timestamp>,
     /// When it came to an end.
     pub ended_at: Option<Timestamp>,
-    /// The platform's receipt, sealed like the words.
+    /// The platform's receipt, sealed like the words. Empty where its own echo was the first to tell.
     pub receipt: Vec<u8>,
+    /// The interaction in which the platform showed what it brought about.
+    pub echo: Option<InteractionId>,
     /// The effect behind it in its lane.
     pub next: Option<EffectId>,
     /// What went wrong last, in our own words.
@@ -172,8 +174,10 @@ pub struct EffectDone {
     pub effect: EffectId,
     /// The thing it brought about (channel, native id), hashed.
     pub receipt: Fingerprint,
-    /// The platform's receipt, sealed under the effect's slot.
+    /// The platform's receipt, sealed under the effect's slot. Empty where its echo is the evidence.
     pub sealed: Vec<u8>,
+    /// The interaction in which the platform showed it, if that has come in.
+    pub echo: Option<InteractionId>,
 }
 
 /// The call failed and nothing took effect; it is tried again.
@@ -251,6 +255,7 @@ pub(crate) fn queued(tables: &mut Tables, at: Timestamp, event: &EffectQueued) {
         started_at: None,
         ended_at: None,
         receipt: Vec::new(),
+        echo: None,
         next: None,
         problem: event.undecided.clone(),
         detail: Vec::new(),
@@ -284,10 +289,18 @@ pub(crate) fn done(tables: &mut Tables, at: Timestamp, event: &EffectDone) {
         effect.state = EffectState::Done;
         effect.ended_at = Some(at);
         effect.receipt.clone_from(&event.sealed);
+        effect.echo = event.echo;
         effect.problem = None;
     });
     tables.put(&RECEIPTS, &event.receipt, &event.effect);
     keep_for_a_while(tables, at, event.effect);
+}
+
+/// The platform shows something of the company's own: the echo of an effect, if one brought it about.
+pub(crate) fn shown(tables: &mut Tables, subject: &Fingerprint, interaction: InteractionId) {
+    if let Some(id) = tables.get(&RECEIPTS, subject) {
+        tables.update(&EFFECTS, &id, |effect| effect.echo = effect.echo.or(Some(interaction)));
+    }
 }
 
 pub(crate) fn postponed(tables: &mut Tables, event: &EffectPostponed) {

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::conversation::{CONVERSATIONS, Conversation};
+use crate::domain::effect;
 use crate::domain::erasure::{self, Due};
 use crate::ids::{ChannelName, ConversationId, Fingerprint, InteractionId, ProfileId, SlotId};
 use crate::tables::{Table, Tables};
@@ -152,6 +153,9 @@ pub(crate) fn received(tables: &mut Tables, at: Timestamp, event: &InteractionRe
     subject.versions.push(event.interaction);
     subject.deleted |= event.change == Change::Deleted;
     tables.put(&SUBJECTS, &event.subject, &subject);
+    if event.own {
+        effect::shown(tables, &event.subject, event.interaction);
+    }
 
     let mut conversation = tables.get(&CONVERSATIONS, &event.conversation).unwrap_or_else(|| Conversation {
         channel: event.channel.clone(),

@@ -2,7 +2,7 @@
 //!
 //! A lane is the queue of its effects that have not come to an end, chained through [`Effect::next`]. Only the first may be called or looked
 //! for, so only the first stands in [`EFFECTS_DUE`](super::effect::EFFECTS_DUE). When it comes to an end, or a person must decide (that may take
-//! days), the one behind it is the first. An effect that ends before its turn stays in the chain and is passed over.
+//! days), the one behind it is the first. An effect that ends before its turn, by the platform's own echo, stays in the chain and is passed over.
 
 use serde::{Deserialize, Serialize};
 

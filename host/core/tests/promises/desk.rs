@@ -156,6 +156,7 @@ impl Desk {
             author: Some(Author { profile: ProfileId(author), news: Some(news) }),
             conversation: ConversationId(conversation),
             own: false,
+            effect_key: None,
             private: false,
             summons: false,
             in_reply_to: None,

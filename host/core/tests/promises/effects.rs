@@ -1,10 +1,14 @@
 use sportello_core::commands::{
-    Accepted, ContactNews, DecideEffect, EffectDecision, EffectOutcome, FAILURES_MAX, FinishEffect, QueueEffect, StartEffect, TakeContacts,
+    Accepted, Arrival, ContactNews, DecideEffect, EffectDecision, EffectOutcome, ErasePerson, FAILURES_MAX, FinishEffect, QueueEffect,
+    StartEffect, TakeContacts,
 };
+use sportello_core::domain::case::CASES;
 use sportello_core::domain::channel::{Idempotency, Policy};
 use sportello_core::domain::effect::{AskedBy, EFFECTS, EFFECTS_DUE, EFFECTS_STARTED, EFFECTS_UNDECIDED, Effect, EffectState};
+use sportello_core::domain::interaction::{Change, INTERACTIONS};
 use sportello_core::domain::lane::LANES;
-use sportello_core::ids::{CaseId, ContactId, ConversationId, EffectId, Fingerprint, ProfileId};
+use sportello_core::event::Event;
+use sportello_core::ids::{CaseId, ContactId, ConversationId, EffectId, Fingerprint, InteractionId, PersonId, ProfileId};
 
 use crate::desk::{Desk, channel, policy};
 
@@ -157,6 +161,128 @@ fn calls_that_could_not_start_do_not_use_up_the_attempts() {
     assert_eq!(effect(&desk).state, EffectState::Queued);
 }
 
+/// The platform shows something the company's account said: thing `native_id`, with this effect's key in it.
+fn echo(desk: &mut Desk, native_id: u8, key: Option<&str>) -> Arrival {
+    let arrival = desk.arrival(native_id, 0, Change::Created, 599, 601);
+    Arrival { own: true, author: None, effect_key: key.map(str::to_owned), ..arrival }
+}
+
+fn shows(desk: &mut Desk, native_id: u8, key: Option<&str>) -> Vec<Event> {
+    let arrival = echo(desk, native_id, key);
+    desk.ingest(vec![arrival]).1
+}
+
+#[test]
+fn an_echo_with_its_key_is_evidence_for_an_effect_whatever_was_known_of_it() {
+    let to_started: fn(&mut Desk) = |desk| {
+        desk.must(StartEffect { effect: EFFECT });
+    };
+    let to_unknown: fn(&mut Desk) = |desk| {
+        desk.must(StartEffect { effect: EFFECT });
+        finish(desk, 1, uncertain());
+    };
+    let to_undecided: fn(&mut Desk) = |desk| {
+        desk.must(StartEffect { effect: EFFECT });
+        finish(desk, 1, uncertain());
+        finish(desk, 1, EffectOutcome::CannotTell);
+    };
+    let to_queued_again: fn(&mut Desk) = |desk| {
+        desk.must(StartEffect { effect: EFFECT });
+        let due_at = desk.now;
+        finish(desk, 1, EffectOutcome::Postponed { due_at, setback: "the connection broke".into() });
+    };
+    let to_failed: fn(&mut Desk) = |desk| {
+        desk.must(StartEffect { effect: EFFECT });
+        finish(desk, 1, EffectOutcome::Failed("refused".into()));
+    };
+    let befores = [
+        (EffectState::Started, to_started),
+        (EffectState::Unknown, to_unknown),
+        (EffectState::Undecided, to_undecided),
+        (EffectState::Queued, to_queued_again),
+        (EffectState::Failed, to_failed),
+    ];
+    for (state, before) in befores {
+        let mut desk = desk(Idempotency::Findable);
+        before(&mut desk);
+        assert_eq!(effect(&desk).state, state);
+        let events = shows(&mut desk, 9, Some("a"));
+        let echo = Some(InteractionId(2));
+        assert!(
+            events.iter().any(|event| matches!(event, Event::EffectDone(done) if done.effect == EFFECT && done.echo == echo)),
+            "{state:?}: {events:?}"
+        );
+        let row = effect(&desk);
+        assert_eq!((row.state, row.echo), (EffectState::Done, echo), "it was {state:?}");
+        assert_eq!((desk.count(&EFFECTS_DUE), desk.count(&EFFECTS_STARTED), desk.count(&EFFECTS_UNDECIDED)), (0, 0, 0), "it was {state:?}");
+        assert!(desk.get(&CASES, &CaseId(1)).unwrap().first_answer_at.is_some(), "the case has its answer");
+        desk.try_to(StartEffect { effect: EFFECT }).unwrap_err();
+    }
+}
+
+#[test]
+fn what_is_said_of_a_call_after_its_echo_changes_nothing() {
+    let mut desk = desk(Idempotency::Findable);
+    desk.must(StartEffect { effect: EFFECT });
+    shows(&mut desk, 9, Some("a"));
+    let done = effect(&desk);
+    let late = EffectOutcome::Done { receipt: Fingerprint([9; 16]), sealed: vec![7] };
+    for outcome in [uncertain(), EffectOutcome::Absent, EffectOutcome::Failed("refused".into()), late] {
+        let (_, events) = desk.must(FinishEffect { effect: EFFECT, attempt: 1, outcome });
+        assert!(events.is_empty(), "{events:?}");
+    }
+    assert_eq!(effect(&desk), done);
+}
+
+#[test]
+fn the_echo_of_an_effect_that_is_done_is_tied_to_it_by_its_receipt_in_either_order() {
+    let receipt = || EffectOutcome::Done { receipt: Fingerprint([9; 16]), sealed: vec![7] };
+    let mut desk = desk(Idempotency::Findable);
+    desk.must(StartEffect { effect: EFFECT });
+    finish(&mut desk, 1, receipt());
+    assert_eq!(effect(&desk).echo, None);
+    let events = shows(&mut desk, 9, None);
+    assert!(!events.iter().any(|event| matches!(event, Event::EffectDone(_))), "it was done before: {events:?}");
+    assert_eq!(effect(&desk).echo, Some(InteractionId(2)));
+
+    // A platform that tells the world before it answers the call.
+    let mut desk = self::desk(Idempotency::Findable);
+    desk.must(StartEffect { effect: EFFECT });
+    shows(&mut desk, 9, None);
+    assert_eq!(effect(&desk).state, EffectState::Started, "without a key or a receipt nobody knows what it is the echo of");
+    finish(&mut desk, 1, receipt());
+    assert_eq!(effect(&desk).echo, Some(InteractionId(2)));
+}
+
+#[test]
+fn only_the_companys_own_account_on_the_effects_channel_is_believed() {
+    let mut desk = desk(Idempotency::Findable);
+    desk.must(StartEffect { effect: EFFECT });
+    let quoted = echo(&mut desk, 9, Some("a"));
+    let author = desk.arrival(8, 0, Change::Created, 502, 601).author;
+    desk.ingest(vec![Arrival { own: false, author, ..quoted }]);
+    shows(&mut desk, 10, Some("b"));
+    assert_eq!(effect(&desk).state, EffectState::Started, "a customer who copies the key, or another key, is no evidence");
+}
+
+#[test]
+fn an_echo_of_words_to_somebody_who_was_erased_is_withdrawn_at_once() {
+    for key in [Some("a"), None] {
+        let mut desk = Desk::new();
+        desk.says(1, 501, 601);
+        desk.must(QueueEffect { profile: Some(ProfileId(501)), ..reply("a") });
+        desk.must(StartEffect { effect: EFFECT });
+        if key.is_none() {
+            finish(&mut desk, 1, EffectOutcome::Done { receipt: Fingerprint([9; 16]), sealed: vec![7] });
+        }
+        desk.must(ErasePerson { person: PersonId(1), by: "anna".into() });
+        shows(&mut desk, 9, key);
+        assert_eq!(effect(&desk).state, EffectState::Done);
+        let echo = desk.get(&INTERACTIONS, &InteractionId(2)).unwrap();
+        assert!(echo.withdrawn && echo.sealed.is_empty(), "{echo:?}");
+    }
+}
+
 #[test]
 fn effects_of_one_conversation_are_done_one_after_the_other_in_the_order_they_were_asked_for() {
     let mut desk = desk(Idempotency::Findable);
@@ -184,6 +310,23 @@ fn effects_of_one_conversation_are_done_one_after_the_other_in_the_order_they_we
         desk.must(FinishEffect { effect, attempt, outcome: EffectOutcome::Failed("refused".into()) });
     }
     assert_eq!((desk.count(&EFFECTS_DUE), desk.count(&LANES)), (0, 0), "nothing is left of the queue");
+}
+
+#[test]
+fn an_effect_that_ends_before_its_turn_is_passed_over() {
+    let mut desk = desk(Idempotency::Findable);
+    for key in ["b", "c", "d"] {
+        desk.must(reply(key));
+    }
+    shows(&mut desk, 9, Some("b"));
+    shows(&mut desk, 10, Some("d"));
+    for id in [1, 3] {
+        desk.must(StartEffect { effect: EffectId(id) });
+        desk.must(FinishEffect { effect: EffectId(id), attempt: 1, outcome: EffectOutcome::Failed("refused".into()) });
+    }
+    assert_eq!((desk.count(&EFFECTS_DUE), desk.count(&LANES)), (0, 0));
+    desk.must(reply("e"));
+    desk.must(StartEffect { effect: EffectId(5) });
 }
 
 #[test]

@@ -1,6 +1,6 @@
 use sportello_core::commands::{
-    AnswerLookUp, AssignCase, ContactNews, DecideEffect, EffectDecision, EffectOutcome, EndLink, ErasePerson, FinishEffect, Ingest,
-    PrioritiseCase, QueueEffect, SetCaseState, StartEffect, TakeContacts,
+    AnswerLookUp, Arrival, AssignCase, ContactNews, DecideEffect, EffectDecision, EffectOutcome, EndLink, ErasePerson, FinishEffect,
+    Ingest, PrioritiseCase, QueueEffect, SetCaseState, StartEffect, TakeContacts,
 };
 use sportello_core::domain::case::{CASES, CASES_BY_STATE, CaseState};
 use sportello_core::domain::channel::Idempotency;
@@ -38,7 +38,11 @@ fn step(desk: &mut Desk, random: &mut fastrand::Rng) {
         0..=3 => {
             let change = [Change::Created, Change::Created, Change::Edited, Change::Deleted][random.usize(0..4)];
             let author = random.u64(501..507);
-            let arrivals = vec![desk.arrival(random.u8(1..30), random.u8(0..3), change, author, random.u64(601..608))];
+            let mut arrival = desk.arrival(random.u8(1..30), random.u8(0..3), change, author, random.u64(601..608));
+            if random.u8(0..4) == 0 {
+                arrival = Arrival { own: true, author: None, effect_key: random.bool().then(|| random.u8(0..12).to_string()), ..arrival };
+            }
+            let arrivals = vec![arrival];
             desk.try_to(Ingest { channel: channel(), arrivals, known: 0, cursor: None, state_writes: vec![], replayed: None })
         }
         4 => {

@@ -54,8 +54,10 @@ pub(crate) struct EffectView {
     detail: Option<String>,
     /// Its words. Null for viewers, and once erased.
     words: Option<EffectWords>,
-    /// What the platform says came of it. Null for viewers, until it is done, and once erased.
+    /// What the platform says came of it. Null for viewers, until it is done, once erased, and where `echo` was the first to tell.
     receipt: Option<ReceiptView>,
+    /// The interaction in which the platform showed what came of it: its echo.
+    echo: Option<u64>,
 }
 
 /// Who asked for an effect.
@@ -175,6 +177,7 @@ pub(crate) fn view(caller: &Caller, id: EffectId, row: Effect) -> EffectView {
         detail,
         words: words.map(|words| EffectWords { text: words.text, subject: words.subject, in_reply_to: words.in_reply_to }),
         receipt: receipt.map(|receipt| ReceiptView { native_id: receipt.native_id, url: receipt.url }),
+        echo: row.echo.map(|echo| echo.0),
     }
 }
 

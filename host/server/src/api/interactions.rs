@@ -1,6 +1,7 @@
 //! Interactions: what somebody did on a channel.
 
 use serde::Serialize;
+use sportello_core::domain::effect::RECEIPTS;
 use sportello_core::domain::interaction::{Change, INTERACTIONS, Interaction};
 use sportello_core::ids::InteractionId;
 use utoipa::ToSchema;
@@ -29,6 +30,8 @@ pub(crate) struct InteractionView {
     conversation: u64,
     /// Whether the company's own account did it.
     own: bool,
+    /// The effect it is the echo of: what we did ourselves. Null where somebody did it by hand.
+    effect: Option<u64>,
     /// Whether only those who take part can see it.
     private: bool,
     /// When, by the platform.
@@ -65,9 +68,10 @@ pub(crate) struct InteractionWords {
     raw: Option<String>,
 }
 
-pub(crate) fn view(caller: &Caller, id: InteractionId, row: Interaction) -> InteractionView {
+pub(crate) fn view(caller: &Caller, id: InteractionId, row: Interaction) -> Result<InteractionView, Problem> {
     let content: Option<InteractionContent> = caller.open(row.slot, &row.sealed);
-    InteractionView {
+    let effect = if row.own { caller.tenant().get(&RECEIPTS, &row.subject)? } else { None };
+    Ok(InteractionView {
         interaction: id.0,
         channel: row.channel.to_string(),
         change: row.change,
@@ -75,6 +79,7 @@ pub(crate) fn view(caller: &Caller, id: InteractionId, row: Interaction) -> Inte
         profile: row.profile.map(|profile| profile.0),
         conversation: row.conversation.0,
         own: row.own,
+        effect: effect.map(|effect| effect.0),
         private: row.private,
         occurred_at: row.occurred_at.into(),
         received_at: row.received_at.into(),
@@ -90,13 +95,13 @@ pub(crate) fn view(caller: &Caller, id: InteractionId, row: Interaction) -> Inte
             attributes: attributes(content.attributes),
             raw: content.raw,
         }),
-    }
+    })
 }
 
 /// As it stands in a list: without the platform's own words.
 pub(crate) fn listed(caller: &Caller, id: InteractionId) -> Result<Option<InteractionView>, Problem> {
     let Some(row) = caller.tenant().get(&INTERACTIONS, &id)? else { return Ok(None) };
-    let mut view = view(caller, id, row);
+    let mut view = view(caller, id, row)?;
     if let Some(words) = &mut view.words {
         words.raw = None;
     }
@@ -109,7 +114,7 @@ pub(crate) async fn get(caller: Caller, At(id): At<u64>) -> Answer<InteractionVi
     reading(caller, move |caller| {
         let id = InteractionId(id);
         let row = caller.row(&INTERACTIONS, &id, "interaction")?;
-        Ok(view(caller, id, row))
+        view(caller, id, row)
     })
     .await
 }

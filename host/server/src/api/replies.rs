@@ -32,6 +32,8 @@ use crate::tenant::content::{ContactContent, EffectContent, InteractionContent};
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// Longest idempotency key, in bytes.
 const KEY_BYTES_MAX: usize = 255;
+/// Bytes of its hash that are kept: the contract's keys have 64 bytes, with a token's number and the tenant's mark in front.
+const KEY_HASH_BYTES: usize = 16;
 /// Longest text, in bytes.
 const TEXT_BYTES_MAX: usize = 64 * 1024;
 /// Longest heading, in bytes.
@@ -244,7 +246,7 @@ fn key(caller: &Caller, headers: &HeaderMap) -> Result<String, Problem> {
         );
         return Err(Problem::malformed(detail));
     }
-    let hash = hex::encode(digest(&SHA256, given));
+    let hash = hex::encode(&digest(&SHA256, given).as_ref()[..KEY_HASH_BYTES]);
     Ok(format!("api-{}-{hash}", caller.token))
 }
 

@@ -56,7 +56,8 @@ fn arrival(
     let author = interaction.author.as_ref().map(|profile| authors.resolve(profile)).transpose()?;
     let slot = tenant.new_slot()?;
     let sealed = tenant.seal(slot, &content(interaction, input))?;
-    let addressed = interaction.attributes.iter().any(|attribute| attribute.name == "addressed" && attribute.value == "true");
+    let addressed = attribute(interaction, "addressed") == Some("true");
+    let effect_key = attribute(interaction, "effect-key").and_then(|key| tenant.effect_key_inside(key));
     Ok(Arrival {
         identity,
         subject: tenant.fingerprint("subject", &[name, &interaction.native_id]),
@@ -69,6 +70,7 @@ fn arrival(
         author,
         conversation: tenant.conversation_of(&channel.name, &interaction.conversation.key)?,
         own: interaction.own,
+        effect_key: effect_key.map(str::to_owned),
         private: interaction.visibility == Visibility::Participants,
         summons: addressed || interaction.visibility == Visibility::Participants || KINDS_THAT_SUMMON.contains(&interaction.kind.as_str()),
         in_reply_to: interaction.in_reply_to.as_ref().map(|native_id| tenant.fingerprint("subject", &[name, native_id])),
@@ -76,6 +78,10 @@ fn arrival(
         slot,
         sealed,
     })
+}
+
+fn attribute<'interaction>(interaction: &'interaction Interaction, name: &str) -> Option<&'interaction str> {
+    interaction.attributes.iter().find(|attribute| attribute.name == name).map(|attribute| attribute.value.as_str())
 }
 
 fn content(interaction: &Interaction, input: &[u8]) -> InteractionContent {

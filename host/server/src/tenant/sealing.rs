@@ -5,6 +5,8 @@ use sportello_journal::{JournalError, Unsealed};
 
 use crate::tenant::{Tenant, core_slot, journal_slot};
 
+/// Hexadecimal digits of an effect's key that tell this tenant from others.
+const TENANT_MARK_DIGITS: usize = 6;
 /// Separates the parts of a compound name: no platform's id holds it.
 const SEPARATOR: char = '\u{1f}';
 
@@ -90,6 +92,25 @@ impl Tenant {
         Fingerprint(short)
     }
 
+    /// An effect's key as platforms see it: with a mark of this tenant. Keys are counted anew in every tenant, and another one, or this one
+    /// before its data was lost, may have published in the same place.
+    #[must_use]
+    pub fn effect_key_outside(&self, key: &str) -> String {
+        format!("{}-{key}", self.mark())
+    }
+
+    /// The key in what [`Tenant::effect_key_outside`] made. None: it is not of this tenant.
+    #[must_use]
+    pub fn effect_key_inside<'key>(&self, outside: &'key str) -> Option<&'key str> {
+        outside.strip_prefix(&self.mark())?.strip_prefix('-')
+    }
+
+    fn mark(&self) -> String {
+        let mut digits = hex::encode(self.slots.identity("effects", ""));
+        digits.truncate(TENANT_MARK_DIGITS);
+        digits
+    }
+
     fn claim(&self, kind: &str, parts: &[&str]) -> Result<SlotId, JournalError> {
         let identity = self.slots.identity(kind, &join(parts));
         self.slots.claim(&identity).map(|(slot, _)| core_slot(slot))
@@ -116,7 +137,29 @@ fn canonical(scheme: &str, value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::canonical;
+    use std::sync::Arc;
+
+    use super::{Tenant, canonical};
+    use crate::clock::SystemClock;
+    use crate::tenant::TenantOptions;
+
+    #[test]
+    fn an_effects_key_comes_back_to_its_own_tenant_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = |name: &str| {
+            Tenant::open(name, &folder.path().join(name), &TenantOptions::default(), Arc::new(SystemClock), &mut |_, _| {}).unwrap()
+        };
+        let (ours, another) = (open("ours"), open("another"));
+        let longest = format!("api-{}-{}", u64::MAX, "0".repeat(32));
+        for key in ["run-1-1", longest.as_str()] {
+            let outside = ours.effect_key_outside(key);
+            assert!(outside.len() <= 64, "the contract's limit: {outside}");
+            assert_eq!((ours.effect_key_inside(&outside), another.effect_key_inside(&outside)), (Some(key), None));
+            assert_eq!(ours.effect_key_inside(key), None, "nor what somebody made up");
+        }
+        ours.close().unwrap();
+        another.close().unwrap();
+    }
 
     #[test]
     fn spellings_of_one_identifier_are_equal() {

@@ -246,6 +246,7 @@ impl Tenant {
             author: (!own).then_some(Author { profile: ProfileId(person), news: Some(news) }),
             conversation: ConversationId(conversation),
             own,
+            effect_key: None,
             private: true,
             summons: true,
             in_reply_to: None,

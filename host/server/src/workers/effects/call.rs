@@ -189,7 +189,7 @@ fn failed(desk: &Desk, effect: &Effect, failure: &CallFailure) -> Setback {
 fn contract_effect(desk: &Desk, effect: &Effect) -> Result<Option<contract::Effect>, String> {
     let content: Option<EffectContent> = desk.tenant.open_sealed(effect.slot, &effect.sealed).map_err(|error| error.to_string())?;
     Ok(content.map(|content| contract::Effect {
-        key: effect.key.clone(),
+        key: desk.tenant.effect_key_outside(&effect.key),
         action: effect.action.clone(),
         conversation: content.conversation_key.map(|key| ConversationReference { key, title: None, url: None }),
         in_reply_to: content.in_reply_to,
