@@ -31,6 +31,7 @@ pub struct HostPlan {
     secrets: Vec<(String, String)>,
     plain: Vec<(String, String)>,
     workflows: Vec<(String, String)>,
+    more: String,
 }
 
 impl HostPlan {
@@ -102,11 +103,20 @@ impl HostPlan {
         self
     }
 
+    /// With these further tables of the configuration: another tenant, for example.
+    #[must_use]
+    pub fn tables(mut self, toml: &str) -> Self {
+        self.more.push_str(toml);
+        self
+    }
+
     /// Writes the configuration of this plan into a folder; gives the file.
     pub fn write(&self, folder: &Path, address: &str) -> PathBuf {
         use std::os::unix::fs::PermissionsExt as _;
 
-        let mut text = format!("data = \"data\"\n\n[listen]\naddress = \"{address}\"\n\n[connectors]\nwatch = \"incoming\"\n\n[secrets]\n");
+        let mut text = format!(
+            "data = \"data\"\n\n[listen]\naddress = \"{address}\"\n\n[connectors]\nwatch = \"incoming\"\n\n[tenants.demo.secrets]\n"
+        );
         for (name, value) in &self.secrets {
             let path = folder.join(format!("secret-{name}"));
             std::fs::write(&path, value).expect("the secret's file is written");
@@ -121,7 +131,7 @@ impl HostPlan {
         for (name, yaml) in &self.workflows {
             std::fs::write(workflows.join(format!("{name}.yaml")), yaml).expect("the workflow is written");
         }
-        let _ = writeln!(text, "\n[tenants.demo]\nworkflows = [\"workflows\"]\n{}", self.channels);
+        let _ = writeln!(text, "\n[tenants.demo]\nworkflows = [\"workflows\"]\n{}\n{}", self.channels, self.more);
         let path = folder.join("sportello.toml");
         std::fs::write(&path, text).expect("the configuration is written");
         path
@@ -147,8 +157,11 @@ impl RunningHost {
     /// Starts a host with the configuration in `folder` and this clock.
     pub async fn start_at(folder: &Path, plan: &HostPlan, clock: Arc<dyn Clock>) -> Self {
         let config = Config::read(&plan.write(folder, "127.0.0.1:0")).expect("the configuration is right");
-        let tenant = Tenant::open("demo", &tenant_folder(folder), &TenantOptions::default(), clock, &mut |_, _| {});
-        let tenants = vec![tenant.expect("the tenant opens")];
+        let open = |name: &String| {
+            let folder = folder.join("data/tenants").join(name);
+            Tenant::open(name, &folder, &TenantOptions::default(), Arc::clone(&clock), &mut |_, _| {}).expect("the tenant opens")
+        };
+        let tenants = config.tenants.keys().map(open).collect();
         let host = serve::build(&config, tenants).await.expect("the host is built");
         let (listening, listens) = tokio::sync::oneshot::channel();
         let serving = Arc::clone(&host);
@@ -169,7 +182,7 @@ impl RunningHost {
         format!("http://{}{path}", self.address)
     }
 
-    /// Its one tenant.
+    /// The tenant that every plan has.
     #[must_use]
     pub fn desk(&self) -> Arc<Desk> {
         self.host.desk("demo").expect("the tenant demo")
@@ -289,7 +302,7 @@ impl HostProcess {
     }
 }
 
-/// Where the one tenant of a host keeps its files.
+/// Where the tenant that every plan has keeps its files.
 #[must_use]
 pub fn tenant_folder(folder: &Path) -> PathBuf {
     folder.join("data/tenants/demo")

@@ -7,5 +7,6 @@ mod api {
     mod limits;
     mod live;
     mod people;
+    mod secrets;
     mod work;
 }

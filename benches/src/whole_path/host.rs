@@ -57,7 +57,7 @@ fn configure(plan: &Plan, folder: &Path, secret: &str) -> Result<std::path::Path
     let component =
         component.map_err(|error| format!("facebook.wasm in {}: {error}; `cargo xtask guests` builds it", plan.guests.display()))?;
     let secrets = BTreeMap::from([("app-secret", secret), ("verify-token", "not-used-here"), ("page-token", "not-used-here")]);
-    let mut text = String::from("data = \"data\"\n\n[listen]\naddress = \"127.0.0.1:0\"\n\n[secrets]\n");
+    let mut text = String::from("data = \"data\"\n\n[listen]\naddress = \"127.0.0.1:0\"\n\n[tenants.bench.secrets]\n");
     for (name, value) in secrets {
         let path = folder.join(name);
         std::fs::write(&path, value)?;

@@ -6,6 +6,7 @@ use std::path::Path;
 use sportello_runtime::limits::{CallLimits, QuarantineLimits};
 use sportello_runtime::{BoundField, ChannelOptions, Prepared, Runtime, RuntimeOptions};
 use sportello_server::config::{ChannelConfig, Config};
+use sportello_server::secrets::Secrets;
 
 use crate::{Problem, output, tokio_runtime, workflow};
 
@@ -25,7 +26,7 @@ pub(crate) fn run(path: &Path) -> Result<(), Problem> {
     for (tenant, settings) in &config.tenants {
         for (name, channel) in &settings.channels {
             let place = format!("[tenants.{tenant}.channels.{name}]");
-            let (secrets, unreadable) = read_secrets(&config, channel);
+            let (secrets, unreadable) = read_secrets(&config.secrets(tenant), channel);
             let all_read = unreadable.is_empty();
             problems.extend(unreadable.into_iter().map(|problem| format!("{place}: {problem}")));
             let Some(component) = &channel.component else { continue };
@@ -65,8 +66,7 @@ pub(crate) fn run(path: &Path) -> Result<(), Problem> {
 type BoundSecrets = BTreeMap<String, BTreeMap<String, BoundField>>;
 
 /// The secrets of a channel, and those that cannot be read.
-fn read_secrets(config: &Config, channel: &ChannelConfig) -> (BoundSecrets, Vec<String>) {
-    let places = config.secrets();
+fn read_secrets(places: &Secrets, channel: &ChannelConfig) -> (BoundSecrets, Vec<String>) {
     let mut secrets = BoundSecrets::new();
     let mut problems = Vec::new();
     for (credential, fields) in &channel.secrets {

@@ -99,7 +99,7 @@ pub type LiveChannels = BTreeMap<ChannelName, Arc<LiveChannel>>;
 pub struct Channels {
     tenant: Arc<Tenant>,
     connectors: Arc<Connectors>,
-    secrets: Arc<Secrets>,
+    secrets: Secrets,
     live: ArcSwap<LiveChannels>,
     /// Changes one at a time.
     changing: Arc<Mutex<()>>,
@@ -109,7 +109,7 @@ pub struct Channels {
 impl Channels {
     /// No channel is live yet; see [`Channels::open_all`].
     #[must_use]
-    pub fn new(tenant: Arc<Tenant>, connectors: Arc<Connectors>, secrets: Arc<Secrets>) -> Arc<Self> {
+    pub fn new(tenant: Arc<Tenant>, connectors: Arc<Connectors>, secrets: Secrets) -> Arc<Self> {
         Arc::new(Self { tenant, connectors, secrets, live: ArcSwap::default(), changing: Arc::default(), changed: watch::Sender::new(0) })
     }
 

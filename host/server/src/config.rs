@@ -1,5 +1,5 @@
-//! The configuration file: what listens where, where secrets stand, which tenants there are, and (if the operator likes files) their channels and
-//! workflows. `examples/sportello.toml` explains every line. Anything unknown is an error with its line.
+//! The configuration file: what listens where, which tenants there are, where their secrets stand, and (if the operator likes files) their
+//! channels and workflows. `examples/sportello.toml` explains every line. Anything unknown is an error with its line.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -52,9 +52,9 @@ pub struct Config {
     /// What listens where.
     #[serde(default)]
     pub listen: Listen,
-    /// Where secrets stand, by name.
-    #[serde(default)]
-    secrets: BTreeMap<String, SecretPlace>,
+    /// Secrets belong to tenants; a table of all tenants' is refused.
+    #[serde(default, rename = "secrets", deserialize_with = "refuse_shared_secrets")]
+    _shared_secrets: (),
     /// Components.
     #[serde(default)]
     pub connectors: ConnectorsConfig,
@@ -105,6 +105,9 @@ pub struct TenantConfig {
     /// Workflow files, or folders of them.
     #[serde(default)]
     pub workflows: Vec<PathBuf>,
+    /// Where its secrets stand, by name. No other tenant can name them.
+    #[serde(default)]
+    secrets: BTreeMap<String, SecretPlace>,
 }
 
 /// A channel.
@@ -126,7 +129,7 @@ pub struct ChannelConfig {
     /// Whether these may lie in private networks.
     #[serde(default)]
     pub private_network: bool,
-    /// Credential → field → name of a secret.
+    /// Credential → field → name of one of the tenant's secrets.
     #[serde(default)]
     pub secrets: BTreeMap<String, BTreeMap<String, String>>,
     /// How often it is polled, in seconds; fractions are allowed.
@@ -152,6 +155,10 @@ pub struct PolicyConfig {
     pub profile_hours: Option<u64>,
     /// Hours content is kept.
     pub content_hours: Option<u64>,
+}
+
+fn refuse_shared_secrets<'de, D: serde::Deserializer<'de>>(_: D) -> Result<(), D::Error> {
+    Err(serde::de::Error::custom("secrets belong to a tenant: rename this table to [tenants.NAME.secrets], with the name of the tenant"))
 }
 
 fn empty_table() -> toml::Value {
@@ -184,6 +191,7 @@ impl Config {
         for (tenant, settings) in &self.tenants {
             let place = format!("[tenants.{tenant}]");
             ChannelName::new(tenant.clone()).map_err(|_| self.value(&place, "a tenant's name has 1 to 64 of a-z, 0-9 and '-'"))?;
+            let known = &settings.secrets;
             for (channel, settings) in &settings.channels {
                 let place = format!("[tenants.{tenant}.channels.{channel}]");
                 ChannelName::new(channel.clone()).map_err(|problem| self.value(&place, &problem))?;
@@ -194,13 +202,12 @@ impl Config {
                     return Err(self.value(&place, "poll-seconds is between 0 (never) and a year"));
                 }
                 for secret in settings.secrets.values().flat_map(BTreeMap::values) {
-                    if !self.secrets.contains_key(secret) {
-                        let known: Vec<&str> = self.secrets.keys().map(String::as_str).collect();
+                    if !known.contains_key(secret) {
                         let nearest = known
-                            .iter()
+                            .keys()
                             .max_by(|left, right| strsim::jaro_winkler(left, secret).total_cmp(&strsim::jaro_winkler(right, secret)));
                         let hint = nearest.map_or_else(String::new, |name| format!("; did you mean {name:?}?"));
-                        return Err(self.value(&place, &format!("there is no secret {secret:?} in [secrets]{hint}")));
+                        return Err(self.value(&place, &format!("there is no secret {secret:?} in [tenants.{tenant}.secrets]{hint}")));
                     }
                 }
             }
@@ -218,15 +225,16 @@ impl Config {
         self.path.parent().map_or_else(|| path.to_path_buf(), |folder| folder.join(path))
     }
 
-    /// Where the secrets stand.
+    /// Where a tenant's secrets stand. A tenant that is not in the file has none.
     #[must_use]
-    pub fn secrets(&self) -> Secrets {
+    pub fn secrets(&self, tenant: &str) -> Secrets {
         let place = |place: &SecretPlace| match place {
             SecretPlace::Env(variable) => SecretSource::Environment(variable.clone()),
             SecretPlace::File(path) => SecretSource::File(self.resolve(path)),
             SecretPlace::Plain(text) => SecretSource::Plain(text.clone()),
         };
-        Secrets::new(self.secrets.iter().map(|(name, source)| (name.clone(), place(source))).collect())
+        let secrets = self.tenants.get(tenant).map(|settings| &settings.secrets);
+        Secrets::new(tenant, secrets.into_iter().flatten().map(|(name, source)| (name.clone(), place(source))).collect())
     }
 }
 
@@ -274,9 +282,26 @@ mod tests {
 
     #[test]
     fn a_secret_that_is_not_there_is_named_with_the_nearest() {
-        let text = "data = \"d\"\n[secrets]\npage-token = { env = \"T\" }\n[tenants.demo.channels.page]\nconnector = \"chirper\"\n\
+        let text = "data = \"d\"\n[tenants.demo.secrets]\npage-token = { env = \"T\" }\n[tenants.demo.channels.page]\nconnector = \"chirper\"\n\
                     secrets.page-token.token = \"pagetoken\"\n";
         let error = read(text).unwrap_err().to_string();
         assert!(error.contains("[tenants.demo.channels.page]") && error.contains("did you mean \"page-token\""), "{error}");
+    }
+
+    #[test]
+    fn a_secret_of_another_tenant_is_none() {
+        let text = "data = \"d\"\n[tenants.acme.secrets]\npage-token = { plain = \"acme's\" }\n[tenants.demo.channels.page]\n\
+                    connector = \"chirper\"\nsecrets.page-token.token = \"page-token\"\n";
+        let error = read(text).unwrap_err().to_string();
+        assert!(error.contains("there is no secret \"page-token\" in [tenants.demo.secrets]") && !error.contains("acme"), "{error}");
+        let config = read("data = \"d\"\n[tenants.acme.secrets]\npage-token = { plain = \"acme's\" }\n[tenants.demo]\n").unwrap();
+        assert!(config.secrets("acme").read("page-token").is_ok());
+        assert!(config.secrets("demo").read("page-token").is_err());
+    }
+
+    #[test]
+    fn secrets_of_all_tenants_are_refused_with_the_table_they_belong_into() {
+        let error = read("data = \"d\"\n\n[secrets]\npage-token = { env = \"T\" }\n[tenants.demo]\n").unwrap_err().to_string();
+        assert!(error.contains("line 3") && error.contains("[tenants.NAME.secrets]"), "{error}");
     }
 }

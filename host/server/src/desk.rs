@@ -41,19 +41,18 @@ pub struct Desk {
 }
 
 impl Host {
-    /// A host of these tenants; their granted channels are made live.
+    /// A host of these tenants, each with its secrets; their granted channels are made live.
     ///
     /// # Errors
     /// The view store's. A channel that cannot be made live is reported and left out.
     pub async fn new(
-        tenants: Vec<Arc<Tenant>>,
+        tenants: Vec<(Arc<Tenant>, Secrets)>,
         connectors: Arc<Connectors>,
-        secrets: Arc<Secrets>,
     ) -> Result<Arc<Self>, crate::channels::ChannelError> {
         let metrics = Arc::new(Metrics::default());
         let mut desks = BTreeMap::new();
-        for tenant in tenants {
-            let channels = Channels::new(Arc::clone(&tenant), Arc::clone(&connectors), Arc::clone(&secrets));
+        for (tenant, secrets) in tenants {
+            let channels = Channels::new(Arc::clone(&tenant), Arc::clone(&connectors), secrets);
             for problem in channels.open_all().await? {
                 tracing::error!(tenant = tenant.name(), "{problem}; the channel is not live");
             }

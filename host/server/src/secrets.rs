@@ -1,5 +1,5 @@
-//! The operator's secrets, by name: in environment variables or in files that only the host's user can read. They are read when a channel is
-//! made live, never kept in the configuration, never in argv.
+//! A tenant's secrets, by name: in environment variables or in files that only the host's user can read. They are read when a channel is
+//! made live, never kept in the configuration, never in argv. A channel can name those of its own tenant and no others.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -21,15 +21,16 @@ pub enum SecretSource {
 /// Why a secret cannot be had. Never holds any of it.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum SecretError {
-    /// Nobody defined it.
+    /// The tenant has none of this name; whether another has is not said.
     #[error(
-        "there is no secret {name:?}; define it in the configuration:\n\n    [secrets]\n    {name} = {{ env = \"SPORTELLO_{upper}\" }}\n"
+        "the tenant {tenant} has no secret {name:?}; define it in the host's configuration:\n\n    [tenants.{tenant}.secrets]\n    {name} = {{ env = \"{}\" }}\n",
+        suggested_variable(tenant, name)
     )]
     Undefined {
-        /// Its name.
+        /// The tenant.
+        tenant: String,
+        /// The secret's name.
         name: String,
-        /// Its name in upper case, for the suggestion.
-        upper: String,
     },
     /// The variable is not set, or empty.
     #[error("secret {name:?}: the environment variable {variable} is not set or empty")]
@@ -64,17 +65,24 @@ pub enum SecretError {
 /// Longest secret, in bytes.
 const SECRET_BYTES_MAX: u64 = 64 * 1024;
 
-/// All secrets' places.
-#[derive(Clone, Debug, Default)]
+/// The places of one tenant's secrets.
+#[derive(Clone, Debug)]
 pub struct Secrets {
+    tenant: String,
     places: BTreeMap<String, SecretSource>,
 }
 
+/// The environment variable that messages suggest for a secret: not the same one for two tenants.
+#[must_use]
+pub fn suggested_variable(tenant: &str, name: &str) -> String {
+    format!("SPORTELLO_{tenant}_{name}").to_uppercase().replace('-', "_")
+}
+
 impl Secrets {
-    /// Secrets that stand in these places.
+    /// Secrets of this tenant that stand in these places.
     #[must_use]
-    pub fn new(places: BTreeMap<String, SecretSource>) -> Self {
-        Self { places }
+    pub fn new(tenant: &str, places: BTreeMap<String, SecretSource>) -> Self {
+        Self { tenant: tenant.to_owned(), places }
     }
 
     /// Reads a secret.
@@ -84,7 +92,7 @@ impl Secrets {
     pub fn read(&self, name: &str) -> Result<BoundField, SecretError> {
         match self.places.get(name) {
             Some(SecretSource::Plain(text)) => Ok(BoundField::Plain(text.clone())),
-            None => Err(SecretError::Undefined { name: name.to_owned(), upper: name.to_uppercase().replace('-', "_") }),
+            None => Err(SecretError::Undefined { tenant: self.tenant.clone(), name: name.to_owned() }),
             Some(SecretSource::Environment(variable)) => match std::env::var(variable) {
                 Ok(text) if !text.is_empty() => Ok(BoundField::Secret(Secret::new(text))),
                 _ => Err(SecretError::NoVariable { name: name.to_owned(), variable: variable.clone() }),
@@ -130,7 +138,7 @@ mod tests {
         let path = folder.path().join("token");
         std::fs::write(&path, "hush\n").unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
-        let secrets = Secrets::new([("token".to_owned(), SecretSource::File(path.clone()))].into());
+        let secrets = Secrets::new("demo", [("token".to_owned(), SecretSource::File(path.clone()))].into());
         let error = secrets.read("token").unwrap_err().to_string();
         assert!(error.contains("chmod 600") && !error.contains("hush"), "{error}");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
@@ -139,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_secret_nobody_defined_says_which_line_would() {
-        let error = Secrets::default().read("page-token").unwrap_err().to_string();
-        assert!(error.contains("page-token = { env = \"SPORTELLO_PAGE_TOKEN\" }"), "{error}");
+        let error = Secrets::new("demo", BTreeMap::new()).read("page-token").unwrap_err().to_string();
+        assert!(error.contains("[tenants.demo.secrets]\n    page-token = { env = \"SPORTELLO_DEMO_PAGE_TOKEN\" }"), "{error}");
     }
 }

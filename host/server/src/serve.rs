@@ -113,7 +113,11 @@ pub async fn build(config: &Config, tenants: Vec<Arc<Tenant>>) -> Result<Arc<Hos
     let options = RuntimeOptions { compiled_folder: Some(data.join("compiled")), ..RuntimeOptions::default() };
     let runtime = Runtime::new(options).map_err(ConnectorError::from)?;
     let connectors = Connectors::new(runtime, &data.join("connectors"))?;
-    let host = Host::new(tenants, connectors, Arc::new(config.secrets()))
+    let with_secrets = |tenant: Arc<Tenant>| {
+        let secrets = config.secrets(tenant.name());
+        (tenant, secrets)
+    };
+    let host = Host::new(tenants.into_iter().map(with_secrets).collect(), connectors)
         .await
         .map_err(|source| ServeError::Channel { place: config.path.display().to_string(), source })?;
     for (name, tenant) in &config.tenants {

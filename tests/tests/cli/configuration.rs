@@ -73,8 +73,8 @@ fn all_that_is_wrong_is_said_at_once_with_its_table() {
     assert!(!said.contains("a-secret-of-the-example"), "{said}");
 
     let mut cli = example(EXAMPLE);
-    cli.set("SPORTELLO_PAGE_TOKEN", "");
-    cli.run(&["check"]).wrong(1, &["[tenants.demo.channels.facebook-page]", "SPORTELLO_PAGE_TOKEN is not set or empty"]);
+    cli.set("SPORTELLO_DEMO_PAGE_TOKEN", "");
+    cli.run(&["check"]).wrong(1, &["[tenants.demo.channels.facebook-page]", "SPORTELLO_DEMO_PAGE_TOKEN is not set or empty"]);
     Cli::of("data = \"d\"\n[listen]\nadress = \"127.0.0.1:1\"\n[tenants.demo]\n").run(&["check"]).wrong(1, &["line 3", "adress"]);
 }
 

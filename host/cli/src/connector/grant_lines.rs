@@ -11,6 +11,7 @@ use serde_json::Value;
 use sportello_runtime::Prepared;
 use sportello_runtime::contract::{Credential, Manifest, Origin as AskedOrigin};
 use sportello_runtime::outbound::Origin;
+use sportello_server::secrets::suggested_variable;
 
 /// Stands for what only the operator knows.
 const FILL_IN: &str = "FILL-IN";
@@ -38,7 +39,7 @@ pub(super) fn lines(prepared: &Prepared, file: &Path, tenant: &str, channel: &st
         let _ = writeln!(out, "# poll-seconds = {}", manifest.poll_seconds);
     }
     settings(&mut out, &place, schema);
-    secrets(&mut out, &place, channel, &manifest.credentials);
+    secrets(&mut out, tenant, channel, &manifest.credentials);
     out
 }
 
@@ -54,11 +55,11 @@ fn settings(out: &mut String, place: &str, schema: &Value) {
     }
 }
 
-fn secrets(out: &mut String, place: &str, channel: &str, credentials: &[Credential]) {
+fn secrets(out: &mut String, tenant: &str, channel: &str, credentials: &[Credential]) {
     if credentials.is_empty() {
         return;
     }
-    let _ = writeln!(out, "\n[{place}.secrets]");
+    let _ = writeln!(out, "\n[tenants.{tenant}.channels.{channel}.secrets]");
     for credential in credentials {
         let goes = match (&credential.origin, credential.sign) {
             (None, _) => "It never leaves the host.".to_owned(),
@@ -74,14 +75,13 @@ fn secrets(out: &mut String, place: &str, channel: &str, credentials: &[Credenti
     }
     let _ = writeln!(
         out,
-        "\n# These belong into the table [secrets] you have, if you have one. Or: {{ file = \"/run/secrets/…\" }}, readable by the host alone."
+        "\n# These belong into the table [tenants.{tenant}.secrets] you have, if you have one. Or: {{ file = \"/run/secrets/…\" }}, readable by the host alone."
     );
-    let _ = writeln!(out, "[secrets]");
+    let _ = writeln!(out, "[tenants.{tenant}.secrets]");
     for credential in credentials {
         for field in &credential.fields {
             let name = secret_name(channel, credential, field);
-            let variable = format!("SPORTELLO_{}", name.to_uppercase().replace('-', "_"));
-            let _ = writeln!(out, "{} = {{ env = {} }}", key(&name), quoted(&variable));
+            let _ = writeln!(out, "{} = {{ env = {} }}", key(&name), quoted(&suggested_variable(tenant, &name)));
         }
     }
 }

@@ -174,7 +174,7 @@ pub(crate) struct ChannelGiven {
     /// Whether these may lie in private networks.
     #[serde(default)]
     private_network: bool,
-    /// Credential → field → name of one of the host's secrets.
+    /// Credential → field → name of one of the tenant's secrets.
     #[serde(default)]
     secrets: BTreeMap<String, BTreeMap<String, String>>,
     /// How often it is polled, in milliseconds, 0 = never; null: as its manifest says.
