@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::ids::ChannelName;
+
 /// A command was refused; nothing happened.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum Refusal {
@@ -28,6 +30,14 @@ pub enum Refusal {
     /// Somebody in it has said something else of themselves meanwhile: resolve again and repeat.
     #[error("profile {0} has changed meanwhile; resolve the author again and repeat")]
     ProfileChanged(u64),
+    /// The connector's state is not what the call went by any more: call the connector again.
+    #[error("the state of channel {channel} has changed under the key {key:?} since the connector was called; call it again")]
+    StateChanged {
+        /// The channel.
+        channel: ChannelName,
+        /// The key.
+        key: String,
+    },
 }
 
 impl Refusal {

@@ -32,7 +32,7 @@ pub struct Call {
     pub now: Timestamp,
     /// Where the guest's randomness comes from. The same seed gives the same bytes.
     pub seed: u64,
-    /// The channel's key-value state at the call's start.
+    /// The channel's key-value state.
     pub state: Arc<dyn ConnectorState>,
 }
 
@@ -41,7 +41,7 @@ pub struct Call {
 pub struct Done<T> {
     /// What the guest answered, checked against the contract.
     pub value: T,
-    /// What it wrote to its state, in order of the keys, without writes that change nothing.
+    /// What it wrote to its state, in order of the keys.
     pub state_writes: Vec<StateWrite>,
     /// What it, and the host about its requests, had to say to the operator. Without the channel's secrets.
     pub diagnostics: Vec<Diagnostic>,

@@ -8,13 +8,22 @@ use serde::{Deserialize, Serialize};
 use crate::bindings::sportello::connector::state;
 use crate::limits::state as state_limits;
 
-/// Where a guest's key-value state is read from: the channel's state as of the call's start.
+/// Where a guest's key-value state is read from.
 pub trait ConnectorState: Send + Sync {
-    /// The value of `key`.
+    /// The value of `key` now.
     fn get(&self, key: &str) -> Option<Vec<u8>>;
 
-    /// How many keys the channel has: a call may not bring it above [`limits::state::KEYS_MAX`](crate::limits::state::KEYS_MAX).
-    fn key_count(&self) -> usize;
+    /// How much there is of it now.
+    fn extent(&self) -> StateExtent;
+}
+
+/// How much a channel's state holds, and which it is of those it has been.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StateExtent {
+    /// Its keys: a call may not bring them above [`limits::state::KEYS_MAX`](crate::limits::state::KEYS_MAX).
+    pub keys: usize,
+    /// Grows with every change.
+    pub version: u64,
 }
 
 impl ConnectorState for BTreeMap<String, Vec<u8>> {
@@ -22,8 +31,8 @@ impl ConnectorState for BTreeMap<String, Vec<u8>> {
         BTreeMap::get(self, key).cloned()
     }
 
-    fn key_count(&self) -> usize {
-        self.len()
+    fn extent(&self) -> StateExtent {
+        StateExtent { keys: self.len(), version: 0 }
     }
 }
 
@@ -34,6 +43,8 @@ pub struct StateWrite {
     pub key: String,
     /// Its new value; none deletes it.
     pub value: Option<Vec<u8>>,
+    /// The state's version when the call first looked at it: whoever commits the write finds out whether somebody else changed the key since.
+    pub based_on: u64,
 }
 
 /// The key-value state as one call sees it: what was there, and its own writes over it.
@@ -42,18 +53,19 @@ pub(crate) struct CallState {
     writable: bool,
     written: BTreeMap<String, Option<Vec<u8>>>,
     writes: usize,
-    /// Keys there would be after the call.
-    keys: usize,
+    /// What there was when the call first looked, with the keys there would be after it. Most calls never look.
+    extent: Option<StateExtent>,
 }
 
 impl CallState {
     /// The channel's state before the call.
     pub(crate) fn new(before: Arc<dyn ConnectorState>, writable: bool) -> Self {
-        let keys = before.key_count();
-        Self { before, writable, written: BTreeMap::new(), writes: 0, keys }
+        Self { before, writable, written: BTreeMap::new(), writes: 0, extent: None }
     }
 
-    pub(crate) fn get(&self, key: &str) -> Option<Vec<u8>> {
+    pub(crate) fn get(&mut self, key: &str) -> Option<Vec<u8>> {
+        // Before the value is read: what changes between the two counts as changed since.
+        self.extent.get_or_insert_with(|| self.before.extent());
         match self.written.get(key) {
             Some(value) => value.clone(),
             None => self.before.get(key),
@@ -74,29 +86,32 @@ impl CallState {
             return Err(state::Refusal::TooLarge(format!("at most {} writes a call", state_limits::WRITES_MAX)));
         }
         let there = self.get(&key).is_some();
+        let extent = self.extent.get_or_insert_default();
         if value.is_some() && !there {
-            if self.keys >= state_limits::KEYS_MAX {
+            if extent.keys >= state_limits::KEYS_MAX {
                 return Err(state::Refusal::TooLarge(format!("at most {} keys a channel", state_limits::KEYS_MAX)));
             }
-            self.keys += 1;
+            extent.keys += 1;
         }
         if value.is_none() && there {
-            self.keys -= 1;
+            extent.keys = extent.keys.saturating_sub(1);
         }
         self.writes += 1;
         self.written.insert(key, value);
         Ok(())
     }
 
-    /// The writes that change something.
+    /// What was written, the last value of each key. Whether it changes anything shows when it is committed.
     pub(crate) fn into_writes(self) -> Vec<StateWrite> {
-        let before = self.before;
-        self.written.into_iter().filter(|(key, value)| before.get(key) != *value).map(|(key, value)| StateWrite { key, value }).collect()
+        let based_on = self.extent.unwrap_or_default().version;
+        self.written.into_iter().map(|(key, value)| StateWrite { key, value, based_on }).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
     use super::*;
 
     fn state(before: &[(&str, &str)], writable: bool) -> CallState {
@@ -105,19 +120,37 @@ mod tests {
     }
 
     #[test]
-    fn a_call_reads_its_own_writes_and_leaves_only_what_changed() {
-        let mut state = state(&[("kept", "1"), ("changed", "1"), ("gone", "1")], true);
-        state.put("kept".into(), Some(b"1".to_vec())).unwrap();
+    fn a_call_reads_its_own_writes_and_leaves_the_last_of_each_key() {
+        let mut state = state(&[("changed", "1"), ("gone", "1")], true);
         state.put("changed".into(), Some(b"2".to_vec())).unwrap();
+        state.put("changed".into(), Some(b"3".to_vec())).unwrap();
         state.put("gone".into(), None).unwrap();
-        state.put("brief".into(), Some(b"1".to_vec())).unwrap();
-        state.put("brief".into(), None).unwrap();
-        assert_eq!(state.get("changed"), Some(b"2".to_vec()));
+        assert_eq!(state.get("changed"), Some(b"3".to_vec()));
         assert_eq!(state.get("gone"), None);
-        assert_eq!(
-            state.into_writes(),
-            [StateWrite { key: "changed".into(), value: Some(b"2".to_vec()) }, StateWrite { key: "gone".into(), value: None },]
-        );
+        let write = |key: &str, value: Option<&[u8]>| StateWrite { key: key.into(), value: value.map(<[u8]>::to_vec), based_on: 0 };
+        assert_eq!(state.into_writes(), [write("changed", Some(b"3")), write("gone", None)]);
+    }
+
+    /// Somebody else's change with every look.
+    struct Restless(AtomicU64);
+
+    impl ConnectorState for Restless {
+        fn get(&self, _: &str) -> Option<Vec<u8>> {
+            Some(self.0.fetch_add(1, Ordering::Relaxed).to_le_bytes().to_vec())
+        }
+
+        fn extent(&self) -> StateExtent {
+            StateExtent { keys: 1, version: self.0.load(Ordering::Relaxed) }
+        }
+    }
+
+    #[test]
+    fn writes_are_based_on_what_the_state_was_before_anything_of_it_was_seen() {
+        let mut state = CallState::new(Arc::new(Restless(AtomicU64::new(7))), true);
+        state.get("seen");
+        state.get("seen");
+        state.put("written".into(), None).unwrap();
+        assert_eq!(state.into_writes()[0].based_on, 7);
     }
 
     #[test]

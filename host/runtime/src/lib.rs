@@ -62,7 +62,7 @@ mod signature;
 mod wasi;
 
 pub use call::{Call, CallFailure, Done, Slots};
-pub use call_state::{ConnectorState, StateWrite};
+pub use call_state::{ConnectorState, StateExtent, StateWrite};
 pub use capabilities::Capabilities;
 pub use channel::{Channel, ChannelOptions};
 pub use contract_check::{CONTRACT_VERSION, ContractFault};

@@ -229,6 +229,8 @@ impl Channels {
                 grant: Some(grant.clone()),
                 earlier: Vec::new(),
                 state_keys: 0,
+                state_version: 0,
+                state_removed_in: 0,
                 changed_at: self.tenant.now(),
             },
         };

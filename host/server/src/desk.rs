@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sportello_runtime::contract::{ConnectorError, Level};
-use sportello_runtime::{Call, CallFailure, ConnectorState, Diagnostic};
+use sportello_runtime::{Call, CallFailure, ConnectorState, Diagnostic, StateExtent};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -177,8 +177,8 @@ impl ConnectorState for StoredState {
         self.tenant.get(&sportello_core::domain::channel::CONNECTOR_STATE, &key).ok().flatten().map(|value| value.bytes)
     }
 
-    fn key_count(&self) -> usize {
+    fn extent(&self) -> StateExtent {
         let row = self.tenant.get(&sportello_core::domain::channel::CHANNELS, &self.channel).ok().flatten();
-        row.map_or(0, |row| row.state_keys as usize)
+        row.map_or_else(StateExtent::default, |row| StateExtent { keys: row.state_keys as usize, version: row.state_version })
     }
 }

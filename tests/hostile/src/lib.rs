@@ -132,7 +132,15 @@ impl Poll for Hostile {
 }
 
 impl Webhook for Hostile {
-    fn handle(_: &Context<Settings>, _: &webhook::Request) -> Result<webhook::Outcome, Error> {
+    fn handle(context: &Context<Settings>, request: &webhook::Request) -> Result<webhook::Outcome, Error> {
+        if let said @ (b"counts" | b"counts slowly") = request.body.as_slice() {
+            let before: u64 = state::get("count")?.unwrap_or_default();
+            if said == b"counts slowly" {
+                http::Request::get(&context.settings.target).send()?;
+            }
+            state::set("count", &(before + 1))?;
+            return Ok(webhook::Outcome::new([]));
+        }
         // A challenge that brings interactions, and a delivery that quotes beyond its end.
         let interaction = Interaction::new("1", "comment", time::from_seconds(0), "thread");
         Ok(webhook::Outcome::new([interaction.raw_input(0, 1 << 20)]))

@@ -100,7 +100,9 @@ mod tests {
     #[test]
     fn an_export_ends_with_the_last_event_of_its_last_record() {
         let message = |id: &str| Message { id: id.to_owned(), data: r#"{"recordevents":3}"#.to_owned() };
-        for (id, ends) in [("6.2", Some(false)), ("7.0", Some(false)), ("7.1", Some(false)), ("7.2", Some(true)), ("7", None), ("x.2", None)] {
+        for (id, ends) in
+            [("6.2", Some(false)), ("7.0", Some(false)), ("7.1", Some(false)), ("7.2", Some(true)), ("7", None), ("x.2", None)]
+        {
             assert_eq!(ends_record(&message(id), 7), ends, "{id}");
         }
         assert_eq!(ends_record(&Message { id: "7.2".to_owned(), data: "{}".to_owned() }, 7), None);

@@ -38,9 +38,18 @@ pub struct Ingest {
     /// Where the source goes on, if it was a poll.
     pub cursor: Option<(Source, Option<String>)>,
     /// What the connector wants to remember.
-    pub state_writes: Vec<StateWrite>,
+    pub state_writes: Vec<StateChange>,
     /// The parked delivery this is a replay of.
     pub replayed: Option<DeliveryId>,
+}
+
+/// What a connector wants to remember under one key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateChange {
+    /// The key, and the value if it is to have one.
+    pub write: StateWrite,
+    /// The state's version that the connector went by. Whatever changed the key since is not overwritten unseen.
+    pub based_on: u64,
 }
 
 /// One interaction, its words sealed and its identities resolved by the edge.
@@ -242,8 +251,12 @@ impl Ingest {
     fn write_state<E: From<Event>>(&self, draft: &mut Draft<'_, E>, channel: &Channel) -> Result<(), Refusal> {
         let mut added: u32 = 0;
         let mut writes = Vec::new();
-        for write in &self.state_writes {
+        for StateChange { write, based_on } in &self.state_writes {
             let stored = draft.tables().get(&CONNECTOR_STATE, &(self.channel.clone(), write.key.clone()));
+            // Of a key that is not there nobody can say when it went.
+            if stored.as_ref().map_or(channel.state_removed_in, |stored| stored.version) > *based_on {
+                return Err(Refusal::StateChanged { channel: self.channel.clone(), key: write.key.clone() });
+            }
             if stored.as_ref().map(|stored| &stored.bytes) == write.value.as_ref() {
                 continue;
             }

@@ -32,7 +32,7 @@ pub use end_link::EndLink;
 pub use erase_person::ErasePerson;
 pub use finish_effect::{EffectOutcome, FAILURES_MAX, FinishEffect, Setback};
 pub use grant_connector::GrantConnector;
-pub use ingest::{Arrival, Author, INTERACTIONS_PER_INGEST_MAX, Ingest, ProfileNews};
+pub use ingest::{Arrival, Author, INTERACTIONS_PER_INGEST_MAX, Ingest, ProfileNews, StateChange};
 pub use install_connector::InstallConnector;
 pub use link_profile::LinkProfile;
 pub use park_delivery::ParkDelivery;

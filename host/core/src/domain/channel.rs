@@ -133,6 +133,10 @@ pub struct Channel {
     pub earlier: Vec<Digest>,
     /// Keys its connector holds in its state.
     pub state_keys: u32,
+    /// How often that state was changed.
+    pub state_version: u64,
+    /// The version in which a key was removed from it last.
+    pub state_removed_in: u64,
     /// When it was changed last.
     pub changed_at: Timestamp,
 }
@@ -188,6 +192,8 @@ impl Source {
 /// A value of a connector's state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StateValue {
+    /// The state's version in which it was written.
+    pub version: u64,
     /// The connector's bytes.
     pub bytes: Vec<u8>,
 }
@@ -243,7 +249,15 @@ pub(crate) fn configured(tables: &mut Tables, at: Timestamp, event: &ChannelConf
     let before = tables.get(&CHANNELS, &event.channel);
     let channel = match before {
         Some(channel) => Channel { settings: event.settings.clone(), changed_at: at, ..channel },
-        None => Channel { settings: event.settings.clone(), grant: None, earlier: Vec::new(), state_keys: 0, changed_at: at },
+        None => Channel {
+            settings: event.settings.clone(),
+            grant: None,
+            earlier: Vec::new(),
+            state_keys: 0,
+            state_version: 0,
+            state_removed_in: 0,
+            changed_at: at,
+        },
     };
     tables.put(&CHANNELS, &event.channel, &channel);
 }
@@ -269,23 +283,24 @@ pub(crate) fn cursor_moved(tables: &mut Tables, event: &CursorMoved) {
 }
 
 pub(crate) fn state_written(tables: &mut Tables, event: &StateWritten) {
-    let mut added: i64 = 0;
+    let Some(mut channel) = tables.get(&CHANNELS, &event.channel) else { return };
+    channel.state_version += 1;
     for write in &event.writes {
         let key = (event.channel.clone(), write.key.clone());
         let present = tables.contains(&CONNECTOR_STATE, &key);
         match &write.value {
             Some(bytes) => {
-                added += i64::from(!present);
-                tables.put(&CONNECTOR_STATE, &key, &StateValue { bytes: bytes.clone() });
+                channel.state_keys += u32::from(!present);
+                tables.put(&CONNECTOR_STATE, &key, &StateValue { version: channel.state_version, bytes: bytes.clone() });
             }
             None => {
-                added -= i64::from(present);
+                if present {
+                    channel.state_keys = channel.state_keys.saturating_sub(1);
+                    channel.state_removed_in = channel.state_version;
+                }
                 tables.delete(&CONNECTOR_STATE, &key);
             }
         }
     }
-    tables.update(&CHANNELS, &event.channel, |channel| {
-        let keys = (i64::from(channel.state_keys) + added).max(0);
-        channel.state_keys = u32::try_from(keys).unwrap_or(u32::MAX);
-    });
+    tables.put(&CHANNELS, &event.channel, &channel);
 }

@@ -1,5 +1,5 @@
-use sportello_core::commands::{Accepted, INTERACTIONS_PER_INGEST_MAX, Ingest};
-use sportello_core::domain::channel::{CONNECTOR_STATE, CURSORS, STATE_KEYS_MAX, Source, StateWrite};
+use sportello_core::commands::{Accepted, INTERACTIONS_PER_INGEST_MAX, Ingest, StateChange};
+use sportello_core::domain::channel::{CHANNELS, CONNECTOR_STATE, CURSORS, STATE_KEYS_MAX, Source, StateWrite};
 use sportello_core::domain::erasure::{Due, ERASURES_DUE};
 use sportello_core::domain::interaction::{Change, INTERACTIONS, VERSIONS_MAX};
 use sportello_core::ids::InteractionId;
@@ -7,6 +7,10 @@ use sportello_core::refusal::Refusal;
 use sportello_core::time::Timestamp;
 
 use crate::desk::{Desk, channel};
+
+fn change(key: &str, value: Option<u8>, based_on: u64) -> StateChange {
+    StateChange { write: StateWrite { key: key.into(), value: value.map(|value| vec![value]) }, based_on }
+}
 
 #[test]
 fn an_interaction_enters_once_however_late_it_is_delivered_again() {
@@ -50,7 +54,8 @@ fn what_was_made_of_an_older_profile_is_refused_so_that_it_is_made_anew() {
     let mut desk = Desk::new();
     let stale = desk.arrival(2, 0, Change::Created, 501, 601);
     desk.says(1, 501, 601);
-    let brings = |arrival| Ingest { channel: channel(), arrivals: vec![arrival], known: 0, cursor: None, state_writes: vec![], replayed: None };
+    let brings =
+        |arrival| Ingest { channel: channel(), arrivals: vec![arrival], known: 0, cursor: None, state_writes: vec![], replayed: None };
     assert_eq!(desk.try_to(brings(stale)).unwrap_err(), Refusal::ProfileChanged(501));
     let anew = desk.arrival(2, 0, Change::Created, 501, 601);
     desk.must(brings(anew));
@@ -107,7 +112,7 @@ fn an_empty_poll_writes_nothing() {
         arrivals: vec![],
         known: 0,
         cursor: Some((Source::Poll, Some(cursor.to_owned()))),
-        state_writes: vec![StateWrite { key: "seen".into(), value: Some(vec![1]) }],
+        state_writes: vec![change("seen", Some(1), 1)],
         replayed: None,
     };
     let (_, events) = desk.must(poll("a"));
@@ -121,19 +126,44 @@ fn an_empty_poll_writes_nothing() {
 #[test]
 fn a_connectors_state_has_a_limit_and_deleting_makes_room() {
     let mut desk = Desk::new();
-    let write = |range: std::ops::Range<u32>, value: Option<Vec<u8>>| Ingest {
+    let write = |range: std::ops::Range<u32>, value: Option<u8>| Ingest {
         channel: channel(),
         arrivals: vec![],
         known: 0,
         cursor: None,
-        state_writes: range.map(|key| StateWrite { key: key.to_string(), value: value.clone() }).collect(),
+        state_writes: range.map(|key| change(&key.to_string(), value, u64::MAX)).collect(),
         replayed: None,
     };
-    desk.must(write(0..STATE_KEYS_MAX, Some(vec![1])));
-    let refusal = desk.try_to(write(STATE_KEYS_MAX..STATE_KEYS_MAX + 1, Some(vec![1]))).unwrap_err();
+    desk.must(write(0..STATE_KEYS_MAX, Some(1)));
+    let refusal = desk.try_to(write(STATE_KEYS_MAX..STATE_KEYS_MAX + 1, Some(1))).unwrap_err();
     assert!(refusal.to_string().contains("1024 keys"), "{refusal}");
     desk.must(write(0..1, None));
-    desk.must(write(STATE_KEYS_MAX..STATE_KEYS_MAX + 1, Some(vec![1])));
+    desk.must(write(STATE_KEYS_MAX..STATE_KEYS_MAX + 1, Some(1)));
+}
+
+#[test]
+fn what_another_call_has_changed_since_is_not_overwritten() {
+    let mut desk = Desk::new();
+    let version = |desk: &Desk| desk.get(&CHANNELS, &channel()).unwrap().state_version;
+    let write = |key: &str, value: Option<u8>, based_on: u64| Ingest {
+        channel: channel(),
+        arrivals: vec![],
+        known: 0,
+        cursor: None,
+        state_writes: vec![change(key, value, based_on)],
+        replayed: None,
+    };
+    let began = version(&desk);
+    desk.must(write("count", Some(1), began));
+    // Two who counted from 0 to 1 at the same time would count one of them only.
+    let changed = Refusal::StateChanged { channel: channel(), key: "count".into() };
+    assert_eq!(desk.try_to(write("count", Some(1), began)).unwrap_err(), changed);
+    desk.must(write("other", Some(1), began));
+    let began = version(&desk);
+    desk.must(write("count", None, began));
+    assert_eq!(desk.try_to(write("count", Some(2), began)).unwrap_err(), changed, "not even what was removed");
+    let anew = version(&desk);
+    desk.must(write("count", Some(2), anew));
 }
 
 #[test]

@@ -136,7 +136,9 @@ pub(crate) fn behind(caller: &Caller, id: PersonId) -> Result<Option<PersonView>
 pub(crate) async fn list(caller: Caller, Asked(query): Asked<PeopleQuery>) -> Answer<Page<PersonView>> {
     let wanted = query.standing;
     if let Some(word) = &wanted
-        && ![Standing::Customer, Standing::Prospect, Standing::Unknown, Standing::Own].iter().any(|standing| standing_word(*standing) == word)
+        && ![Standing::Customer, Standing::Prospect, Standing::Unknown, Standing::Own]
+            .iter()
+            .any(|standing| standing_word(*standing) == word)
     {
         return Err(Problem::invalid(format!("standing is customer, prospect, unknown or own, not {word:?}")));
     }

@@ -96,7 +96,10 @@ pub(crate) fn link_permission() -> Object {
 }
 
 pub(crate) fn look_up() -> Object {
-    one_of("Where looking somebody up in the CRMs stands; the company's own accounts are not asked about.", &["pending", "absent", "found", "not-asked"])
+    one_of(
+        "Where looking somebody up in the CRMs stands; the company's own accounts are not asked about.",
+        &["pending", "absent", "found", "not-asked"],
+    )
 }
 
 pub(crate) fn role() -> Object {

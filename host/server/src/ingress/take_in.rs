@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use sportello_core::commands::{Accepted, Ingest};
+use sportello_core::commands::{Accepted, Ingest, StateChange};
 use sportello_core::domain::channel::{Source, StateWrite};
 use sportello_core::ids::DeliveryId;
 use sportello_core::refusal::Refusal;
@@ -31,6 +31,13 @@ pub enum TakeInError {
     Submit(#[from] SubmitError),
 }
 
+impl TakeInError {
+    /// Whether the connector's state is not what its call went by any more: another call may be taken in.
+    pub(crate) fn asks_for_another_call(&self) -> bool {
+        matches!(self, Self::Submit(SubmitError::Refused(Refusal::StateChanged { .. })))
+    }
+}
+
 /// What one call of a connector gave.
 pub(crate) struct Brought<'a> {
     pub(crate) interactions: &'a [Interaction],
@@ -54,7 +61,7 @@ pub(crate) async fn take_in(tenant: &Tenant, channel: &LiveChannel, brought: &Br
                     arrivals,
                     known,
                     cursor: brought.cursor.clone(),
-                    state_writes: brought.state_writes.iter().map(state_write).collect(),
+                    state_writes: brought.state_writes.iter().map(state_change).collect(),
                     replayed: brought.replayed,
                 };
                 tenant.submit(&actor, command).await.map_err(TakeInError::from)
@@ -74,6 +81,6 @@ pub(crate) async fn take_in(tenant: &Tenant, channel: &LiveChannel, brought: &Br
     }
 }
 
-fn state_write(write: &sportello_runtime::StateWrite) -> StateWrite {
-    StateWrite { key: write.key.clone(), value: write.value.clone() }
+fn state_change(write: &sportello_runtime::StateWrite) -> StateChange {
+    StateChange { write: StateWrite { key: write.key.clone(), value: write.value.clone() }, based_on: write.based_on }
 }

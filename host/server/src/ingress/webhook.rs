@@ -185,6 +185,9 @@ impl fmt::Display for Cause {
     }
 }
 
+/// How often the connector reads a delivery, should another call change its state meanwhile each time.
+const READINGS_MAX: u32 = 8;
+
 /// Has the connector read one delivery and takes in what it found.
 pub(crate) async fn process(
     desk: &Desk,
@@ -192,27 +195,34 @@ pub(crate) async fn process(
     request: WebhookRequest,
     replayed: Option<DeliveryId>,
 ) -> Result<Taken, Failure> {
-    let body = request.body.clone();
-    let done = match live.runtime.webhook(desk.call(live), vec![request]).await {
-        Ok(done) => done,
-        Err(failure @ CallFailure::Busy { .. }) => return Err(Failure::TryLater(failure.to_string())),
-        Err(failure) => return Err(Failure::Park(Cause::of_failure(&failure))),
-    };
-    desk.diagnostics(live, &done.diagnostics, done.diagnostics_dropped);
-    let outcome = match done.value.into_iter().next() {
-        Some(Ok(outcome)) => outcome,
-        Some(Err(error)) => return Err(Failure::Park(Cause::of_error(&error))),
-        None => return Err(Failure::Park(Cause { kind: "the connector gave no answer".to_owned(), detail: None })),
-    };
-    let brought = Brought { interactions: &outcome.interactions, input: &body, cursor: None, state_writes: &done.state_writes, replayed };
-    match take_in(&desk.tenant, live, &brought).await {
-        Ok(accepted) => Ok(Taken { accepted, response: outcome.response }),
-        // Somebody in it is being erased, which is over in a moment; parked, the delivery would be destroyed with them.
-        Err(TakeInError::Submit(SubmitError::Refused(refusal @ (Refusal::ProfileErased(_) | Refusal::ProfileChanged(_))))) => {
-            Err(Failure::TryLater(refusal.to_string()))
+    let mut readings = 1;
+    loop {
+        let done = match live.runtime.webhook(desk.call(live), vec![request.clone()]).await {
+            Ok(done) => done,
+            Err(failure @ CallFailure::Busy { .. }) => return Err(Failure::TryLater(failure.to_string())),
+            Err(failure) => return Err(Failure::Park(Cause::of_failure(&failure))),
+        };
+        desk.diagnostics(live, &done.diagnostics, done.diagnostics_dropped);
+        let outcome = match done.value.into_iter().next() {
+            Some(Ok(outcome)) => outcome,
+            Some(Err(error)) => return Err(Failure::Park(Cause::of_error(&error))),
+            None => return Err(Failure::Park(Cause { kind: "the connector gave no answer".to_owned(), detail: None })),
+        };
+        let brought =
+            Brought { interactions: &outcome.interactions, input: &request.body, cursor: None, state_writes: &done.state_writes, replayed };
+        match take_in(&desk.tenant, live, &brought).await {
+            Ok(accepted) => return Ok(Taken { accepted, response: outcome.response }),
+            Err(error) if error.asks_for_another_call() && readings < READINGS_MAX => readings += 1,
+            Err(error) if error.asks_for_another_call() => return Err(Failure::TryLater(error.to_string())),
+            // Somebody in it is being erased, which is over in a moment; parked, the delivery would be destroyed with them.
+            Err(TakeInError::Submit(SubmitError::Refused(refusal @ (Refusal::ProfileErased(_) | Refusal::ProfileChanged(_))))) => {
+                return Err(Failure::TryLater(refusal.to_string()));
+            }
+            Err(TakeInError::Submit(SubmitError::Refused(refusal))) => {
+                return Err(Failure::Park(Cause { kind: refusal.to_string(), detail: None }));
+            }
+            Err(error) => return Err(Failure::TryLater(error.to_string())),
         }
-        Err(TakeInError::Submit(SubmitError::Refused(refusal))) => Err(Failure::Park(Cause { kind: refusal.to_string(), detail: None })),
-        Err(error) => Err(Failure::TryLater(error.to_string())),
     }
 }
 

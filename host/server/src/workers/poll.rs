@@ -225,9 +225,15 @@ async fn fetch_page(desk: &Desk, live: &LiveChannel) -> Result<bool, Setback> {
         state_writes: &done.state_writes,
         replayed: None,
     };
-    let accepted = take_in(&desk.tenant, live, &brought).await.map_err(Setback::new)?;
-    desk.metrics.ingested(&live.name, accepted);
-    Ok(page.more)
+    match take_in(&desk.tenant, live, &brought).await {
+        Ok(accepted) => {
+            desk.metrics.ingested(&live.name, accepted);
+            Ok(page.more)
+        }
+        // The same page again.
+        Err(error) if error.asks_for_another_call() => Ok(true),
+        Err(error) => Err(Setback::new(error)),
+    }
 }
 
 async fn fetch_changes(desk: &Desk, live: &LiveChannel) -> Result<bool, Setback> {
