@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use sportello_core::domain::channel::{ChannelSettings, LinkPermission, Policy};
 use sportello_core::ids::ChannelName;
+use sportello_runtime::outbound::OutboundOptions;
 use thiserror::Error;
 
 use crate::secrets::{SecretSource, Secrets};
@@ -58,6 +59,9 @@ pub struct Config {
     /// Components.
     #[serde(default)]
     pub connectors: ConnectorsConfig,
+    /// What connectors may trust when they call out.
+    #[serde(default)]
+    pub outgoing: OutgoingConfig,
     /// Tenants by name.
     pub tenants: BTreeMap<String, TenantConfig>,
     /// The file itself, for messages and relative paths.
@@ -85,6 +89,15 @@ enum SecretPlace {
     Env(String),
     File(PathBuf),
     Plain(String),
+}
+
+/// Requests of connectors to the outside.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct OutgoingConfig {
+    /// PEM files of certificate authorities of the operator's own, trusted by channels with `private-network = true`.
+    #[serde(default)]
+    pub extra_roots: Vec<PathBuf>,
 }
 
 /// Where components come from.
@@ -217,6 +230,13 @@ impl Config {
 
     fn value(&self, place: &str, problem: &str) -> ConfigError {
         ConfigError::Value { path: self.path.display().to_string(), place: place.to_owned(), problem: problem.to_owned() }
+    }
+
+    /// What the runtime's outgoing HTTP is made of.
+    #[must_use]
+    pub fn outbound(&self) -> OutboundOptions {
+        let extra_roots = self.outgoing.extra_roots.iter().map(|path| self.resolve(path)).collect();
+        OutboundOptions { extra_roots, ..OutboundOptions::default() }
     }
 
     /// A path of the file, relative to it.

@@ -110,7 +110,7 @@ pub fn open_tenants(config: &Config, progress: &mut dyn FnMut(&str, u64, u64)) -
 /// [`ServeError`].
 pub async fn build(config: &Config, tenants: Vec<Arc<Tenant>>) -> Result<Arc<Host>, ServeError> {
     let data = config.resolve(&config.data);
-    let options = RuntimeOptions { compiled_folder: Some(data.join("compiled")), ..RuntimeOptions::default() };
+    let options = RuntimeOptions { compiled_folder: Some(data.join("compiled")), outbound: config.outbound(), ..RuntimeOptions::default() };
     let runtime = Runtime::new(options).map_err(ConnectorError::from)?;
     let connectors = Connectors::new(runtime, &data.join("connectors"))?;
     let with_secrets = |tenant: Arc<Tenant>| {

@@ -78,6 +78,17 @@ fn all_that_is_wrong_is_said_at_once_with_its_table() {
     Cli::of("data = \"d\"\n[listen]\nadress = \"127.0.0.1:1\"\n[tenants.demo]\n").run(&["check"]).wrong(1, &["line 3", "adress"]);
 }
 
+#[test]
+fn a_file_of_roots_that_cannot_be_used_keeps_the_host_from_starting_and_is_said_by_the_check() {
+    // No machine has this address: a host that took the file would not listen, and end too.
+    let cli = Cli::of("data = \"data\"\n[listen]\naddress = \"192.0.2.1:1\"\n[outgoing]\nextra-roots = [\"crm-ca.pem\"]\n[tenants.demo]\n");
+    let file = cli.folder.path().join("crm-ca.pem").display().to_string();
+    std::fs::write(&file, "no certificate").unwrap();
+    for command in ["check", "serve"] {
+        cli.run(&[command]).wrong(1, &["extra-roots", &file, "it holds no certificate"]);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn verify_needs_the_host_at_rest_and_then_proves_equality() {
     let cli = Cli::new(&HostPlan::default());

@@ -12,11 +12,12 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::{Client, Error as ClientError};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::{CertificateError, RootCertStore};
 use tokio::time::{Instant, timeout_at};
 
 use super::Origin;
 use super::connect::{ConnectError, Connector, Resolve};
-use super::failure::Failure;
+use super::failure::{Failure, UNTRUSTED};
 
 /// Connections kept open per origin while nobody uses them.
 const IDLE_CONNECTIONS_PER_ORIGIN_MAX: usize = 8;
@@ -45,8 +46,13 @@ pub(super) struct Caps {
 impl Pool {
     /// A pool whose connections go to private networks only if `allow_private_network`. Pools are never shared across that border: a
     /// connection opened under a grant must not serve a channel without it.
-    pub(super) fn new(resolver: Arc<dyn Resolve>, allow_private_network: bool, connect_timeout: Duration) -> io::Result<Self> {
-        let connector = Connector::new(resolver, allow_private_network, connect_timeout)?;
+    pub(super) fn new(
+        resolver: Arc<dyn Resolve>,
+        allow_private_network: bool,
+        connect_timeout: Duration,
+        roots: RootCertStore,
+    ) -> Result<Self, rustls::Error> {
+        let connector = Connector::new(resolver, allow_private_network, connect_timeout, roots)?;
         let client = Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
@@ -123,7 +129,11 @@ fn client_failure(origin: &Origin, error: &ClientError) -> Failure {
     }
     if let Some(error) = cause::<rustls::Error>(error) {
         let certificate = matches!(error, rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented);
-        return Failure::Tls { origin: origin_owned(), reason: error.to_string(), certificate };
+        let reason = match error {
+            rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => UNTRUSTED.to_owned(),
+            error => error.to_string(),
+        };
+        return Failure::Tls { origin: origin_owned(), reason, certificate };
     }
     if error.is_connect() {
         let reason = innermost(error);

@@ -14,6 +14,7 @@ use std::time::Duration;
 use http::Uri;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::rt::TokioIo;
+use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tower_service::Service;
 
@@ -126,12 +127,17 @@ pub(super) struct Connector {
 }
 
 impl Connector {
-    /// Fails if the TLS library refuses its own defaults.
-    pub(super) fn new(resolver: Arc<dyn Resolve>, allow_private_network: bool, timeout: Duration) -> io::Result<Self> {
-        let provider = rustls::crypto::ring::default_provider();
+    /// Servers show certificates of these roots. Fails if the TLS library refuses its own defaults.
+    pub(super) fn new(
+        resolver: Arc<dyn Resolve>,
+        allow_private_network: bool,
+        timeout: Duration,
+        roots: RootCertStore,
+    ) -> Result<Self, rustls::Error> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
         let inner = HttpsConnectorBuilder::new()
-            .with_provider_and_webpki_roots(provider)
-            .map_err(io::Error::other)?
+            .with_tls_config(tls.with_root_certificates(roots).with_no_client_auth())
             .https_or_http()
             .enable_all_versions()
             .wrap_connector(CheckedTcp { resolver, allow_private_network, timeout });

@@ -25,6 +25,10 @@ use wasmtime_wasi_http::Error;
 use super::Origin;
 use super::address::Reach;
 
+/// A certificate of an authority nobody named.
+pub(super) const UNTRUSTED: &str = "its certificate is not trusted: no authority that this host knows has signed it; if your own has, name \
+    that one's certificate for the channels with private-network = true: [outgoing] extra-roots = [\"FILE.pem\"]";
+
 /// Why a request got no answer. `Display` is for the operator.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub(super) enum Failure {
@@ -66,7 +70,7 @@ fn prohibited(address: IpAddr) -> String {
     match Reach::of(address) {
         Reach::Never => format!("the name leads to {address}, which no connector may reach"),
         _ => format!(
-            "the name leads to {address}, a private address; if that is meant, add to the channel's grant: allow_private_network = true"
+            "the name leads to {address}, a private address; if that is meant, add to the channel: private-network = true"
         ),
     }
 }

@@ -1,7 +1,7 @@
 //! Outgoing HTTP: everything a guest sends goes through here, and so does every secret it uses without seeing it.
 //!
 //! [`Outbound`] is the one client of the process: connections are pooled, names are resolved and judged by us, TLS is rustls with Mozilla's
-//! roots. [`ChannelHttp`] is what one generation of a channel may do: its origins, credentials and limits. [`CallHttp`] is what one call of a
+//! roots and the operator's (`roots.rs`). [`ChannelHttp`] is what one generation of a channel may do: its origins, credentials and limits. [`CallHttp`] is what one call of a
 //! guest is handed (`wasi:http`'s hooks). A request passes, in this order:
 //!
 //! 1. **The guest's body is read to its end**, up to a cap, whatever becomes of the request: a body that is dropped half-way shows up in the
@@ -31,6 +31,7 @@ mod login;
 mod origin;
 mod redact;
 mod request;
+mod roots;
 mod session;
 mod template;
 #[cfg(test)]
@@ -39,7 +40,7 @@ mod window;
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
@@ -50,6 +51,8 @@ use self::client::Pool;
 pub use self::connect::{BoxedFuture, Resolve, SystemResolver};
 pub use self::origin::{Origin, OriginError};
 pub use self::redact::{REDACTED, REDACTED_BYTES_MIN};
+pub use self::roots::EXTRA_ROOTS_FILE_BYTES_MAX;
+use self::roots::Roots;
 pub use self::session::{LOGIN_PAUSE_AFTER_REFUSAL_MAX, LOGIN_PAUSE_MIN, LOGIN_PAUSE_UNREACHABLE_MAX, LOGINS_MAX, LOGINS_PERIOD};
 use self::session::{SessionSlot, lock};
 pub use self::template::BoundField;
@@ -63,7 +66,15 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 pub enum OutboundError {
     /// The TLS library refuses its own defaults.
     #[error("outgoing HTTP cannot start: {0}")]
-    Tls(#[source] io::Error),
+    Tls(#[from] rustls::Error),
+    /// A file of extra roots cannot be used.
+    #[error("extra-roots: {}: {problem}", file.display())]
+    ExtraRoots {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A credential of the manifest does not fit the channel's settings or what the operator bound.
     #[error("credential {credential}: {reason}")]
     Credential {
@@ -93,11 +104,13 @@ pub struct OutboundOptions {
     pub connect_timeout: Duration,
     /// Turns names into addresses. Tests put their own here.
     pub resolver: Arc<dyn Resolve>,
+    /// PEM files of certificate authorities that channels with the grant `private-network` trust beside Mozilla's.
+    pub extra_roots: Vec<PathBuf>,
 }
 
 impl Default for OutboundOptions {
     fn default() -> Self {
-        Self { connect_timeout: CONNECT_TIMEOUT, resolver: Arc::new(SystemResolver) }
+        Self { connect_timeout: CONNECT_TIMEOUT, resolver: Arc::new(SystemResolver), extra_roots: Vec::new() }
     }
 }
 
@@ -117,9 +130,10 @@ struct Inner {
 }
 
 impl Outbound {
-    /// Sets the client up. No connection is opened.
+    /// Reads the extra roots and sets the client up. No connection is opened.
     pub fn new(options: OutboundOptions) -> Result<Self, OutboundError> {
-        let pool = |private| Pool::new(Arc::clone(&options.resolver), private, options.connect_timeout).map_err(OutboundError::Tls);
+        let roots = Roots::read(&options.extra_roots)?;
+        let pool = |private| Pool::new(Arc::clone(&options.resolver), private, options.connect_timeout, roots.of(private));
         let inner = Inner { public: pool(false)?, private: pool(true)?, sessions: Shared::default(), channels: Shared::default() };
         Ok(Self { inner: Arc::new(inner) })
     }

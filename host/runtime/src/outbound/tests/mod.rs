@@ -4,6 +4,7 @@ mod credentials;
 mod limits;
 mod policy;
 mod sessions;
+mod tls;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -67,8 +68,16 @@ impl Server {
         F: Future<Output = Response<Body>> + Send + 'static,
     {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
         let connections = Arc::new(AtomicUsize::new(0));
+        let counting = Counting { listener, connections: Arc::clone(&connections) };
+        Self { connections, ..Self::start_on(counting, answer) }
+    }
+
+    fn start_on<F>(listener: impl Listener<Addr = SocketAddr>, answer: impl Fn(Seen) -> F + Clone + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Response<Body>> + Send + 'static,
+    {
+        let address = listener.local_addr().unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
         let remembered = Arc::clone(&seen);
         let service = Router::new().fallback(move |request: ServerRequest| {
@@ -81,9 +90,8 @@ impl Server {
                 answer(seen).await
             }
         });
-        let listener = Counting { listener, connections: Arc::clone(&connections) };
         tokio::spawn(async move { axum::serve(listener, service).await });
-        Self { address, connections, seen }
+        Self { address, connections: Arc::default(), seen }
     }
 
     fn url(&self, path: &str) -> String {

@@ -72,7 +72,7 @@ async fn a_private_address_is_refused_even_when_a_granted_name_resolves_to_it() 
             setup.allow_private_network = true;
             assert!(matches!(get(&setup.build(), &origin).await, Err(Error::DestinationIpProhibited)));
         } else {
-            assert!(note.ends_with("allow_private_network = true"), "{note}");
+            assert!(note.ends_with("private-network = true"), "{note}");
         }
     }
     assert_eq!(server.connections(), 0);
