@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 
 use http::Method;
-use sportello_core::domain::channel::CHANNELS;
+use sportello_core::commands::RetireConnector;
+use sportello_core::domain::channel::{CHANNELS, ChannelSettings};
 use sportello_core::domain::connector::CONNECTORS;
 use sportello_core::domain::delivery::DELIVERIES;
 use sportello_core::domain::effect::{EFFECTS, EffectState};
@@ -12,6 +13,7 @@ use sportello_core::domain::interaction::INTERACTIONS;
 use sportello_core::ids::{ChannelName, Digest};
 use sportello_server::connectors::core_digest;
 use sportello_server::desk::Desk;
+use sportello_server::tenant::Event;
 use sportello_tests::guests::{guest, with_note};
 use sportello_tests::host::{HostPlan, RunningHost};
 use sportello_tests::stand_ins::facebook::{DeliveryPlan, Facebook};
@@ -121,6 +123,32 @@ async fn an_upgrade_whose_caller_goes_away_while_it_is_recorded_is_live_all_the_
         .await;
     }
     running.until("what is granted is live", |desk| live(desk) == (upgraded, upgraded)).await;
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_build_and_the_settings_that_belong_to_it_are_one_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let facebook = Facebook::start().await.unwrap();
+    let running = RunningHost::start(folder.path(), &HostPlan::default().facebook_page(&facebook, "")).await;
+    let desk = running.desk();
+    let name = channel_name();
+    let upgraded = install(&running, with_note(&guest("facebook"), "upgrade")).await;
+    let (first, _) = live(&desk);
+    let settings = || desk.tenant.get(&CHANNELS, &name).unwrap().unwrap().settings;
+    let polled = |poll_ms| ChannelSettings { poll_ms: Some(poll_ms), ..settings() };
+    desk.channels.set_up("otto", &name, polled(7_000), upgraded).await.unwrap();
+    assert_eq!(live(&desk), (upgraded, upgraded));
+    let records = desk.tenant.records(1).unwrap().map(|record| record.unwrap().1).filter(|record| record.actor == "otto");
+    let words: Vec<Vec<&str>> = records.map(|record| record.events.iter().flatten().map(Event::word).collect()).collect();
+    assert_eq!(words, [["channel.configured", "channel.granted"]]);
+
+    // The core refuses the component: the settings are not changed either.
+    desk.channels.grant("otto", &name, first).await.unwrap();
+    desk.tenant.submit("otto", RetireConnector { digest: upgraded }).await.unwrap();
+    let refused = desk.channels.set_up("otto", &name, polled(9_000), upgraded).await.unwrap_err().to_string();
+    assert!(refused.contains("retired"), "{refused}");
+    assert_eq!((settings().poll_ms, live(&desk)), (Some(7_000), (first, first)));
     running.stop().await;
 }
 

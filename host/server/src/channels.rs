@@ -8,10 +8,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use sportello_core::commands::{Command, ConfigureChannel, GrantConnector};
+use sportello_core::commands::{Command, ConfigureChannel, GrantConnector, SetUpChannel};
 use sportello_core::domain::channel::{CHANNELS, Channel as ChannelRow, ChannelSettings};
 use sportello_core::ids::{ChannelName, Digest};
-use sportello_core::refusal::Refusal;
 use sportello_core::tables::key_bytes;
 use sportello_runtime::limits::{CallLimits, QuarantineLimits};
 use sportello_runtime::{Channel, ChannelOptions, Prepared, RuntimeError};
@@ -183,7 +182,7 @@ impl Channels {
             next = self.prepare(name, ChannelRow { settings: settings.clone(), ..row }).await?;
         }
         let configure = ConfigureChannel { channel: name.clone(), settings };
-        self.commit(one_at_a_time, actor, name, vec![configure.into()], next).await
+        self.commit(one_at_a_time, actor, name, configure.into(), next).await
     }
 
     /// Makes an installed component live on a channel.
@@ -198,7 +197,7 @@ impl Channels {
         let grant = grant_of(&prepared);
         let next = self.prepare(name, ChannelRow { grant: Some(grant.clone()), ..row }).await?;
         let grant = GrantConnector { channel: name.clone(), grant };
-        self.commit(one_at_a_time, actor, name, vec![grant.into()], next).await
+        self.commit(one_at_a_time, actor, name, grant.into(), next).await
     }
 
     /// Gives a channel settings and a component that belong together: the settings are validated against this component, whatever was live
@@ -217,11 +216,6 @@ impl Channels {
         let failed = |source| ChannelError::Connector { channel: name.clone(), source };
         let prepared = self.connectors.load(digest).await.map_err(failed)?;
         let grant = grant_of(&prepared);
-        if grant.connector != settings.connector {
-            // As the core would refuse it, but before the settings are changed.
-            let problem = format!("channel {name} is configured for connector {}, and this is {}", settings.connector, grant.connector);
-            return Err(SubmitError::Refused(Refusal::Conflict(problem)).into());
-        }
         let row = match self.tenant.get(&CHANNELS, name)? {
             Some(row) => ChannelRow { settings: settings.clone(), grant: Some(grant.clone()), ..row },
             None => ChannelRow {
@@ -235,9 +229,8 @@ impl Channels {
             },
         };
         let next = self.prepare(name, row).await?;
-        let configure = ConfigureChannel { channel: name.clone(), settings };
-        let grant = GrantConnector { channel: name.clone(), grant };
-        self.commit(one_at_a_time, actor, name, vec![configure.into(), grant.into()], next).await
+        let set_up = SetUpChannel { channel: name.clone(), settings, grant };
+        self.commit(one_at_a_time, actor, name, set_up.into(), next).await
     }
 
     /// Brings one channel in line with what the core knows of it.
@@ -286,22 +279,20 @@ impl Channels {
         Ok(Some(Arc::new(LiveChannel { name: name.clone(), row, prepared, runtime })))
     }
 
-    /// Has the commands carried out and swaps, in a task of its own: a caller that goes away meanwhile (a client that hangs up) must not leave
+    /// Has the command carried out and swaps, in a task of its own: a caller that goes away meanwhile (a client that hangs up) must not leave
     /// an old generation live beside a durable change.
     async fn commit(
         self: &Arc<Self>,
         one_at_a_time: OwnedMutexGuard<()>,
         actor: &str,
         name: &ChannelName,
-        commands: Vec<Command>,
+        command: Command,
         next: Option<Arc<LiveChannel>>,
     ) -> Result<(), ChannelError> {
         let (channels, actor, name) = (Arc::clone(self), actor.to_owned(), name.clone());
         let committing = tokio::spawn(async move {
             let _one_at_a_time = one_at_a_time;
-            for command in commands {
-                channels.tenant.submit(&actor, command).await?;
-            }
+            channels.tenant.submit(&actor, command).await?;
             channels.swap(&name, next);
             Ok(())
         });

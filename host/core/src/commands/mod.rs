@@ -20,6 +20,7 @@ mod record_erased;
 mod retire_connector;
 mod revoke_token;
 mod set_case_state;
+mod set_up_channel;
 mod start_effect;
 mod take_contacts;
 
@@ -42,6 +43,7 @@ pub use record_erased::RecordErased;
 pub use retire_connector::RetireConnector;
 pub use revoke_token::RevokeToken;
 pub use set_case_state::SetCaseState;
+pub use set_up_channel::SetUpChannel;
 pub use start_effect::StartEffect;
 pub use take_contacts::{ContactNews, TakeContacts};
 
@@ -102,5 +104,5 @@ macro_rules! commands {
 commands! {
     AnswerLookUp, AssignCase, ConfigureChannel, CreateToken, DecideEffect, EndLink, ErasePerson, FinishEffect, GrantConnector, Ingest,
     InstallConnector, LinkProfile, ParkDelivery, PrioritiseCase, QueueEffect, RecordErased, RetireConnector, RevokeToken, SetCaseState,
-    StartEffect, TakeContacts,
+    SetUpChannel, StartEffect, TakeContacts,
 }

@@ -3,6 +3,7 @@
 #![allow(unreachable_pub, missing_docs)]
 
 mod cases;
+mod channels;
 mod desk;
 mod effects;
 mod erasure;
