@@ -1,8 +1,8 @@
 //! What the overlay on sled does at a million rows under sustained writes.
 //!
-//! `cargo run -p sportello-views --example million_rows [rows] [cache MiB] [batch rows] [overlay MiB] [rows a second]`
+//! `cargo run -p sportello-views --example million_rows [rows] [cache MiB] [batch rows] [overlay MiB] [rows a second] [kinds]`
 //!
-//! Each record adds three new rows of about 200 bytes (half with keys in order, half scattered) and changes one of 1,000
+//! Each record adds three new rows of about 200 bytes (half with keys in order, half scattered, or all in order) and changes one of 1,000
 //! hot rows; before every record one row that does not exist is looked up, as the check for redelivery does. A second
 //! thread reads random rows. Without a rate it writes as fast as it can. Printed for every tenth: rows written a second,
 //! overlay, lag, resident memory, latency of `get` beside the writes, size on disk, mean and longest time of the writer's
@@ -32,6 +32,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ..defaults
     };
     let rows_per_second = argument(0)?;
+    // 2: every other key is scattered; 1: none is.
+    let kinds = argument(2)?;
     println!(
         "{rows_total} rows, cache {} MiB, batches of {} rows, overlay {} MiB",
         options.cache_bytes_max >> 20,
@@ -48,7 +50,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let records = rows_total / (NEW_ROWS_PER_RECORD + 1);
     let (reads_out, reads_in) = std::sync::mpsc::channel::<Vec<u64>>();
     std::thread::scope(|scope| -> Result<(), Box<dyn std::error::Error>> {
-        scope.spawn(|| read_until(&done, &views, &written, step, reads_out));
+        scope.spawn(|| read_until(&done, &views, &written, (step, kinds), reads_out));
         println!(
             "{:>9} {:>8} {:>8} {:>8} {:>8} {:>7} {:>8} {:>8} {:>8} {:>8} {:>8} {:>9}",
             "rows",
@@ -75,7 +77,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let check = check.elapsed();
             checks += check;
             slowest_check = slowest_check.max(check);
-            views.apply(sequence, changes(sequence))?;
+            views.apply(sequence, changes(sequence, kinds))?;
             let rows = sequence * (NEW_ROWS_PER_RECORD + 1);
             written.store(rows, Ordering::Relaxed);
             if let Some(due) = (rows * 1_000_000).checked_div(rows_per_second) {
@@ -145,11 +147,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-fn changes(sequence: u64) -> Vec<Change> {
+fn changes(sequence: u64, kinds: u64) -> Vec<Change> {
     let mut changes = Vec::with_capacity(NEW_ROWS_PER_RECORD as usize + 1);
     for number in 0..NEW_ROWS_PER_RECORD {
         let row = sequence * NEW_ROWS_PER_RECORD + number;
-        let (table, key) = match row % 2 {
+        let (table, key) = match row % kinds {
             0 => (TABLE_ORDERED, row.to_be_bytes().to_vec()),
             _ => (TABLE_SCATTERED, scattered(row)),
         };
@@ -175,7 +177,7 @@ fn value(number: u64) -> Vec<u8> {
 }
 
 /// Reads random rows already written and sends the latencies, in nanoseconds, for every `step` rows written.
-fn read_until(done: &AtomicBool, views: &Views, written: &AtomicU64, step: u64, out: std::sync::mpsc::Sender<Vec<u64>>) {
+fn read_until(done: &AtomicBool, views: &Views, written: &AtomicU64, (step, kinds): (u64, u64), out: std::sync::mpsc::Sender<Vec<u64>>) {
     let mut latencies = Vec::new();
     let mut next = step;
     while !done.load(Ordering::Relaxed) {
@@ -192,7 +194,7 @@ fn read_until(done: &AtomicBool, views: &Views, written: &AtomicU64, step: u64, 
         }
         let row = fastrand::u64(NEW_ROWS_PER_RECORD..last);
         let started = Instant::now();
-        let found = match row % 2 {
+        let found = match row % kinds {
             0 => views.get(TABLE_ORDERED, &row.to_be_bytes()),
             _ => views.get(TABLE_SCATTERED, &scattered(row)),
         };

@@ -42,6 +42,7 @@ mod limits;
 mod merge;
 mod opening;
 mod overlay;
+mod page;
 mod row;
 mod sabotage;
 mod stamp;

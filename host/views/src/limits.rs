@@ -40,7 +40,7 @@ impl ViewsOptions {
         ViewsOptions {
             made_from: made_from.into(),
             overlay_bytes_max: 64 << 20,
-            batch_rows_max: 128,
+            batch_rows_max: 1_024,
             batch_bytes_max: 1 << 20,
             value_bytes_max: 4 << 20,
             cache_bytes_max: 64 << 20,

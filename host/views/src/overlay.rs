@@ -6,11 +6,12 @@
 //! Invariant: `records` holds exactly the records after the last finished batch, in order and whole; a place is in `rows`
 //! exactly if one of these records changed it, with the content of the latest that did.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::VecDeque;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::sync::Arc;
 
 use crate::engine::Engine;
-use crate::row::{Change, Content, Direction, Place, Span, borrowed, place};
+use crate::row::{Change, Content, Direction, Place, Span, borrowed};
 
 /// What one change costs beside its bytes: two counted allocations, a slot in the record and one in the map.
 const CHANGE_OVERHEAD_BYTES: usize = 144;
@@ -48,7 +49,7 @@ impl Record {
         let changes = changes
             .into_iter()
             .map(|change| {
-                let place = Place::from(place(change.table, &change.key));
+                let place: Place = std::iter::once(change.table).chain(change.key).collect();
                 let content = change.value.map(Arc::from);
                 bytes += CHANGE_OVERHEAD_BYTES + weight(&place, &content);
                 (place, content)
@@ -62,16 +63,9 @@ impl Record {
 pub(crate) struct Batch {
     /// The last record in it.
     pub(crate) sequence: u64,
-    pub(crate) rows: HashMap<Place, Content>,
+    pub(crate) rows: BTreeMap<Place, Content>,
     /// Changes folded into the rows.
     pub(crate) changes: usize,
-}
-
-impl Batch {
-    /// The batch of no record.
-    pub(crate) fn empty() -> Batch {
-        Batch { sequence: 0, rows: HashMap::new(), changes: 0 }
-    }
 }
 
 impl Overlay {
@@ -96,12 +90,7 @@ impl Overlay {
         debug_assert_eq!(record.sequence, self.cursor + 1);
         for (place, content) in &record.changes {
             let newest = Newest { sequence: record.sequence, content: content.clone() };
-            match self.rows.get_mut(&**place) {
-                Some(row) => *row = newest,
-                None => {
-                    self.rows.insert(place.clone(), newest);
-                }
-            }
+            self.rows.insert(place.clone(), newest);
         }
         self.cursor = record.sequence;
         self.bytes += record.bytes;
@@ -110,7 +99,7 @@ impl Overlay {
 
     /// The next batch: the oldest records, none above `durable`, up to the limits but at least one.
     pub(crate) fn next_batch(&self, durable: u64, rows_max: usize, bytes_max: usize) -> Option<Batch> {
-        let mut batch = Batch::empty();
+        let mut batch = Batch { sequence: 0, rows: BTreeMap::new(), changes: 0 };
         let mut bytes = 0;
         let changes_max = rows_max.saturating_mul(CHANGES_PER_BATCH_ROW_MAX);
         for record in self.records.iter().take_while(|record| record.sequence <= durable) {
@@ -136,8 +125,10 @@ impl Overlay {
     /// Returns the records, so that the caller can free them after it let go of the overlay.
     pub(crate) fn finished(&mut self, batch: &Batch) -> Vec<Record> {
         for place in batch.rows.keys() {
-            if self.rows.get(&**place).is_some_and(|newest| newest.sequence <= batch.sequence) {
-                self.rows.remove(&**place);
+            if let Entry::Occupied(row) = self.rows.entry(place.clone())
+                && row.get().sequence <= batch.sequence
+            {
+                row.remove();
             }
         }
         let count = self.records.partition_point(|record| record.sequence <= batch.sequence);
