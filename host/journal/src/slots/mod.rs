@@ -29,9 +29,9 @@
 //!    tells where to go on; it is taken back, durably, before the next slot is given out. Without it every row in the file counts
 //!    as given out, so a crash wastes at most a chunk, and never repeats a slot whose ciphertext may have reached a disk.
 //! 2. **A key is durable before it seals anything**, because its chunk is.
-//! 3. **An identity is durable before a record that names its slot.** [`KeySlots::claim`] only marks the file dirty; the journal calls
-//!    [`KeySlots::sync`] before it writes what was appended after the claim (see [`KeySlots::before_write`]). Before it *writes*, not before it
-//!    syncs: the kernel may bring a written page to the disk at any moment.
+//! 3. **An identity is durable before a record that names its slot.** [`KeySlots::claim`] only remembers it; the journal calls
+//!    [`KeySlots::sync`], which writes all that were remembered at once, before it writes what was appended after the claim (see
+//!    [`KeySlots::before_write`]). Before it *writes*, not before it syncs: the kernel may bring a written page to the disk at any moment.
 //! 4. **Erased is durable** when [`KeySlots::erase`] returns, and stays so: no key is ever written into a slot again.
 //!
 //! # Failure
@@ -43,10 +43,10 @@
 //! the file on an encrypted volume, or one without snapshots.
 
 mod identity;
+mod index;
 mod row;
 mod seal;
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -55,6 +55,7 @@ use std::{fmt, io};
 use zeroize::Zeroizing;
 
 use self::identity::LookupKey;
+use self::index::Index;
 use self::row::{Header, ROW_BYTES, row_offset};
 use crate::disk::{Disk, DiskFile, RealDisk};
 use crate::sabotage::sabotaged;
@@ -131,7 +132,10 @@ struct Table {
     ahead: Vec<Zeroizing<[u8; 32]>>,
     /// The mark of a clean close may still be on disk.
     marked: bool,
-    index: HashMap<[u8; 32], SlotId>,
+    index: Index,
+    /// Identities that are not in the file yet, of ascending slots. Every slot between the first and the last of them was given out after the
+    /// first and is either among them or has no identity.
+    claimed: Vec<(SlotId, [u8; 32])>,
 }
 
 impl KeySlots {
@@ -169,7 +173,7 @@ impl KeySlots {
             // As with the newest rows, see `read_rows`.
             file.write_all_at(header.encode().as_slice(), 0).map_err(JournalError::io("recovering", path))?;
         }
-        let mut table = Table { given_out, made: rows, ahead: Vec::new(), marked: header.mark != 0, index: HashMap::new() };
+        let mut table = Table { given_out, made: rows, ahead: Vec::new(), marked: header.mark != 0, index: Index::default(), claimed: Vec::new() };
         read_rows(file.as_ref(), path, rows, &mut table)?;
         // What a killed process wrote may still be in memory only; from here on it counts as durable.
         file.sync_all().map_err(JournalError::io("syncing", path))?;
@@ -203,20 +207,19 @@ impl KeySlots {
     /// As [`KeySlots::allocate`].
     pub fn claim(&self, identity: &[u8; 32]) -> Result<(SlotId, bool), JournalError> {
         let mut table = self.table();
-        if let Some(slot) = table.index.get(identity) {
-            return Ok((*slot, false));
+        if let Some(slot) = table.index.find(identity) {
+            return Ok((slot, false));
         }
         let slot = self.allocate_in(&mut table)?;
-        self.file.write_all_at(identity, row_offset(slot.0) + 32).map_err(JournalError::io("claiming a key slot in", &self.path))?;
-        self.dirty.store(true, Ordering::Release);
-        table.index.insert(*identity, slot);
+        table.claimed.push((slot, *identity));
+        table.index.insert(identity, slot);
         Ok((slot, true))
     }
 
     /// The slot of an identity, if it has one.
     #[must_use]
     pub fn find(&self, identity: &[u8; 32]) -> Option<SlotId> {
-        self.table().index.get(identity).copied()
+        self.table().index.find(identity)
     }
 
     /// The last slot given out, 0 for none.
@@ -237,6 +240,7 @@ impl KeySlots {
     /// # Errors
     /// What the system says; from then on always the same, see the [module](self).
     pub fn sync(&self) -> io::Result<()> {
+        self.write_claimed(&mut self.table()).inspect_err(|error| self.fail(error))?;
         let _syncing = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(error) = self.failed.get() {
             return Err(io::Error::new(error.kind(), Arc::clone(error)));
@@ -264,14 +268,12 @@ impl KeySlots {
         if let Some(unknown) = slots.iter().find(|slot| !table.was_given_out(**slot)) {
             return Err(JournalError::UnknownSlot { slot: *unknown, last: table.given_out });
         }
+        self.write_claimed(&mut table).map_err(JournalError::io("claiming key slots in", &self.path))?;
         for slot in slots {
             let offset = row_offset(slot.0);
             let mut row = Zeroizing::new([0; ROW_BYTES]);
             self.read_row(*slot, &mut row)?;
-            let identity: &[u8] = &row[32..];
-            if table.index.get(identity) == Some(slot) {
-                table.index.remove(identity);
-            }
+            table.index.remove(&row[32..], *slot);
             if let Some(key) = table.key_ahead(*slot) {
                 **key = [0; 32];
             }
@@ -346,6 +348,8 @@ impl KeySlots {
             table.marked = false;
         }
         if table.given_out == table.made {
+            // Their keys are about to leave the memory.
+            self.write_claimed(table).map_err(JournalError::io("claiming key slots in", &self.path))?;
             let (keys, rows) = seal::new_keys(self.chunk_slots as usize)?;
             self.file.write_all_at(&rows, row_offset(table.made + 1)).map_err(JournalError::io("writing new key slots to", &self.path))?;
             self.sync_now()?;
@@ -354,6 +358,25 @@ impl KeySlots {
         }
         table.given_out += 1;
         Ok(SlotId(table.given_out))
+    }
+
+    /// Writes the identities that are not in the file yet: their rows, and those between them, with one call.
+    fn write_claimed(&self, table: &mut Table) -> io::Result<()> {
+        let (Some((first, _)), Some((last, _))) = (table.claimed.first(), table.claimed.last()) else { return Ok(()) };
+        let (first, last) = (*first, *last);
+        let mut rows = Zeroizing::new(vec![0; (last.0 - first.0 + 1) as usize * ROW_BYTES]);
+        for (slot, row) in (first.0..).zip(rows.chunks_exact_mut(ROW_BYTES)) {
+            let key = table.key_ahead(SlotId(slot)).ok_or_else(|| io::Error::other(format!("the key of slot {slot} is not in memory")))?;
+            row[..32].copy_from_slice(key.as_slice());
+        }
+        for (slot, identity) in &table.claimed {
+            let start = (slot.0 - first.0) as usize * ROW_BYTES + 32;
+            rows[start..start + 32].copy_from_slice(identity);
+        }
+        self.file.write_all_at(&rows, row_offset(first.0))?;
+        self.dirty.store(true, Ordering::Release);
+        table.claimed.clear();
+        Ok(())
     }
 
     fn sync_now(&self) -> Result<(), JournalError> {
@@ -428,7 +451,7 @@ fn read_rows(file: &dyn DiskFile, path: &Path, rows: u64, table: &mut Table) -> 
             let mut identity = [0; 32];
             identity.copy_from_slice(&row[32..]);
             if identity != [0; 32] && slot <= table.given_out {
-                table.index.insert(identity, SlotId(slot));
+                table.index.insert(&identity, SlotId(slot));
             }
             if slot > table.given_out {
                 let mut key = Zeroizing::new([0; 32]);
