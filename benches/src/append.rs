@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use sportello_core::domain::interaction::{Change, InteractionReceived};
 use sportello_core::event::Event;
-use sportello_core::ids::{ChannelName, ConversationId, Fingerprint, InteractionId, ProfileId, SlotId};
+use sportello_core::ids::{ChannelName, ConversationId, Fingerprint, InteractionId, ProfileId, SlotId, SubjectId};
 use sportello_core::time::Timestamp;
 use sportello_journal::{Journal as _, JournalOptions, KeySlots, SegmentJournal, SlotOptions};
 use sportello_server::tenant::TenantRecord;
@@ -112,7 +112,7 @@ impl Appender {
             interaction: InteractionId(slot.0),
             identity: Fingerprint([1; 16]),
             channel: self.channel.clone(),
-            subject: Fingerprint([2; 16]),
+            subject: SubjectId(slot.0),
             change: Change::Created,
             kind: "comment".to_owned(),
             profile: Some(ProfileId(slot.0)),

@@ -135,7 +135,7 @@ async fn poll(channel: &Channel) -> Result<(), Problem> {
 
 async fn webhook(channel: &Channel, body: &str) -> Result<usize, Problem> {
     let request = WebhookRequest { method: "POST".to_owned(), query: Vec::new(), headers: Vec::new(), body: body.as_bytes().to_vec() };
-    let done = channel.webhook(call(), vec![request]).await?;
+    let done = channel.webhook(call(), &[request]).await?;
     match done.value.as_slice() {
         [Ok(outcome)] => Ok(outcome.interactions.len()),
         other => Err(format!("the guest refused a delivery: {other:?}").into()),

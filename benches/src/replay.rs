@@ -1,8 +1,8 @@
 //! Replay: what a journal costs to read back, beside what it cost to write.
 //!
 //! A real tenant takes in comments of 512 bytes, each by somebody new on a thread of its own. Then, in turns: *apply-only* reads its journal,
-//! decodes every record and applies every event to rows in memory; *append* writes the same records, encoded and sealed already, to a fresh journal
-//! and waits for the disk after every 512. At the end the views are thrown away and the tenant is opened: that is a rebuild with views, reported.
+//! decodes every record and applies every event to rows in memory; *append* makes the same records durable: seals as many bytes under new keys,
+//! encodes the events, appends to a fresh journal, and waits for the disk after every 512. At the end the views are thrown away and the tenant is opened: that is a rebuild with views, reported.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -13,12 +13,14 @@ use sportello_core::commands::{Arrival, Author, ConfigureChannel, Ingest, Profil
 use sportello_core::domain::channel::ChannelSettings;
 use sportello_core::domain::interaction::{Change, INTERACTIONS};
 use sportello_core::domain::profile::Identified;
+use sportello_core::event::Event as CoreEvent;
 use sportello_core::ids::{ChannelName, InteractionId};
 use sportello_core::tables::{Rows, Tables};
-use sportello_journal::{Journal as _, JournalOptions, Record, SegmentJournal, Sequence};
+use sportello_core::time::Timestamp;
+use sportello_journal::{Journal as _, JournalOptions, KeySlots, SEAL_OVERHEAD_BYTES, SegmentJournal, Sequence, SlotOptions};
 use sportello_server::clock::SystemClock;
 use sportello_server::tenant::content::ProfileContent;
-use sportello_server::tenant::{Event, Tenant, TenantOptions, TenantRecord};
+use sportello_server::tenant::{Event, Tenant, TenantOptions, encode, read_ahead};
 
 use crate::append::ITEM_BYTES;
 use crate::measured::Measured;
@@ -38,7 +40,10 @@ pub(crate) async fn run(plan: &Plan) -> Result<Vec<Measured>, Problem> {
     take_in(&tenant_folder, comments).await?;
     tokio::task::spawn_blocking(move || {
         let (journal, _) = SegmentJournal::open(&tenant_folder.join("journal"), JournalOptions::default())?;
-        let records = journal.read(Sequence::new(1))?.collect::<Result<Vec<Record>, _>>()?;
+        let mut records: Vec<Vec<Event>> = Vec::new();
+        for record in read_ahead(journal.read(Sequence::new(1))?)? {
+            records.push(record?.1.events.into_iter().collect::<Result<_, _>>()?);
+        }
         let mut paired = Paired::default();
         for round in 0..=rounds {
             let applied = apply_only(&journal, comments)?;
@@ -54,7 +59,7 @@ pub(crate) async fn run(plan: &Plan) -> Result<Vec<Measured>, Problem> {
         drop(journal);
         let rebuilt = rebuild(&tenant_folder)?;
         let per_second = |seconds: f64| records.len() as f64 / seconds;
-        let note = format!("{} records of a real tenant; appended in batches of {BATCH}, encoded and sealed already", records.len());
+        let note = format!("{} records of a real tenant; sealed, encoded and appended in batches of {BATCH}", records.len());
         let row = Measured::reported("replay-apply-only", per_second(median(&paired.ours)), "records/s", note);
         Ok(vec![
             row.against_paired(per_second(median(&paired.reference)), paired.ratio(), FLOOR),
@@ -107,14 +112,15 @@ fn comment(tenant: &Tenant, channel: &ChannelName, number: u64) -> Result<Ingest
     let news = ProfileNews {
         sealed: tenant.seal(profile.slot(), &content)?,
         identifiers: vec![Identified { scheme: "facebook.id".to_owned(), identifier }],
+        replaces: None,
     };
     let slot = tenant.new_slot()?;
     // As JSON two quotes longer: what is sealed has the bytes it says.
     let sealed = tenant.seal(slot, &"a".repeat(ITEM_BYTES - 2))?;
     let arrival = Arrival {
-        replaces: None,
         identity: tenant.fingerprint("interaction", &[channel.as_str(), &id, ""]),
-        subject: tenant.fingerprint("subject", &[channel.as_str(), &id]),
+        subject: tenant.subject_of(channel, &id)?,
+        names_author: false,
         change: Change::Created,
         kind: "comment".to_owned(),
         author: Some(Author { profile, news: Some(news) }),
@@ -143,8 +149,8 @@ impl Rows for MemoryRows {
 fn apply_only(journal: &SegmentJournal, comments: u64) -> Result<Duration, Problem> {
     let started = Instant::now();
     let mut rows = MemoryRows(vec![HashMap::new(); 256]);
-    for record in journal.read(Sequence::new(1))? {
-        let record = TenantRecord::decode(&record?.bytes)?;
+    for record in read_ahead(journal.read(Sequence::new(1))?)? {
+        let (_, record) = record?;
         let mut tables = Tables::over(&rows);
         for event in record.events {
             match event? {
@@ -170,19 +176,37 @@ fn apply_only(journal: &SegmentJournal, comments: u64) -> Result<Duration, Probl
     Ok(elapsed)
 }
 
-fn append(folder: &Path, records: &[Record]) -> Result<Duration, Problem> {
-    let (journal, _) = SegmentJournal::open(folder, JournalOptions::default())?;
+fn append(folder: &Path, records: &[Vec<Event>]) -> Result<Duration, Problem> {
+    std::fs::create_dir(folder)?;
+    let slots = Arc::new(KeySlots::open(&folder.join("keys.slots"), SlotOptions::default())?);
+    let options = JournalOptions { before_write: Some(slots.before_write()), ..JournalOptions::default() };
+    let (journal, _) = SegmentJournal::open(&folder.join("journal"), options)?;
+    let words = [b'a'; 4 * ITEM_BYTES];
     let started = Instant::now();
     for batch in records.chunks(BATCH) {
         let mut last = journal.durable();
-        for record in batch {
-            last = journal.append(&record.bytes)?;
+        for events in batch {
+            // What a tenant seals for these events: as many items, as long.
+            for sealed in events.iter().filter_map(sealed_bytes) {
+                let slot = slots.allocate()?;
+                std::hint::black_box(slots.seal(slot, &slot.0.to_le_bytes(), &words[..sealed.saturating_sub(SEAL_OVERHEAD_BYTES)])?);
+            }
+            last = journal.append(&encode(Timestamp(1_795_000_000_000), "channel:facebook-page", events))?;
         }
         journal.wait_durable(last)?;
     }
     let elapsed = started.elapsed();
     journal.close()?;
     Ok(elapsed)
+}
+
+/// The length of what is sealed in an event.
+fn sealed_bytes(event: &Event) -> Option<usize> {
+    match event {
+        Event::Core(CoreEvent::InteractionReceived(event)) => Some(event.sealed.len()),
+        Event::Core(CoreEvent::ProfileSeen(event)) => Some(event.sealed.len()),
+        _ => None,
+    }
 }
 
 /// The time to open a tenant whose views are gone.

@@ -207,7 +207,7 @@ async fn when_there_is_no_room_the_platform_is_told_to_come_again_and_nothing_is
     let mut held = Vec::new();
     for _ in 0..DELIVERIES_UNDER_WAY_MAX {
         let mut sender = tokio::net::TcpStream::connect(&address).await.unwrap();
-        let head = format!("POST {HOOK} HTTP/1.1\r\nhost: {address}\r\ncontent-length: 1000\r\n\r\n{{");
+        let head = format!("POST {HOOK} HTTP/1.1\r\nhost: {address}\r\nx-hub-signature-256: sha256=00\r\ncontent-length: 1000\r\n\r\n{{");
         sender.write_all(head.as_bytes()).await.unwrap();
         held.push(sender);
     }

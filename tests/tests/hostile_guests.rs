@@ -286,9 +286,9 @@ async fn a_broken_promise_in_the_output_refuses_all_of_it() {
 
     let channel = house.channel("well-behaved").await;
     let request = |method: &str| WebhookRequest { method: method.into(), query: vec![], headers: vec![], body: b"{}".to_vec() };
-    let unsigned = channel.webhook(call(), vec![request("GET")]).await.unwrap_err();
+    let unsigned = channel.webhook(call(), &[request("GET")]).await.unwrap_err();
     assert!(unsigned.to_string().contains("not signed"), "{unsigned}");
-    let beyond = channel.webhook(call(), vec![request("POST")]).await.unwrap_err();
+    let beyond = channel.webhook(call(), &[request("POST")]).await.unwrap_err();
     assert!(beyond.to_string().contains("raw"), "{beyond}");
     house.still_serves().await;
 }

@@ -26,6 +26,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+/// What comes in is allocated on one thread and freed on another, all day.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// One counter for every channel: takes in what customers say on every network, opens cases, runs workflows, answers, records.
 #[derive(Debug, Parser)]
 #[command(name = "sportello", version, max_term_width = 110, after_help = EXAMPLES)]

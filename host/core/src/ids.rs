@@ -36,6 +36,8 @@ ids! {
     ContactId,
     /// An identifier (scheme and value); also the slot of its identity.
     IdentifierId,
+    /// A thing on a channel that is talked of (a comment, a page), all its versions together; also the slot of its identity.
+    SubjectId,
     /// An interaction, counted per tenant.
     InteractionId,
     /// A person, counted per tenant.
@@ -64,7 +66,7 @@ macro_rules! slots {
     )*};
 }
 
-slots!(ProfileId, ConversationId, ContactId, IdentifierId);
+slots!(ProfileId, ConversationId, ContactId, IdentifierId, SubjectId);
 
 /// A keyed hash, 16 bytes of HMAC-SHA256 under the tenant's lookup key. Tells things apart without naming them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

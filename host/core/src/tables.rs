@@ -108,8 +108,12 @@ pub type RowChange = ((u8, Vec<u8>), Option<Vec<u8>>);
 /// A draft of changed rows over a store.
 pub struct Tables<'rows> {
     rows: &'rows dyn Rows,
-    changed: BTreeMap<(u8, Vec<u8>), Option<Vec<u8>>>,
+    /// By place: the table's number, then the key.
+    changed: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
 }
+
+/// What a row's encoding is given room for at first, in bytes: most have less.
+const VALUE_BYTES_USUAL: usize = 128;
 
 impl<'rows> Tables<'rows> {
     /// An empty draft over `rows`.
@@ -120,25 +124,33 @@ impl<'rows> Tables<'rows> {
 
     /// The row as it stands in the draft.
     pub fn get<K: Key + ?Sized, V: Serialize + DeserializeOwned>(&self, table: &Table<K, V>, key: &K) -> Option<V> {
-        self.row(table.id, &key_bytes(key)).and_then(|bytes| table.decode(&bytes))
+        let place = place(table.id, key);
+        match self.changed.get(place.as_slice()) {
+            Some(change) => change.as_deref().and_then(|bytes| table.decode(bytes)),
+            None => self.rows.row(table.id, &place[1..]).and_then(|bytes| table.decode(&bytes)),
+        }
     }
 
     /// Whether there is such a row.
     pub fn contains<K: Key + ?Sized, V>(&self, table: &Table<K, V>, key: &K) -> bool {
-        self.row(table.id, &key_bytes(key)).is_some()
+        let place = place(table.id, key);
+        match self.changed.get(place.as_slice()) {
+            Some(change) => change.is_some(),
+            None => self.rows.row(table.id, &place[1..]).is_some(),
+        }
     }
 
     /// Writes a row.
     pub fn put<K: Key + ?Sized, V: Serialize + DeserializeOwned>(&mut self, table: &Table<K, V>, key: &K, value: &V) {
         // Our row types hold no maps with failing serializers: encoding into memory cannot fail.
-        if let Ok(bytes) = postcard::to_stdvec(value) {
-            self.changed.insert((table.id, key_bytes(key)), Some(bytes));
+        if let Ok(bytes) = postcard::to_extend(value, Vec::with_capacity(VALUE_BYTES_USUAL)) {
+            self.changed.insert(place(table.id, key), Some(bytes));
         }
     }
 
     /// Removes a row.
     pub fn delete<K: Key + ?Sized, V>(&mut self, table: &Table<K, V>, key: &K) {
-        self.changed.insert((table.id, key_bytes(key)), None);
+        self.changed.insert(place(table.id, key), None);
     }
 
     /// Changes a row in place if it is there; tells whether it was.
@@ -154,10 +166,11 @@ impl<'rows> Tables<'rows> {
         true
     }
 
-    /// The changes, in key order.
+    /// The changes, in order of table and key.
     #[must_use]
     pub fn into_changes(self) -> Vec<RowChange> {
-        self.changed.into_iter().collect()
+        let apart = |(mut place, value): (Vec<u8>, _)| ((place.remove(0), place), value);
+        self.changed.into_iter().map(apart).collect()
     }
 
     /// A point to come back to with [`Tables::restore`].
@@ -173,14 +186,30 @@ impl<'rows> Tables<'rows> {
 }
 
 /// A draft as it was at some point.
-pub struct SavedDraft(BTreeMap<(u8, Vec<u8>), Option<Vec<u8>>>);
+pub struct SavedDraft(BTreeMap<Vec<u8>, Option<Vec<u8>>>);
 
 impl Rows for Tables<'_> {
     fn row(&self, table: u8, key: &[u8]) -> Option<Vec<u8>> {
-        // The lookup key is owned because BTreeMap's borrow of a tuple is.
-        match self.changed.get(&(table, key.to_vec())) {
+        match self.changed.get(&place(table, &Bytes(key))) {
             Some(change) => change.clone(),
             None => self.rows.row(table, key),
         }
     }
+}
+
+/// A key whose bytes are known already.
+struct Bytes<'bytes>(&'bytes [u8]);
+
+impl Key for Bytes<'_> {
+    fn write_to(&self, key: &mut Vec<u8>) {
+        key.extend_from_slice(self.0);
+    }
+}
+
+/// Where a row stands among those of all tables: the table's number, then the key.
+fn place(table: u8, key: &(impl Key + ?Sized)) -> Vec<u8> {
+    let mut place = Vec::with_capacity(26);
+    place.push(table);
+    key.write_to(&mut place);
+    place
 }

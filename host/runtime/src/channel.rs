@@ -110,20 +110,24 @@ impl Channel {
     }
 
     /// Hands deliveries to the guest: one answer for each, in order.
+    ///
+    /// Only the failure of a single signed delivery counts towards the quarantine: what is not signed comes from anybody, and which of
+    /// several deliveries was to blame shows when each is handed over by itself.
     pub async fn webhook(
         &self,
         call: Call,
-        requests: Vec<WebhookRequest>,
+        requests: &[WebhookRequest],
     ) -> Result<Done<Vec<Result<WebhookOutcome, ConnectorError>>>, CallFailure> {
         let indices = self.exported("webhook", self.inner.prepared.indices().webhook.as_ref())?;
         let context = self.context(&call);
-        let (mut store, running) = self.begin("webhook.handle", call, StateAccess::Write).await?;
+        let (mut store, mut running) = self.begin("webhook.handle", call, StateAccess::Write).await?;
+        running.accountable = matches!(requests, [request] if request.method == "POST");
         let answer = call::until(running.deadline, async {
             let instance = self.inner.prepared.pre().instantiate_async(&mut store).await?;
-            indices.load(&mut store, &instance)?.call_handle(&mut store, &context, &requests).await
+            indices.load(&mut store, &instance)?.call_handle(&mut store, &context, requests).await
         })
         .await;
-        running.end(store, answer, |answers| output::webhook(&requests, answers))
+        running.end(store, answer, |answers| output::webhook(requests, answers))
     }
 
     /// Asks the source for what is new.
@@ -278,6 +282,7 @@ impl Channel {
             inner: Arc::clone(inner),
             call: name,
             probe,
+            accountable: true,
             settled: false,
             started: Instant::now(),
             deadline: Instant::now(),
@@ -331,6 +336,8 @@ struct Running {
     inner: Arc<Inner>,
     call: &'static str,
     probe: bool,
+    /// Whether a failure says something about the connector.
+    accountable: bool,
     settled: bool,
     started: Instant,
     deadline: Instant,
@@ -354,7 +361,8 @@ impl Running {
             Ok(Err(error)) => Err(call::failure(callee, &self.inner.limits, store.data(), elapsed, Some(error))),
             Err(_) => Err(call::failure(callee, &self.inner.limits, store.data(), elapsed, None)),
         };
-        self.settled = true;
+        // A probe that fails without saying anything about the connector decided nothing.
+        self.settled = answer.is_ok() || self.accountable;
         match answer {
             Ok(value) => {
                 self.inner.quarantine().succeeded(self.probe);
@@ -380,7 +388,7 @@ impl Running {
         let (channel, tenant) = (&self.inner.name, &self.inner.tenant);
         let (diagnostics, dropped) = store.data().diagnostics();
         tracing::warn!(%tenant, %channel, %failure, ?diagnostics, dropped, "a call failed");
-        if failure.is_connectors_fault() && self.inner.quarantine().failed(Instant::now(), self.probe) {
+        if self.accountable && failure.is_connectors_fault() && self.inner.quarantine().failed(Instant::now(), self.probe) {
             tracing::error!(%tenant, %channel, connector = self.inner.prepared.label(), "the connector is quarantined");
         }
     }

@@ -19,6 +19,7 @@ use thiserror::Error;
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 
 use crate::connectors::{ConnectorError, Connectors, grant_of};
+use crate::ingress::gathering::Gathering;
 use crate::secrets::{SecretError, Secrets};
 use crate::tenant::{SubmitError, Tenant};
 
@@ -81,6 +82,8 @@ pub struct LiveChannel {
     pub prepared: Prepared,
     /// The generation calls are made on.
     pub runtime: Channel,
+    /// Deliveries that wait for a guest.
+    pub(crate) gathering: Gathering,
 }
 
 impl LiveChannel {
@@ -276,7 +279,7 @@ impl Channels {
             .runtime()
             .channel(&prepared, options)
             .map_err(|source| ChannelError::Runtime { channel: name.clone(), source: Box::new(source) })?;
-        Ok(Some(Arc::new(LiveChannel { name: name.clone(), row, prepared, runtime })))
+        Ok(Some(Arc::new(LiveChannel { name: name.clone(), row, prepared, runtime, gathering: Gathering::default() })))
     }
 
     /// Has the command carried out and swaps, in a task of its own: a caller that goes away meanwhile (a client that hangs up) must not leave

@@ -133,13 +133,25 @@ impl Poll for Hostile {
 
 impl Webhook for Hostile {
     fn handle(context: &Context<Settings>, request: &webhook::Request) -> Result<webhook::Outcome, Error> {
-        if let said @ (b"counts" | b"counts slowly") = request.body.as_slice() {
-            let before: u64 = state::get("count")?.unwrap_or_default();
-            if said == b"counts slowly" {
+        match request.body.as_slice() {
+            b"trap" => unreachable!("as asked"),
+            b"wait" => {
                 http::Request::get(&context.settings.target).send()?;
+                return Ok(webhook::Outcome::new([]));
             }
-            state::set("count", &(before + 1))?;
-            return Ok(webhook::Outcome::new([]));
+            said @ (b"counts" | b"counts slowly") => {
+                let before: u64 = state::get("count")?.unwrap_or_default();
+                if said == b"counts slowly" {
+                    http::Request::get(&context.settings.target).send()?;
+                }
+                state::set("count", &(before + 1))?;
+                return Ok(webhook::Outcome::new([]));
+            }
+            said if said.starts_with(b"says ") => {
+                let said = String::from_utf8_lossy(said);
+                return Ok(webhook::Outcome::new([Interaction::new(said.clone(), "comment", time::from_seconds(0), said)]));
+            }
+            _ => {}
         }
         // A challenge that brings interactions, and a delivery that quotes beyond its end.
         let interaction = Interaction::new("1", "comment", time::from_seconds(0), "thread");

@@ -22,7 +22,7 @@ use crate::domain::effect::{EFFECTS, Effect, EffectDone, EffectFailed, EffectPos
 use crate::domain::interaction::{INTERACTIONS, SUBJECTS};
 use crate::draft::Draft;
 use crate::event::Event;
-use crate::ids::{EffectId, Fingerprint, InteractionId};
+use crate::ids::{EffectId, InteractionId, SubjectId};
 use crate::refusal::Refusal;
 use crate::time::Timestamp;
 
@@ -61,7 +61,7 @@ pub enum EffectOutcome {
     /// It took place: the connector says so, or `find` saw it.
     Done {
         /// Hash of (channel, native id).
-        receipt: Fingerprint,
+        receipt: SubjectId,
         /// The receipt, sealed under the effect's slot.
         sealed: Vec<u8>,
     },
@@ -198,7 +198,7 @@ pub(super) fn took_place<E: From<Event>>(draft: &mut Draft<'_, E>, effect: &Effe
 }
 
 /// The company's own interaction in which the platform showed it, if that was faster than the answer to the call.
-fn echo_of<E: From<Event>>(draft: &Draft<'_, E>, receipt: Fingerprint) -> Option<InteractionId> {
+fn echo_of<E: From<Event>>(draft: &Draft<'_, E>, receipt: SubjectId) -> Option<InteractionId> {
     let shown = *draft.tables().get(&SUBJECTS, &receipt)?.versions.first()?;
     draft.tables().get(&INTERACTIONS, &shown).filter(|interaction| interaction.own).map(|_| shown)
 }

@@ -12,7 +12,7 @@ use crate::domain::person::{Origin, PersonAppeared};
 use crate::domain::profile::{Identified, PROFILES, Profile, ProfileSeen};
 use crate::draft::{Counter, Draft};
 use crate::event::Event;
-use crate::ids::{ChannelName, ConversationId, DeliveryId, Fingerprint, InteractionId, PersonId, ProfileId, SlotId};
+use crate::ids::{ChannelName, ConversationId, DeliveryId, Fingerprint, InteractionId, PersonId, ProfileId, SlotId, SubjectId};
 use crate::matching;
 use crate::refusal::Refusal;
 use crate::time::Timestamp;
@@ -55,10 +55,12 @@ pub struct StateChange {
 /// One interaction, its words sealed and its identities resolved by the edge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arrival {
-    /// Hash of (channel, native id, revision).
+    /// Hash of (subject, revision).
     pub identity: Fingerprint,
-    /// Hash of (channel, native id).
-    pub subject: Fingerprint,
+    /// (channel, native id).
+    pub subject: SubjectId,
+    /// Whether that native id names the author.
+    pub names_author: bool,
     /// What happened to the thing.
     pub change: Change,
     /// `comment`, `direct-message`, …
@@ -76,7 +78,7 @@ pub struct Arrival {
     /// Whether it addresses the company.
     pub summons: bool,
     /// The thing it answers.
-    pub in_reply_to: Option<Fingerprint>,
+    pub in_reply_to: Option<SubjectId>,
     /// When, by the platform.
     pub occurred_at: Timestamp,
     /// Where its words' key is.
@@ -117,7 +119,7 @@ impl Ingest {
         let mut new = 0;
         let mut duplicates = self.known;
         for arrival in &self.arrivals {
-            if draft.tables().contains(&IDENTITIES, &arrival.identity) && !crate::sabotage::sabotaged("skip-dedupe") {
+            if draft.tables().contains(&IDENTITIES, &(arrival.subject, arrival.identity)) && !crate::sabotage::sabotaged("skip-dedupe") {
                 duplicates += 1;
             } else {
                 self.take_in(draft, &channel, arrival)?;
@@ -149,6 +151,7 @@ impl Ingest {
             identity: arrival.identity,
             channel: self.channel.clone(),
             subject: arrival.subject,
+            names_author: arrival.names_author,
             change: arrival.change,
             kind: arrival.kind.clone(),
             profile: arrival.author.as_ref().map(|author| author.profile),
@@ -288,7 +291,7 @@ fn is_kept_longer<E: From<Event>>(draft: &Draft<'_, E>, known: &Profile, kept_ms
     kept_ms.is_some_and(|kept_ms| draft.now().ms_since(known.last_seen_at) >= PUT_OFF_EVERY_MS.min(kept_ms / 2))
 }
 
-fn withdraw_versions<E: From<Event>>(draft: &mut Draft<'_, E>, subject: Fingerprint) {
+fn withdraw_versions<E: From<Event>>(draft: &mut Draft<'_, E>, subject: SubjectId) {
     let versions = draft.tables().get(&SUBJECTS, &subject).unwrap_or_default().versions;
     for interaction in versions {
         withdraw(draft, interaction);

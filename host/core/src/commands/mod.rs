@@ -1,7 +1,7 @@
 //! Commands: what may be asked of a tenant, one file each. A command is refused with a reason or accepted with events; an accepted command
 //! without events changed nothing (it had been carried out before).
 
-mod answer_look_up;
+mod answer_look_ups;
 mod assign_case;
 mod configure_channel;
 mod create_token;
@@ -24,7 +24,7 @@ mod set_up_channel;
 mod start_effect;
 mod take_contacts;
 
-pub use answer_look_up::AnswerLookUp;
+pub use answer_look_ups::AnswerLookUps;
 pub use assign_case::AssignCase;
 pub use configure_channel::ConfigureChannel;
 pub use create_token::CreateToken;
@@ -102,7 +102,7 @@ macro_rules! commands {
 }
 
 commands! {
-    AnswerLookUp, AssignCase, ConfigureChannel, CreateToken, DecideEffect, EndLink, ErasePerson, FinishEffect, GrantConnector, Ingest,
+    AnswerLookUps, AssignCase, ConfigureChannel, CreateToken, DecideEffect, EndLink, ErasePerson, FinishEffect, GrantConnector, Ingest,
     InstallConnector, LinkProfile, ParkDelivery, PrioritiseCase, QueueEffect, RecordErased, RetireConnector, RevokeToken, SetCaseState,
     SetUpChannel, StartEffect, TakeContacts,
 }

@@ -195,6 +195,7 @@ pub struct StateValue {
     /// The state's version in which it was written.
     pub version: u64,
     /// The connector's bytes.
+    #[serde(with = "serde_bytes")]
     pub bytes: Vec<u8>,
 }
 
@@ -204,6 +205,7 @@ pub struct StateWrite {
     /// The key.
     pub key: String,
     /// The value; None: the key is removed.
+    #[serde(with = "serde_bytes")]
     pub value: Option<Vec<u8>>,
 }
 

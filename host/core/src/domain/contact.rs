@@ -24,6 +24,7 @@ pub struct Contact {
     /// The CRM's version of the record, hashed: the same is not taken in twice.
     pub version: [u8; 16],
     /// The record, sealed under the contact's slot.
+    #[serde(with = "serde_bytes")]
     pub sealed: Vec<u8>,
     /// What it says people can be recognised by.
     pub identifiers: Vec<Identified>,
@@ -47,6 +48,7 @@ pub struct ContactSeen {
     /// The record's version, hashed.
     pub version: [u8; 16],
     /// The sealed record.
+    #[serde(with = "serde_bytes")]
     pub sealed: Vec<u8>,
     /// Its identifiers.
     pub identifiers: Vec<Identified>,

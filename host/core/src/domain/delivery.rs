@@ -36,6 +36,7 @@ pub struct Delivery {
     /// Its key's slot.
     pub slot: SlotId,
     /// The delivery, sealed. Empty once replayed or expired.
+    #[serde(with = "serde_bytes")]
     pub sealed: Vec<u8>,
     /// Why it could not be taken in, without personal content.
     pub problem: String,
@@ -55,6 +56,7 @@ pub struct DeliveryParked {
     /// Its key's slot.
     pub slot: SlotId,
     /// The delivery, sealed.
+    #[serde(with = "serde_bytes")]
     pub sealed: Vec<u8>,
     /// Why.
     pub problem: String,

@@ -6,7 +6,7 @@ use crate::domain::case::CASES;
 use crate::domain::channel::{CHANNELS, Idempotency};
 use crate::domain::erasure::{self, Due};
 use crate::domain::lane;
-use crate::ids::{CaseId, ChannelName, ContactId, ConversationId, EffectId, Fingerprint, InteractionId, ProfileId, SlotId};
+use crate::ids::{CaseId, ChannelName, ContactId, ConversationId, EffectId, InteractionId, ProfileId, SlotId, SubjectId};
 use crate::tables::{Table, Tables};
 use crate::time::Timestamp;
 
@@ -21,7 +21,7 @@ pub const EFFECTS_STARTED: Table<EffectId, ()> = Table::new(73, "effects-started
 /// Effects in answer to a case.
 pub const EFFECTS_BY_CASE: Table<(CaseId, EffectId), ()> = Table::new(74, "effects-by-case");
 /// Things on platforms that effects of ours brought about, hashed (channel, native id).
-pub const RECEIPTS: Table<Fingerprint, EffectId> = Table::new(75, "receipts");
+pub const RECEIPTS: Table<SubjectId, EffectId> = Table::new(75, "receipts");
 /// Effects directed at a profile, or belonging to a case of its, for erasing.
 pub const EFFECTS_BY_PROFILE: Table<(ProfileId, EffectId), ()> = Table::new(76, "effects-by-profile");
 /// Effects a person must decide about.
@@ -94,6 +94,7 @@ pub struct Effect {
     /// Where its words' key is.
     pub slot: SlotId,
     /// Its words, sealed. Empty once erased.
+    #[serde(with = "serde_bytes")]
     pub sealed: Vec<u8>,
     /// Who asked for it.
     pub asked_by: AskedBy,
@@ -114,6 +115,7 @@ pub struct Effect {
     /// When it came to an end.
     pub ended_at: Option<Timestamp>,
     /// The platform's receipt, sealed like the words. Empty where its own echo was the first to tell.
+    #[serde(with = "serde_bytes")]
     pub receipt: Vec<u8>,
     /// The interaction in which the platform showed what it brought about.
     pub echo: Option<InteractionId>,
@@ -122,6 +124,7 @@ pub struct Effect {
     /// What went wrong last, in our own words.
     pub problem: Option<String>,
     /// What the connector said of it, sealed like the words: a platform's answer may quote people.
+    #[serde(with = "serde_bytes")]
     pub detail: Vec<u8>,
 }
 
@@ -151,6 +154,7 @@ pub struct EffectQueued {
     /// Where its words' key is.
     pub slot: SlotId,
     /// Its words, sealed.
+    #[serde(with = "serde_bytes")]
     pub sealed: Vec<u8>,
     /// Who asked for it.
     pub asked_by: AskedBy,
@@ -173,8 +177,9 @@ pub struct EffectDone {
     /// Which.
     pub effect: EffectId,
     /// The thing it brought about (channel, native id), hashed.
-    pub receipt: Fingerprint,
+    pub receipt: SubjectId,
     /// The platform's receipt, sealed under the effect's slot. Empty where its echo is the evidence.
+    #[serde(with = "serde_bytes")]
     pub sealed: Vec<u8>,
     /// The interaction in which the platform showed it, if that has come in.
     pub echo: Option<InteractionId>,
@@ -190,6 +195,7 @@ pub struct EffectPostponed {
     /// Why, in our own words.
     pub problem: String,
     /// What the connector said, sealed.
+    #[serde(with = "serde_bytes")]
     pub detail: Vec<u8>,
     /// Whether it counts as a failed call.
     pub counted: bool,
@@ -205,6 +211,7 @@ pub struct EffectFailed {
     /// Why, in our own words.
     pub problem: String,
     /// What the connector said, sealed.
+    #[serde(with = "serde_bytes")]
     pub detail: Vec<u8>,
     /// Who decided to leave it, by token name: then it may have taken place. None: it failed for certain.
     pub left_by: Option<String>,
@@ -220,6 +227,7 @@ pub struct EffectUnknown {
     /// Why it is not known, in our own words.
     pub problem: String,
     /// What the connector said, sealed.
+    #[serde(with = "serde_bytes")]
     pub detail: Vec<u8>,
 }
 
@@ -297,7 +305,7 @@ pub(crate) fn done(tables: &mut Tables, at: Timestamp, event: &EffectDone) {
 }
 
 /// The platform shows something of the company's own: the echo of an effect, if one brought it about.
-pub(crate) fn shown(tables: &mut Tables, subject: &Fingerprint, interaction: InteractionId) {
+pub(crate) fn shown(tables: &mut Tables, subject: &SubjectId, interaction: InteractionId) {
     if let Some(id) = tables.get(&RECEIPTS, subject) {
         tables.update(&EFFECTS, &id, |effect| effect.echo = effect.echo.or(Some(interaction)));
     }

@@ -6,16 +6,16 @@ use serde::{Deserialize, Serialize};
 use crate::domain::conversation::{CONVERSATIONS, Conversation};
 use crate::domain::effect;
 use crate::domain::erasure::{self, Due};
-use crate::ids::{ChannelName, ConversationId, Fingerprint, InteractionId, ProfileId, SlotId};
+use crate::ids::{ChannelName, ConversationId, Fingerprint, InteractionId, ProfileId, SlotId, SubjectId};
 use crate::tables::{Table, Tables};
 use crate::time::Timestamp;
 
 /// Interactions by number.
 pub const INTERACTIONS: Table<InteractionId, Interaction> = Table::new(60, "interactions");
-/// An interaction's identity (channel, native id, revision), hashed: it enters once.
-pub const IDENTITIES: Table<Fingerprint, InteractionId> = Table::new(61, "interaction-identities");
+/// An interaction's identity, its thing and the revision hashed: it enters once.
+pub const IDENTITIES: Table<(SubjectId, Fingerprint), InteractionId> = Table::new(61, "interaction-identities");
 /// What all versions of one thing (channel, native id) have in common.
-pub const SUBJECTS: Table<Fingerprint, Subject> = Table::new(62, "interaction-subjects");
+pub const SUBJECTS: Table<SubjectId, Subject> = Table::new(62, "interaction-subjects");
 /// A conversation's interactions in the order they came.
 pub const INTERACTIONS_BY_CONVERSATION: Table<(ConversationId, InteractionId), ()> = Table::new(63, "interactions-by-conversation");
 /// A profile's interactions in the order they came.
@@ -42,7 +42,9 @@ pub struct Interaction {
     /// Where.
     pub channel: ChannelName,
     /// What all versions of the thing share.
-    pub subject: Fingerprint,
+    pub subject: SubjectId,
+    /// Whether the platform's id of the thing names its author: then what is known of it is forgotten with them.
+    pub names_author: bool,
     /// What happened to it.
     pub change: Change,
     /// `comment`, `direct-message`, …
@@ -56,7 +58,7 @@ pub struct Interaction {
     /// Whether only those who take part can see it.
     pub private: bool,
     /// The thing it answers.
-    pub in_reply_to: Option<Fingerprint>,
+    pub in_reply_to: Option<SubjectId>,
     /// When, by the platform.
     pub occurred_at: Timestamp,
     /// When it became durable here.
@@ -64,6 +66,7 @@ pub struct Interaction {
     /// Where its words' key is.
     pub slot: SlotId,
     /// Its words and everything else of it, sealed. Empty once withdrawn.
+    #[serde(with = "serde_bytes")]
     pub sealed: Vec<u8>,
     /// Whether its words have been given up: deleted on the platform, too old, or their author erased.
     pub withdrawn: bool,
@@ -88,7 +91,9 @@ pub struct InteractionReceived {
     /// Where.
     pub channel: ChannelName,
     /// What all versions of the thing share.
-    pub subject: Fingerprint,
+    pub subject: SubjectId,
+    /// Whether the platform's id of the thing names its author: then what is known of it is forgotten with them.
+    pub names_author: bool,
     /// What happened to it.
     pub change: Change,
     /// `comment`, `direct-message`, …
@@ -104,12 +109,13 @@ pub struct InteractionReceived {
     /// Whether it addresses the company.
     pub summons: bool,
     /// The thing it answers.
-    pub in_reply_to: Option<Fingerprint>,
+    pub in_reply_to: Option<SubjectId>,
     /// When, by the platform.
     pub occurred_at: Timestamp,
     /// Where its words' key is.
     pub slot: SlotId,
     /// Its words, sealed.
+    #[serde(with = "serde_bytes")]
     pub sealed: Vec<u8>,
     /// When its words must be given up, by the network's policy.
     pub erase_at: Option<Timestamp>,
@@ -126,6 +132,7 @@ pub(crate) fn received(tables: &mut Tables, at: Timestamp, event: &InteractionRe
     let interaction = Interaction {
         channel: event.channel.clone(),
         subject: event.subject,
+        names_author: event.names_author,
         change: event.change,
         kind: event.kind.clone(),
         profile: event.profile,
@@ -140,7 +147,7 @@ pub(crate) fn received(tables: &mut Tables, at: Timestamp, event: &InteractionRe
         withdrawn: false,
     };
     tables.put(&INTERACTIONS, &event.interaction, &interaction);
-    tables.put(&IDENTITIES, &event.identity, &event.interaction);
+    tables.put(&IDENTITIES, &(event.subject, event.identity), &event.interaction);
     tables.put(&INTERACTIONS_BY_CONVERSATION, &(event.conversation, event.interaction), &());
     if let Some(profile) = event.profile {
         tables.put(&INTERACTIONS_BY_PROFILE, &(profile, event.interaction), &());

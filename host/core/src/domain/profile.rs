@@ -49,6 +49,7 @@ pub struct Profile {
     /// The network it belongs to.
     pub network: String,
     /// Names, handle and address, sealed under the profile's own slot.
+    #[serde(with = "serde_bytes")]
     pub sealed: Vec<u8>,
     /// What it can be recognised by.
     pub identifiers: Vec<Identified>,
@@ -81,6 +82,7 @@ pub struct ProfileSeen {
     /// Its network.
     pub network: String,
     /// Sealed names.
+    #[serde(with = "serde_bytes")]
     pub sealed: Vec<u8>,
     /// What it can be recognised by.
     pub identifiers: Vec<Identified>,

@@ -11,7 +11,7 @@ use sportello_core::domain::interaction::Change;
 use sportello_core::domain::profile::{Identified, PROFILES};
 use sportello_core::draft::{Draft, note_numbers};
 use sportello_core::event::{self, Event, apply};
-use sportello_core::ids::{ChannelName, ConversationId, Digest, Fingerprint, IdentifierId, ProfileId, SlotId};
+use sportello_core::ids::{ChannelName, ConversationId, Digest, Fingerprint, IdentifierId, ProfileId, SlotId, SubjectId};
 use sportello_core::refusal::Refusal;
 use sportello_core::tables::{Key, Rows, Table, Tables};
 use sportello_core::time::Timestamp;
@@ -150,7 +150,8 @@ impl Desk {
         };
         Arrival {
             identity: Fingerprint(identity),
-            subject: Fingerprint([native_id; 16]),
+            subject: SubjectId(u64::from(native_id)),
+            names_author: false,
             change,
             kind: "comment".into(),
             author: Some(Author { profile: ProfileId(author), news: Some(news) }),

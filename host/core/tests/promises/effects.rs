@@ -8,7 +8,7 @@ use sportello_core::domain::effect::{AskedBy, EFFECTS, EFFECTS_DUE, EFFECTS_STAR
 use sportello_core::domain::interaction::{Change, INTERACTIONS};
 use sportello_core::domain::lane::LANES;
 use sportello_core::event::Event;
-use sportello_core::ids::{CaseId, ContactId, ConversationId, EffectId, Fingerprint, InteractionId, PersonId, ProfileId};
+use sportello_core::ids::{CaseId, ContactId, ConversationId, EffectId, InteractionId, PersonId, ProfileId, SubjectId};
 
 use crate::desk::{Desk, channel, policy};
 
@@ -99,7 +99,7 @@ fn a_late_outcome_of_an_earlier_attempt_is_refused() {
     desk.must(StartEffect { effect: EFFECT });
     finish(&mut desk, 1, uncertain());
     desk.must(StartEffect { effect: EFFECT });
-    let late = EffectOutcome::Done { receipt: Fingerprint([1; 16]), sealed: vec![] };
+    let late = EffectOutcome::Done { receipt: SubjectId(1), sealed: vec![] };
     let refusal = desk.try_to(FinishEffect { effect: EFFECT, attempt: 1, outcome: late }).unwrap_err();
     assert!(refusal.to_string().contains("too late"), "{refusal}");
 }
@@ -121,7 +121,7 @@ fn an_effect_stands_in_the_list_of_its_state_and_in_no_other() {
     assert_eq!((desk.count(&EFFECTS_DUE), desk.count(&EFFECTS_STARTED)), (1, 0));
     desk.must(StartEffect { effect: EFFECT });
     assert_eq!((desk.count(&EFFECTS_DUE), desk.count(&EFFECTS_STARTED)), (0, 1));
-    finish(&mut desk, 1, EffectOutcome::Done { receipt: Fingerprint([1; 16]), sealed: vec![] });
+    finish(&mut desk, 1, EffectOutcome::Done { receipt: SubjectId(1), sealed: vec![] });
     assert_eq!((desk.count(&EFFECTS_DUE), desk.count(&EFFECTS_STARTED)), (0, 0));
 }
 
@@ -226,7 +226,7 @@ fn what_is_said_of_a_call_after_its_echo_changes_nothing() {
     desk.must(StartEffect { effect: EFFECT });
     shows(&mut desk, 9, Some("a"));
     let done = effect(&desk);
-    let late = EffectOutcome::Done { receipt: Fingerprint([9; 16]), sealed: vec![7] };
+    let late = EffectOutcome::Done { receipt: SubjectId(9), sealed: vec![7] };
     for outcome in [uncertain(), EffectOutcome::Absent, EffectOutcome::Failed("refused".into()), late] {
         let (_, events) = desk.must(FinishEffect { effect: EFFECT, attempt: 1, outcome });
         assert!(events.is_empty(), "{events:?}");
@@ -236,7 +236,7 @@ fn what_is_said_of_a_call_after_its_echo_changes_nothing() {
 
 #[test]
 fn the_echo_of_an_effect_that_is_done_is_tied_to_it_by_its_receipt_in_either_order() {
-    let receipt = || EffectOutcome::Done { receipt: Fingerprint([9; 16]), sealed: vec![7] };
+    let receipt = || EffectOutcome::Done { receipt: SubjectId(9), sealed: vec![7] };
     let mut desk = desk(Idempotency::Findable);
     desk.must(StartEffect { effect: EFFECT });
     finish(&mut desk, 1, receipt());
@@ -273,7 +273,7 @@ fn an_echo_of_words_to_somebody_who_was_erased_is_withdrawn_at_once() {
         desk.must(QueueEffect { profile: Some(ProfileId(501)), ..reply("a") });
         desk.must(StartEffect { effect: EFFECT });
         if key.is_none() {
-            finish(&mut desk, 1, EffectOutcome::Done { receipt: Fingerprint([9; 16]), sealed: vec![7] });
+            finish(&mut desk, 1, EffectOutcome::Done { receipt: SubjectId(9), sealed: vec![7] });
         }
         desk.must(ErasePerson { person: PersonId(1), by: "anna".into() });
         shows(&mut desk, 9, key);

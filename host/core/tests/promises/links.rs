@@ -1,4 +1,4 @@
-use sportello_core::commands::{AnswerLookUp, ContactNews, EndLink, LinkProfile, TakeContacts};
+use sportello_core::commands::{AnswerLookUps, ContactNews, EndLink, LinkProfile, TakeContacts};
 use sportello_core::domain::channel::{Idempotency, LinkPermission, Policy};
 use sportello_core::domain::contact::{CONTACTS_OF_IDENTIFIER, CONTACTS_PER_IDENTIFIER_MAX};
 use sportello_core::domain::interaction::Change;
@@ -24,7 +24,7 @@ fn contact(desk: &mut Desk, id: u64, version: u8, identifiers: &[u64]) {
 /// Every CRM was asked about Ada as she is.
 fn asked(desk: &mut Desk) {
     let asked = ada(desk).identifiers;
-    desk.must(AnswerLookUp { profile: ADA, asked });
+    desk.must(AnswerLookUps { asked: vec![(ADA, asked)] });
 }
 
 fn ada(desk: &Desk) -> Profile {
@@ -167,7 +167,7 @@ fn a_link_made_while_the_crms_are_asked_leaves_no_question_open() {
 fn an_answer_about_what_a_profile_no_longer_is_leaves_the_question_open() {
     let mut desk = Desk::new();
     desk.says(1, ADA.0, 601);
-    desk.must(AnswerLookUp { profile: ADA, asked: vec![identified("email", 1)] });
+    desk.must(AnswerLookUps { asked: vec![(ADA, vec![identified("email", 1)])] });
     assert_eq!(desk.count(&LOOK_UPS_PENDING), 1);
 }
 

@@ -1,5 +1,5 @@
 use sportello_core::commands::{
-    AnswerLookUp, Arrival, AssignCase, ContactNews, DecideEffect, EffectDecision, EffectOutcome, EndLink, ErasePerson, FinishEffect,
+    AnswerLookUps, Arrival, AssignCase, ContactNews, DecideEffect, EffectDecision, EffectOutcome, EndLink, ErasePerson, FinishEffect,
     Ingest, PrioritiseCase, QueueEffect, SetCaseState, StartEffect, TakeContacts,
 };
 use sportello_core::domain::case::{CASES, CASES_BY_STATE, CaseState};
@@ -9,7 +9,7 @@ use sportello_core::domain::interaction::{Change, IDENTITIES, INTERACTIONS};
 use sportello_core::domain::lane::{LANES, Lane};
 use sportello_core::domain::person::LINKED_PROFILES;
 use sportello_core::domain::profile::PROFILES;
-use sportello_core::ids::{CaseId, ContactId, ConversationId, EffectId, Fingerprint, LinkId, PersonId, ProfileId, SlotId};
+use sportello_core::ids::{CaseId, ContactId, ConversationId, EffectId, LinkId, PersonId, ProfileId, SlotId, SubjectId};
 
 use crate::desk::{Desk, channel, identified, policy};
 
@@ -58,7 +58,7 @@ fn step(desk: &mut Desk, random: &mut fastrand::Rng) {
         5 => {
             let profile = ProfileId(random.u64(501..507));
             let asked = desk.get(&PROFILES, &profile).map_or_else(Vec::new, |row| row.identifiers);
-            desk.try_to(AnswerLookUp { profile, asked })
+            desk.try_to(AnswerLookUps { asked: vec![(profile, asked)] })
         }
         6 => desk.try_to(EndLink { link: LinkId(random.u64(1..6)), reason: "no".into() }),
         7 => desk.try_to(AssignCase { case, owner: random.bool().then(|| "anna".to_owned()) }),
@@ -82,7 +82,7 @@ fn step(desk: &mut Desk, random: &mut fastrand::Rng) {
         11 => desk.try_to(StartEffect { effect }),
         12 => {
             let outcome = match random.u8(0..6) {
-                0 => EffectOutcome::Done { receipt: Fingerprint([1; 16]), sealed: vec![] },
+                0 => EffectOutcome::Done { receipt: SubjectId(1), sealed: vec![] },
                 1 => EffectOutcome::Postponed { due_at: desk.now, setback: "busy".into() },
                 2 => EffectOutcome::Absent,
                 3 => EffectOutcome::CannotTell,

@@ -7,7 +7,7 @@ use sportello_core::domain::effect::{AskedBy, EFFECTS};
 use sportello_core::domain::erasure::{Due, ERASURES_DUE, IDENTIFIERS_GIVEN_UP};
 use sportello_core::domain::interaction::Change;
 use sportello_core::domain::profile::{Identified, PROFILES, PROFILES_OF_IDENTIFIER};
-use sportello_core::ids::{CaseId, ContactId, ConversationId, EffectId, Fingerprint, IdentifierId, ProfileId, SlotId};
+use sportello_core::ids::{CaseId, ContactId, ConversationId, EffectId, IdentifierId, ProfileId, SlotId, SubjectId};
 use sportello_core::time::Timestamp;
 
 use crate::desk::{Desk, channel, identified, policy};
@@ -160,7 +160,7 @@ fn an_effects_words_are_kept_after_its_end_as_long_as_contents_may_be() {
     let mut desk = Desk::with(Policy { content_ms: Some(2 * DAY_MS), ..policy() }, Idempotency::Findable);
     desk.says(1, 501, 601);
     for (number, outcome) in
-        [(1, EffectOutcome::Done { receipt: Fingerprint([1; 16]), sealed: vec![2] }), (2, EffectOutcome::Failed("no".into()))]
+        [(1, EffectOutcome::Done { receipt: SubjectId(1), sealed: vec![2] }), (2, EffectOutcome::Failed("no".into()))]
     {
         let reply = QueueEffect {
             key: number.to_string(),

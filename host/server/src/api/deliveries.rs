@@ -12,7 +12,7 @@ use crate::api::request::{Asked, At, Order, Page, Paging};
 use crate::api::vocabulary::{self, AttributeView, Moment, attributes};
 use crate::api::{Answer, Caller, number, off_thread, reading};
 use crate::channels::channel_prefix;
-use crate::ingress::webhook::{Failure, process, unparked};
+use crate::ingress::delivery::{Failure, process, unparked};
 use crate::tenant::content::DeliveryContent;
 
 /// A parked delivery.
@@ -143,11 +143,10 @@ pub(crate) async fn replay(caller: Caller, At(id): At<u64>) -> Answer<ReplayView
     let request = unparked(content).ok_or_else(|| Problem::conflict(format!("delivery {id} cannot be read any more")))?;
     let not_live = || Problem::conflict(format!("channel {channel} is not live: grant it a component, or enable it, first"));
     let live = caller.desk.channels.get(&channel).ok_or_else(not_live)?;
-    let taken = process(&caller.desk, &live, request, Some(id)).await.map_err(|failure| match failure {
+    let taken = process(&caller.desk, &live, &request, Some(id)).await.map_err(|failure| match failure {
         Failure::TryLater(problem) => Problem::overloaded(format!("{problem}; delivery {id} stays parked")),
         Failure::Park(problem) => Problem::invalid(format!("the connector still cannot take delivery {id} in: {problem}; it stays parked")),
     })?;
-    caller.desk.metrics.ingested(&channel, taken.accepted);
     let (new, duplicates) = match taken.accepted {
         Accepted::Ingested { new, duplicates } => (new, duplicates),
         _ => (0, 0),

@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use sportello_core::commands::{Arrival, Author, ProfileNews};
 use sportello_core::domain::interaction::{Change, IDENTITIES};
 use sportello_core::domain::profile::{Identified, PROFILES};
-use sportello_core::ids::{Fingerprint, ProfileId};
+use sportello_core::ids::{Fingerprint, ProfileId, SubjectId};
 use sportello_core::time::Timestamp;
 use sportello_journal::JournalError;
 use sportello_runtime::contract::{self, Interaction, Raw, Visibility};
 
 use crate::channels::LiveChannel;
+use crate::ingress::take_in::Part;
 use crate::tenant::Tenant;
 use crate::tenant::content::{InteractionContent, ProfileContent};
 
@@ -21,24 +22,24 @@ const RAW_BYTES_MAX: usize = 64 * 1024;
 const KINDS_THAT_SUMMON: [&str; 5] = ["mention", "direct-message", "review", "email", "desk-visit"];
 
 /// Turns interactions into arrivals, and counts those that are in already: sources show rows again and again, and each would take a key slot.
-/// `input` is the body that byte ranges point into.
 pub(crate) fn arrivals(
     tenant: &Tenant,
     channel: &LiveChannel,
-    interactions: &[Interaction],
-    input: &[u8],
+    parts: &[Part<'_>],
 ) -> Result<(Vec<Arrival>, u32), JournalError> {
     let mut authors = Authors { tenant, channel, seen: HashMap::new() };
-    let mut arrivals = Vec::with_capacity(interactions.len());
+    let mut arrivals = Vec::with_capacity(parts.iter().map(|part| part.interactions.len()).sum());
     let mut known = 0;
-    for interaction in interactions {
-        let identity = tenant.fingerprint("interaction", &[channel.name.as_str(), &interaction.native_id, &interaction.revision]);
+    for (interaction, input) in parts.iter().flat_map(|part| part.interactions.iter().map(|interaction| (interaction, part.input))) {
+        let subject = tenant.subject_of(&channel.name, &interaction.native_id)?;
+        // By the thing's number, not its name: once that is forgotten nobody can tell by a guess what was here.
+        let identity = tenant.fingerprint("interaction", &[&subject.to_string(), &interaction.revision]);
         // A store that cannot answer lets it pass: the writer looks again.
-        let is_known = tenant.get(&IDENTITIES, &identity).is_ok_and(|row| row.is_some());
+        let is_known = tenant.get(&IDENTITIES, &(subject, identity)).is_ok_and(|row| row.is_some());
         if is_known && !crate::sabotage::sabotaged("skip-dedupe") {
             known += 1;
         } else {
-            arrivals.push(arrival(tenant, channel, &mut authors, identity, interaction, input)?);
+            arrivals.push(arrival(tenant, channel, &mut authors, (subject, identity), interaction, input)?);
         }
     }
     Ok((arrivals, known))
@@ -48,11 +49,10 @@ fn arrival(
     tenant: &Tenant,
     channel: &LiveChannel,
     authors: &mut Authors<'_>,
-    identity: Fingerprint,
+    (subject, identity): (SubjectId, Fingerprint),
     interaction: &Interaction,
     input: &[u8],
 ) -> Result<Arrival, JournalError> {
-    let name = channel.name.as_str();
     let author = interaction.author.as_ref().map(|profile| authors.resolve(profile)).transpose()?;
     let slot = tenant.new_slot()?;
     let sealed = tenant.seal(slot, &content(interaction, input))?;
@@ -60,7 +60,8 @@ fn arrival(
     let effect_key = attribute(interaction, "effect-key").and_then(|key| tenant.effect_key_inside(key));
     Ok(Arrival {
         identity,
-        subject: tenant.fingerprint("subject", &[name, &interaction.native_id]),
+        subject,
+        names_author: attribute(interaction, "names-author") == Some("true"),
         change: match interaction.change {
             contract::Change::Created => Change::Created,
             contract::Change::Edited => Change::Edited,
@@ -73,7 +74,7 @@ fn arrival(
         effect_key: effect_key.map(str::to_owned),
         private: interaction.visibility == Visibility::Participants,
         summons: addressed || interaction.visibility == Visibility::Participants || KINDS_THAT_SUMMON.contains(&interaction.kind.as_str()),
-        in_reply_to: interaction.in_reply_to.as_ref().map(|native_id| tenant.fingerprint("subject", &[name, native_id])),
+        in_reply_to: interaction.in_reply_to.as_ref().map(|native_id| tenant.subject_of(&channel.name, native_id)).transpose()?,
         occurred_at: moment(&interaction.occurred_at).unwrap_or_else(|| tenant.now()),
         slot,
         sealed,

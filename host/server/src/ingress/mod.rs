@@ -2,5 +2,7 @@
 
 pub mod arrivals;
 pub mod contacts;
+pub mod delivery;
+pub(crate) mod gathering;
 pub mod take_in;
 pub mod webhook;

@@ -40,12 +40,17 @@ impl TakeInError {
 
 /// What one call of a connector gave.
 pub(crate) struct Brought<'a> {
-    pub(crate) interactions: &'a [Interaction],
-    /// The body that byte ranges point into.
-    pub(crate) input: &'a [u8],
+    pub(crate) parts: &'a [Part<'a>],
     pub(crate) cursor: Option<(Source, Option<String>)>,
     pub(crate) state_writes: &'a [sportello_runtime::StateWrite],
     pub(crate) replayed: Option<DeliveryId>,
+}
+
+/// What it gave for one delivery, or for one page.
+pub(crate) struct Part<'a> {
+    pub(crate) interactions: &'a [Interaction],
+    /// The body that byte ranges point into.
+    pub(crate) input: &'a [u8],
 }
 
 /// Takes all of it in, durably, or nothing.
@@ -53,7 +58,7 @@ pub(crate) async fn take_in(tenant: &Tenant, channel: &LiveChannel, brought: &Br
     let actor = format!("channel:{}", channel.name);
     let mut tries = 0;
     loop {
-        let prepared = arrivals(tenant, channel, brought.interactions, brought.input);
+        let prepared = arrivals(tenant, channel, brought.parts);
         let outcome = match prepared {
             Ok((arrivals, known)) => {
                 let command = Ingest {

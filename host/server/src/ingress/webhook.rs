@@ -11,7 +11,6 @@
 //! | signed, and the connector fails | 200 | the delivery, sealed and parked, durable |
 //! | challenge (GET) | the connector's answer | nothing |
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,20 +18,16 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use base64::Engine as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use sportello_core::commands::{Accepted, ParkDelivery};
-use sportello_core::ids::{ChannelName, DeliveryId};
-use sportello_core::refusal::Refusal;
+use sportello_core::ids::ChannelName;
 use sportello_runtime::CallFailure;
-use sportello_runtime::contract::{ConnectorError, WebhookRequest, WebhookResponse};
+use sportello_runtime::contract::{WebhookRequest, WebhookResponse};
 
 use crate::channels::LiveChannel;
 use crate::desk::{Desk, Host};
-use crate::ingress::take_in::{Brought, TakeInError, take_in};
+use crate::ingress::delivery::{Failure, park, reason};
+use crate::ingress::gathering;
 use crate::metrics::Outcome;
-use crate::tenant::content::DeliveryContent;
-use crate::tenant::{SubmitError, Tenant};
 
 /// Largest body of a delivery, in bytes. Some platforms send 1,000 updates in one.
 pub const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
@@ -59,6 +54,10 @@ pub async fn handle(State(host): State<Arc<Host>>, Path((tenant, channel)): Path
     if !live.prepared.capabilities().webhook {
         return not_found(&format!("the connector of channel {name} takes no webhooks"));
     }
+    // Before anything is spent on it: whoever does not even claim to be the platform gets no place.
+    if request.method() == Method::POST && !claims_a_signature(&live, request.headers()) {
+        return unsigned(&desk, &live, verify(&live, request.headers(), &[]).err().unwrap_or_default());
+    }
     let Ok(_place) = desk.deliveries_under_way.try_acquire() else {
         desk.metrics.delivery(&name, Outcome::Overloaded);
         return try_later("too many deliveries are under way");
@@ -78,14 +77,22 @@ pub async fn handle(State(host): State<Arc<Host>>, Path((tenant, channel)): Path
         Method::GET => challenge(&desk, &live, query, &parts.headers).await,
         Method::POST => {
             if let Err(problem) = verify(&live, &parts.headers, &body) {
-                desk.metrics.delivery(&name, Outcome::Unsigned);
-                tracing::info!(channel = %name, problem, "a delivery was refused");
-                return (StatusCode::UNAUTHORIZED, format!("{problem}\n")).into_response();
+                return unsigned(&desk, &live, problem);
             }
             deliver(&desk, &live, query, &parts.headers, body).await
         }
         _ => (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, POST")], "use GET or POST\n").into_response(),
     }
+}
+
+fn claims_a_signature(live: &LiveChannel, headers: &HeaderMap) -> bool {
+    live.prepared.manifest().signature.as_ref().is_some_and(|signature| headers.contains_key(&signature.header))
+}
+
+fn unsigned(desk: &Desk, live: &LiveChannel, problem: String) -> Response {
+    desk.metrics.delivery(&live.name, Outcome::Unsigned);
+    tracing::info!(channel = %live.name, problem, "a delivery was refused");
+    (StatusCode::UNAUTHORIZED, format!("{problem}\n")).into_response()
 }
 
 fn verify(live: &LiveChannel, headers: &HeaderMap, body: &[u8]) -> Result<(), String> {
@@ -94,7 +101,7 @@ fn verify(live: &LiveChannel, headers: &HeaderMap, body: &[u8]) -> Result<(), St
 
 async fn challenge(desk: &Desk, live: &LiveChannel, query: Vec<(String, String)>, headers: &HeaderMap) -> Response {
     let request = WebhookRequest { method: "GET".to_owned(), query, headers: guest_headers(live, headers), body: Vec::new() };
-    match live.runtime.webhook(desk.call(live), vec![request]).await {
+    match live.runtime.webhook(desk.call(live), &[request]).await {
         Ok(done) => match done.value.into_iter().next() {
             Some(Ok(outcome)) if outcome.interactions.is_empty() => answer(outcome.response),
             Some(Ok(_)) => bad_gateway("the connector answered a challenge with interactions, which nobody signed"),
@@ -106,13 +113,12 @@ async fn challenge(desk: &Desk, live: &LiveChannel, query: Vec<(String, String)>
     }
 }
 
-async fn deliver(desk: &Desk, live: &LiveChannel, query: Vec<(String, String)>, headers: &HeaderMap, body: Bytes) -> Response {
-    let request = WebhookRequest { method: "POST".to_owned(), query, headers: guest_headers(live, headers), body: body.to_vec() };
-    match process(desk, live, request.clone(), None).await {
-        Ok(taken) => {
+async fn deliver(desk: &Arc<Desk>, live: &Arc<LiveChannel>, query: Vec<(String, String)>, headers: &HeaderMap, body: Bytes) -> Response {
+    let request = WebhookRequest { method: "POST".to_owned(), query, headers: guest_headers(live, headers), body: body.into() };
+    match gathering::deliver(desk, live, request.clone()).await {
+        Ok(response) => {
             desk.metrics.delivery(&live.name, Outcome::Taken);
-            desk.metrics.ingested(&live.name, taken.accepted);
-            answer(taken.response)
+            answer(response)
         }
         Err(Failure::TryLater(problem)) => {
             desk.metrics.delivery(&live.name, Outcome::Overloaded);
@@ -129,132 +135,6 @@ async fn deliver(desk: &Desk, live: &LiveChannel, query: Vec<(String, String)>, 
                 try_later(&problem)
             }
         },
-    }
-}
-
-/// What was taken in, and what the platform is to be told.
-pub(crate) struct Taken {
-    pub(crate) accepted: Accepted,
-    pub(crate) response: Option<WebhookResponse>,
-}
-
-/// Why a delivery was not taken in.
-pub(crate) enum Failure {
-    /// Nothing is wrong with it: there is no room now.
-    TryLater(String),
-    /// The connector could not take it.
-    Park(Cause),
-}
-
-/// Why a delivery is set aside. A connector's own words may quote the delivery, so they are kept sealed with it and shown only to who may
-/// read it; what stands in the journal in clear says the kind alone.
-pub(crate) struct Cause {
-    /// In our own words, nothing of the delivery in it.
-    kind: String,
-    /// The connector's words.
-    detail: Option<String>,
-}
-
-impl Cause {
-    fn of_failure(failure: &CallFailure) -> Self {
-        match failure {
-            // These two say what the connector returned.
-            CallFailure::Output { .. } | CallFailure::Unreadable { .. } => Self {
-                kind: "the connector answered against the contract; details are kept with the delivery".to_owned(),
-                detail: Some(failure.to_string()),
-            },
-            _ => Self { kind: failure.to_string(), detail: None },
-        }
-    }
-
-    fn of_error(error: &ConnectorError) -> Self {
-        let kind = match error {
-            ConnectorError::Retry(_) => "the connector asks to try again",
-            ConnectorError::RateLimited(_) => "the connector says that the platform limits it",
-            ConnectorError::Auth(_) => "the connector says that a credential does not work",
-            ConnectorError::Reject(_) => "the connector cannot read it",
-            ConnectorError::Uncertain(_) => "the connector is not sure what became of it",
-        };
-        Self { kind: format!("{kind}; its words are kept with the delivery"), detail: Some(reason(error)) }
-    }
-}
-
-impl fmt::Display for Cause {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.detail.as_deref().unwrap_or(&self.kind))
-    }
-}
-
-/// How often the connector reads a delivery, should another call change its state meanwhile each time.
-const READINGS_MAX: u32 = 8;
-
-/// Has the connector read one delivery and takes in what it found.
-pub(crate) async fn process(
-    desk: &Desk,
-    live: &LiveChannel,
-    request: WebhookRequest,
-    replayed: Option<DeliveryId>,
-) -> Result<Taken, Failure> {
-    let mut readings = 1;
-    loop {
-        let done = match live.runtime.webhook(desk.call(live), vec![request.clone()]).await {
-            Ok(done) => done,
-            Err(failure @ CallFailure::Busy { .. }) => return Err(Failure::TryLater(failure.to_string())),
-            Err(failure) => return Err(Failure::Park(Cause::of_failure(&failure))),
-        };
-        desk.diagnostics(live, &done.diagnostics, done.diagnostics_dropped);
-        let outcome = match done.value.into_iter().next() {
-            Some(Ok(outcome)) => outcome,
-            Some(Err(error)) => return Err(Failure::Park(Cause::of_error(&error))),
-            None => return Err(Failure::Park(Cause { kind: "the connector gave no answer".to_owned(), detail: None })),
-        };
-        let brought =
-            Brought { interactions: &outcome.interactions, input: &request.body, cursor: None, state_writes: &done.state_writes, replayed };
-        match take_in(&desk.tenant, live, &brought).await {
-            Ok(accepted) => return Ok(Taken { accepted, response: outcome.response }),
-            Err(error) if error.asks_for_another_call() && readings < READINGS_MAX => readings += 1,
-            Err(error) if error.asks_for_another_call() => return Err(Failure::TryLater(error.to_string())),
-            // Somebody in it is being erased, which is over in a moment; parked, the delivery would be destroyed with them.
-            Err(TakeInError::Submit(SubmitError::Refused(refusal @ (Refusal::ProfileErased(_) | Refusal::ProfileChanged(_))))) => {
-                return Err(Failure::TryLater(refusal.to_string()));
-            }
-            Err(TakeInError::Submit(SubmitError::Refused(refusal))) => {
-                return Err(Failure::Park(Cause { kind: refusal.to_string(), detail: None }));
-            }
-            Err(error) => return Err(Failure::TryLater(error.to_string())),
-        }
-    }
-}
-
-async fn park(tenant: &Tenant, live: &LiveChannel, request: &WebhookRequest, cause: &Cause) -> Result<DeliveryId, String> {
-    let content = DeliveryContent {
-        query: request.query.clone(),
-        headers: request.headers.clone(),
-        body: base64::engine::general_purpose::STANDARD.encode(&request.body),
-        problem: cause.detail.clone(),
-    };
-    let slot = tenant.new_slot().map_err(|error| error.to_string())?;
-    let sealed = tenant.seal(slot, &content).map_err(|error| error.to_string())?;
-    let command = ParkDelivery { channel: live.name.clone(), slot, sealed, problem: cause.kind.clone() };
-    match tenant.submit(&format!("channel:{}", live.name), command).await {
-        Ok(Accepted::Delivery(delivery)) => Ok(delivery),
-        Ok(_) => Err("the delivery was not parked".to_owned()),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
-/// A parked delivery as the connector is given it again.
-pub(crate) fn unparked(content: DeliveryContent) -> Option<WebhookRequest> {
-    let body = base64::engine::general_purpose::STANDARD.decode(content.body).ok()?;
-    Some(WebhookRequest { method: "POST".to_owned(), query: content.query, headers: content.headers, body })
-}
-
-/// What a connector says went wrong, without the kind.
-pub(crate) fn reason(error: &ConnectorError) -> String {
-    match error {
-        ConnectorError::Retry(retry) => retry.reason.clone(),
-        ConnectorError::RateLimited(limit) => limit.reason.clone(),
-        ConnectorError::Auth(reason) | ConnectorError::Reject(reason) | ConnectorError::Uncertain(reason) => reason.clone(),
     }
 }
 

@@ -6,6 +6,7 @@
 //! ```
 
 pub mod content;
+mod read_ahead;
 mod record;
 mod replay;
 mod rows;
@@ -27,7 +28,8 @@ use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::{Clock, NeverBack};
-pub use record::{Event, RecordError, TenantRecord};
+pub use read_ahead::{Decoded, ReadAhead, read_ahead};
+pub use record::{Event, RecordError, TenantRecord, encode};
 pub use replay::UNUSABLE_EVENTS;
 pub use verify::Verified;
 pub use writer::SubmitError;

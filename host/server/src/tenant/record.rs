@@ -88,7 +88,8 @@ pub enum RecordError {
 }
 
 /// The stored form of a record.
-pub(crate) fn encode(at: Timestamp, actor: &str, events: &[Event]) -> Vec<u8> {
+#[must_use]
+pub fn encode(at: Timestamp, actor: &str, events: &[Event]) -> Vec<u8> {
     let mut record = Vec::with_capacity(256 + 256 * events.len());
     record.push(FORMAT);
     record.extend_from_slice(&at.0.to_le_bytes());

@@ -7,6 +7,7 @@ use sportello_views::{Change, Views};
 
 use crate::sabotage::sabotaged;
 use crate::tenant::TenantError;
+use crate::tenant::read_ahead::read_ahead;
 use crate::tenant::record::TenantRecord;
 use crate::tenant::rows::ViewRows;
 
@@ -21,11 +22,10 @@ pub(crate) fn catch_up(journal: &dyn Journal, views: &Views, progress: &mut dyn 
         views.reset()?;
     }
     views.only_up_to(last);
-    for record in journal.read(Sequence::new(views.cursor() + 1))? {
-        let record = record?;
-        let sequence = record.sequence.get();
+    for record in read_ahead(journal.read(Sequence::new(views.cursor() + 1))?)? {
+        let (sequence, record) = record?;
         let rows = ViewRows::new(views);
-        let changes = changes_of(&rows, sequence, &record.bytes)?;
+        let changes = changes_of(&rows, sequence, &record);
         rows.check()?;
         views.apply(sequence, changes)?;
         if sequence.is_multiple_of(10_000) {
@@ -37,8 +37,7 @@ pub(crate) fn catch_up(journal: &dyn Journal, views: &Views, progress: &mut dyn 
 }
 
 /// The row changes of one record over `rows`.
-fn changes_of(rows: &dyn Rows, sequence: u64, bytes: &[u8]) -> Result<Vec<Change>, TenantError> {
-    let record = TenantRecord::decode(bytes).map_err(|source| TenantError::Record { sequence, source })?;
+fn changes_of(rows: &dyn Rows, sequence: u64, record: &TenantRecord) -> Vec<Change> {
     let mut tables = Tables::over(rows);
     for (place, event) in record.events.iter().enumerate() {
         match event {
@@ -51,7 +50,7 @@ fn changes_of(rows: &dyn Rows, sequence: u64, bytes: &[u8]) -> Result<Vec<Change
             Err(problem) => park(&mut tables, sequence, place as u64, problem),
         }
     }
-    Ok(to_changes(tables))
+    to_changes(tables)
 }
 
 fn park(tables: &mut Tables, sequence: u64, place: u64, problem: &EventError) {

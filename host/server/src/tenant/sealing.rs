@@ -1,6 +1,6 @@
 //! Sealing and opening, and the keyed hashes by which things are found without being named.
 
-use sportello_core::ids::{ChannelName, ContactId, ConversationId, Fingerprint, IdentifierId, ProfileId, SlotId};
+use sportello_core::ids::{ChannelName, ContactId, ConversationId, Fingerprint, IdentifierId, ProfileId, SlotId, SubjectId};
 use sportello_journal::{JournalError, Unsealed};
 
 use crate::tenant::{Tenant, core_slot, journal_slot};
@@ -65,6 +65,14 @@ impl Tenant {
     /// The journal's.
     pub fn conversation_of(&self, channel: &ChannelName, key: &str) -> Result<ConversationId, JournalError> {
         self.claim("conversation", &[channel.as_str(), key]).map(|slot| ConversationId(slot.0))
+    }
+
+    /// The thing on a channel that the platform knows by this id, a new one if it was never spoken of.
+    ///
+    /// # Errors
+    /// The journal's.
+    pub fn subject_of(&self, channel: &ChannelName, native_id: &str) -> Result<SubjectId, JournalError> {
+        self.claim("subject", &[channel.as_str(), native_id]).map(|slot| SubjectId(slot.0))
     }
 
     /// The contact of a CRM's id, a new one if it was never seen.

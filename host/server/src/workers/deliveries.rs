@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::channels::{LiveChannel, channel_prefix};
 use crate::desk::Desk;
-use crate::ingress::webhook::{process, unparked};
+use crate::ingress::delivery::{process, unparked};
 use crate::tenant::content::DeliveryContent;
 use crate::workers::{Rest, backoff};
 
@@ -76,9 +76,8 @@ async fn replay(desk: &Desk, round: &mut Round, fresh: bool) {
         waiting.failures += 1;
         waiting.until = later(now, waiting.failures);
         if let Some(request) = request(desk, id)
-            && let Ok(taken) = process(desk, &live, request, Some(id)).await
+            && process(desk, &live, &request, Some(id)).await.is_ok()
         {
-            desk.metrics.ingested(&live.name, taken.accepted);
             round.put_off.remove(&id);
             tracing::info!(channel = %live.name, delivery = %id, "a parked delivery was taken in");
         }

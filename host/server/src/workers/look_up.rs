@@ -7,9 +7,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sportello_core::commands::{AnswerLookUp, TakeContacts};
+use futures_util::{StreamExt as _, stream};
+use sportello_core::commands::{AnswerLookUps, TakeContacts};
 use sportello_core::domain::channel::ChannelKind;
-use sportello_core::domain::profile::{LOOK_UPS_PENDING, PROFILES};
+use sportello_core::domain::profile::{Identified, LOOK_UPS_PENDING, PROFILES};
 use sportello_core::ids::ProfileId;
 use sportello_core::time::Timestamp;
 use sportello_runtime::contract::{ConnectorError, Identifier};
@@ -25,6 +26,8 @@ use crate::workers::{Rest, backoff};
 const ACTOR: &str = "worker:look-up";
 /// Profiles listed in one go.
 const LIST_MAX: usize = 256;
+/// Profiles that are asked about at once.
+const QUESTIONS_AT_ONCE_MAX: usize = 8;
 /// First and longest pause before a question is put again.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 /// See [`RETRY_FIRST`].
@@ -57,7 +60,7 @@ impl PutOff {
         let waiting = self.0.entry(profile).or_insert(Waiting { failures: 0, until: now });
         let pause = backoff(waiting.failures, RETRY_FIRST, RETRY_LONGEST);
         waiting.failures += 1;
-        waiting.until = now.plus_ms(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX));
+        waiting.until = now.plus_ms(millis(pause));
         waiting.until
     }
 
@@ -86,47 +89,84 @@ async fn ask_round(desk: &Desk, rest: &Rest, put_off: &mut PutOff) -> Option<Tim
         let pending = desk.tenant.list(&LOOK_UPS_PENDING, &[], after.as_deref(), Direction::Forward, LIST_MAX).unwrap_or_default();
         let Some((last, ())) = pending.last() else { return next };
         after = Some(last.clone());
-        for (key, ()) in &pending {
+        let crms = match crms(desk) {
+            Ok(crms) => crms,
+            Err(problem) => {
+                tracing::warn!(tenant = desk.tenant.name(), problem, "nobody can be looked up; it is tried again");
+                return Some(desk.tenant.now().plus_ms(millis(RETRY_FIRST)));
+            }
+        };
+        let now = desk.tenant.now();
+        let mut ready = Vec::with_capacity(pending.len());
+        for profile in pending.iter().filter_map(|(key, ())| key.last_chunk::<8>()).map(|bytes| ProfileId(u64::from_be_bytes(*bytes))) {
+            match put_off.until(profile, now) {
+                Some(until) => next = Some(next.map_or(until, |next| next.min(until))),
+                None => ready.push(profile),
+            }
+        }
+        let asking = stream::iter(ready).map(|profile| look_up(desk, &crms, profile)).buffer_unordered(QUESTIONS_AT_ONCE_MAX);
+        // What is answered together is recorded together.
+        let mut answers = asking.ready_chunks(LIST_MAX);
+        while let Some(chunk) = answers.next().await {
             if rest.stopping() {
                 return None;
             }
-            let Some(profile) = key.last_chunk::<8>().map(|bytes| ProfileId(u64::from_be_bytes(*bytes))) else { continue };
-            let now = desk.tenant.now();
-            if let Some(until) = put_off.until(profile, now) {
-                next = Some(next.map_or(until, |next| next.min(until)));
-                continue;
-            }
-            match look_up(desk, profile).await {
-                Ok(()) => {
-                    failures_in_a_row = 0;
-                    put_off.answered(profile);
-                }
-                Err(problem) => {
-                    tracing::warn!(tenant = desk.tenant.name(), %profile, problem, "a CRM could not be asked; it is asked again later");
-                    let until = put_off.failed(profile, now);
-                    next = Some(next.map_or(until, |next| next.min(until)));
-                    failures_in_a_row += 1;
-                    if failures_in_a_row == FAILURES_IN_A_ROW_MAX {
-                        return next;
+            let mut asked = Vec::with_capacity(chunk.len());
+            let mut failed = Vec::new();
+            for answer in chunk {
+                match answer {
+                    Ok(answered) => {
+                        failures_in_a_row = 0;
+                        asked.extend(answered);
+                    }
+                    Err((profile, problem)) => {
+                        failures_in_a_row += 1;
+                        failed.push((profile, problem));
                     }
                 }
+            }
+            for (profile, _) in &asked {
+                put_off.answered(*profile);
+            }
+            let profiles: Vec<ProfileId> = asked.iter().map(|(profile, _)| *profile).collect();
+            if !asked.is_empty()
+                && let Err(error) = desk.tenant.submit(ACTOR, AnswerLookUps { asked }).await
+            {
+                failed.extend(profiles.into_iter().map(|profile| (profile, error.to_string())));
+            }
+            for (profile, problem) in failed {
+                tracing::warn!(tenant = desk.tenant.name(), %profile, problem, "a CRM could not be asked; it is asked again later");
+                let until = put_off.failed(profile, desk.tenant.now());
+                next = Some(next.map_or(until, |next| next.min(until)));
+            }
+            if failures_in_a_row >= FAILURES_IN_A_ROW_MAX {
+                return next;
             }
         }
     }
 }
 
-/// Asks every CRM about every identifier of a profile, takes in what they know, and says that they were asked. Errors say nothing personal.
-async fn look_up(desk: &Desk, id: ProfileId) -> Result<(), String> {
-    let Some(row) = desk.tenant.get(&PROFILES, &id).map_err(|error| error.to_string())? else { return Ok(()) };
-    let content: Option<ProfileContent> = desk.tenant.open_sealed(id.slot(), &row.sealed).map_err(|error| error.to_string())?;
-    for crm in crms(desk)? {
-        for (scheme, value) in content.iter().flat_map(|content| &content.identifiers) {
-            ask(desk, &crm, scheme, value).await?;
+/// What somebody was asked about, or what went wrong (which says nothing personal); None: they are gone.
+type Answered = Result<Option<(ProfileId, Vec<Identified>)>, (ProfileId, String)>;
+
+/// Asks every CRM about every identifier of a profile, and takes in what they know.
+async fn look_up(desk: &Desk, crms: &[Arc<LiveChannel>], id: ProfileId) -> Answered {
+    let failed = |problem: String| (id, problem);
+    let Some(row) = desk.tenant.get(&PROFILES, &id).map_err(|error| failed(error.to_string()))? else { return Ok(None) };
+    if !crms.is_empty() {
+        let content: Option<ProfileContent> =
+            desk.tenant.open_sealed(id.slot(), &row.sealed).map_err(|error| failed(error.to_string()))?;
+        for crm in crms {
+            for (scheme, value) in content.iter().flat_map(|content| &content.identifiers) {
+                ask(desk, crm, scheme, value).await.map_err(failed)?;
+            }
         }
     }
-    let command = AnswerLookUp { profile: id, asked: row.identifiers };
-    desk.tenant.submit(ACTOR, command).await.map_err(|error| error.to_string())?;
-    Ok(())
+    Ok(Some((id, row.identifiers)))
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Every CRM there is. One that is configured and not live has not answered: then nobody can say that somebody is in no CRM.

@@ -19,6 +19,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::desk::Desk;
 
+/// The least a worker rests after something became durable: under load something does hundreds of times a second, and one look at a list
+/// serves for all that came meanwhile.
+const REST_LEAST: Duration = Duration::from_millis(5);
 /// The longest a worker rests without looking at its list.
 const REST_MAX: Duration = Duration::from_secs(1);
 
@@ -47,10 +50,13 @@ impl Rest {
     pub(crate) async fn until(&mut self, now: Timestamp, until: Option<Timestamp>) -> bool {
         let pause = until.map_or(REST_MAX, |until| Duration::from_millis(until.ms_since(now).max(1)).min(REST_MAX));
         tokio::select! {
-            () = self.stopping.cancelled() => false,
-            changed = self.durable.changed() => changed.is_ok(),
-            () = tokio::time::sleep(pause) => true,
+            () = self.stopping.cancelled() => return false,
+            changed = self.durable.changed() => if changed.is_err() { return false },
+            () = tokio::time::sleep(pause) => return true,
         }
+        let goes_on = self.pause(REST_LEAST).await;
+        self.durable.mark_unchanged();
+        goes_on
     }
 
     /// Rests a while whatever happens. False: the host stops.

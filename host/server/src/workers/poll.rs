@@ -17,7 +17,7 @@ use crate::channels::LiveChannel;
 use crate::desk::{Desk, kind_of_error, kind_of_failure};
 use crate::ingress::arrivals::moment;
 use crate::ingress::contacts::contact_news;
-use crate::ingress::take_in::{Brought, take_in};
+use crate::ingress::take_in::{Brought, Part, take_in};
 use crate::workers::{Rest, backoff};
 
 /// First and longest pause after failures.
@@ -219,8 +219,7 @@ async fn fetch_page(desk: &Desk, live: &LiveChannel) -> Result<bool, Setback> {
     desk.diagnostics(live, &done.diagnostics, done.diagnostics_dropped);
     let page = done.value.map_err(|error| Setback::from_connector(desk, &error))?;
     let brought = Brought {
-        interactions: &page.interactions,
-        input: &[],
+        parts: &[Part { interactions: &page.interactions, input: &[] }],
         cursor: Some((Source::Poll, page.cursor)),
         state_writes: &done.state_writes,
         replayed: None,

@@ -3,7 +3,7 @@
 use sportello_core::commands::{Accepted, DecideEffect, EffectDecision, EffectOutcome, FinishEffect, StartEffect};
 use sportello_core::domain::channel::Idempotency;
 use sportello_core::domain::effect::{AskedBy, EFFECTS, EFFECTS_BY_KEY, Effect};
-use sportello_core::ids::{EffectId, Fingerprint};
+use sportello_core::ids::{EffectId, SubjectId};
 use sportello_workflow::run::{Ending, RunId, Waiting};
 
 use crate::tenant::{CHANNEL, CRM, Tenant, channel};
@@ -40,7 +40,7 @@ fn a_reply_goes_where_the_case_is_and_the_run_waits_for_its_end() {
     assert_eq!((queued.channel, queued.action.as_str(), queued.case), (channel(CHANNEL), "reply", Some(case)));
     assert_eq!(queued.asked_by, AskedBy::Run { run: 1, step: "greet".to_owned() });
     assert_eq!(tenant.run(1).waiting, Waiting::Effect { effect: EffectId(1) });
-    finish(&mut tenant, 1, EffectOutcome::Done { receipt: Fingerprint([1; 16]), sealed: vec![1] });
+    finish(&mut tenant, 1, EffectOutcome::Done { receipt: SubjectId(1), sealed: vec![1] });
     assert!(tenant.last_words().starts_with(&["effect.done", "case.answered", "step.done"]), "{:?}", tenant.last_words());
     assert_eq!(ending(&tenant, 1), Some(Ending::Completed));
 }

@@ -4,7 +4,7 @@
 use sportello_core::commands::{AssignCase, EffectOutcome, FinishEffect, SetCaseState, StartEffect};
 use sportello_core::domain::case::CaseState;
 use sportello_core::domain::effect::EFFECTS;
-use sportello_core::ids::{CaseId, EffectId, Fingerprint};
+use sportello_core::ids::{CaseId, EffectId, SubjectId};
 use sportello_core::time::Timestamp;
 use sportello_workflow::commands::{Answer, AnswerStep, CancelRun, FireTimer, RetireWorkflow};
 use sportello_workflow::run::{RUNS, RunId, STEPS_ASKED, TIMERS_DUE, Waiting};
@@ -61,10 +61,8 @@ fn act(tenant: &mut Tenant, random: &mut fastrand::Rng) -> Option<(Timestamp, Co
             if tenant.submit(StartEffect { effect }).is_err() {
                 return None;
             }
-            let mut receipt = [0; 16];
-            receipt[0] = effect.0 as u8;
             let outcome = if random.bool() {
-                EffectOutcome::Done { receipt: Fingerprint(receipt), sealed: vec![1] }
+                EffectOutcome::Done { receipt: SubjectId(1_000 + effect.0), sealed: vec![1] }
             } else {
                 EffectOutcome::Failed("no".into())
             };

@@ -1,6 +1,6 @@
 //! Runs: pinned to a definition, asking outside, ending visibly.
 
-use sportello_core::commands::{AnswerLookUp, SetCaseState};
+use sportello_core::commands::{AnswerLookUps, SetCaseState};
 use sportello_core::domain::case::{CASES, CaseState};
 use sportello_core::domain::profile::PROFILES;
 use sportello_core::ids::ProfileId;
@@ -129,7 +129,7 @@ fn recognising_somebody_later_starts_a_run_about_their_case() {
     let (customer, prospect) = (tenant.say(1, 10), tenant.say(2, 20));
     tenant.recognise(1);
     let asked = PROFILES.get(&tenant.rows, &ProfileId(2)).expect("a profile").identifiers;
-    tenant.submit(AnswerLookUp { profile: ProfileId(2), asked }).expect("answered");
+    tenant.submit(AnswerLookUps { asked: vec![(ProfileId(2), asked)] }).expect("answered");
     assert_eq!(CASES.get(&tenant.rows, &customer).expect("a case").priority, 60);
     assert_eq!(CASES.get(&tenant.rows, &prospect).expect("a case").priority, 30);
 }

@@ -9,7 +9,7 @@ use sportello_core::domain::interaction::Change;
 use sportello_core::domain::profile::{Identified, PROFILES};
 use sportello_core::draft::{Draft, note_numbers};
 use sportello_core::event as core_event;
-use sportello_core::ids::{CaseId, ChannelName, ConversationId, Digest, Fingerprint, IdentifierId, ProfileId, SlotId};
+use sportello_core::ids::{CaseId, ChannelName, ConversationId, Digest, Fingerprint, IdentifierId, ProfileId, SlotId, SubjectId};
 use sportello_core::refusal::Refusal;
 use sportello_core::tables::{RowChange, Rows, Table, Tables};
 use sportello_core::time::Timestamp;
@@ -75,7 +75,7 @@ from_core!(
     StartEffect,
     FinishEffect,
     DecideEffect,
-    AnswerLookUp
+    AnswerLookUps
 );
 
 macro_rules! from_workflow {
@@ -240,7 +240,8 @@ impl Tenant {
         };
         Arrival {
             identity: Fingerprint(identity),
-            subject: Fingerprint(identity),
+            subject: SubjectId(u64::from_le_bytes(identity[..8].try_into().expect("8 of 16 bytes"))),
+            names_author: false,
             change: Change::Created,
             kind: "direct-message".to_owned(),
             author: (!own).then_some(Author { profile: ProfileId(person), news: Some(news) }),

@@ -58,13 +58,13 @@ impl Evidence {
 
     /// How often a thing of the platform's id was taken in as this deed. By the keyed hash of the id: the words may have been withdrawn.
     pub(crate) fn times_taken(&self, channel: &str, native_id: &str, deed: Deed) -> usize {
-        let subject = self.tenant.fingerprint("subject", &[channel, native_id]);
+        let subject = ChannelName::new(channel).ok().and_then(|channel| self.tenant.subject_of(&channel, native_id).ok());
         let change = match deed {
             Deed::Created => Change::Created,
             Deed::Edited => Change::Edited,
             Deed::Deleted => Change::Deleted,
         };
-        self.interactions.iter().filter(|row| row.subject == subject && row.change == change).count()
+        self.interactions.iter().filter(|row| Some(row.subject) == subject && row.change == change).count()
     }
 
     /// Interactions taken in on a channel.

@@ -13,7 +13,7 @@ use super::{ACTOR, OWN_PAUSE, finish, millis};
 use crate::channels::LiveChannel;
 use crate::desk::Desk;
 use crate::ingress::arrivals::moment;
-use crate::ingress::webhook::reason;
+use crate::ingress::delivery::reason;
 use crate::tenant::content::{EffectContent, ReceiptContent};
 use crate::workers::backoff;
 
@@ -161,7 +161,11 @@ fn done_outcome(desk: &Desk, live: &LiveChannel, effect: &Effect, receipt: Recei
     let content = ReceiptContent { native_id: receipt.native_id, url: receipt.url };
     // Erased between call and answer: it took place all the same.
     let sealed = desk.tenant.seal(effect.slot, &content).unwrap_or_default();
-    EffectOutcome::Done { receipt: desk.tenant.fingerprint("subject", &[live.name.as_str(), &content.native_id]), sealed }
+    match desk.tenant.subject_of(&live.name, &content.native_id) {
+        Ok(receipt) => EffectOutcome::Done { receipt, sealed },
+        // It took place, but that cannot be noted now.
+        Err(error) => EffectOutcome::Uncertain(error.to_string().as_str().into()),
+    }
 }
 
 fn not_started(desk: &Desk, effect: &Effect, problem: &str) -> EffectOutcome {

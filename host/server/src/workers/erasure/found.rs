@@ -2,7 +2,7 @@
 //!
 //! Forgetting a whole profile takes, beside its names:
 //!
-//! * every word it said, and the identity of threads it began;
+//! * every word it said, and the identity of threads it began and of things whose id names it;
 //! * what was, or is to be, said to it: effects directed at it or queued in its cases;
 //! * the company's own words as the platform showed them to us, where they answer it: in private, in reply to something it said, brought about
 //!   by one of those effects, or said in a thread of its case after it first spoke and not in reply to somebody else;
@@ -21,7 +21,7 @@ use sportello_core::domain::erasure::{Due, ERASURES_DUE};
 use sportello_core::domain::interaction::{INTERACTIONS, INTERACTIONS_BY_CONVERSATION, INTERACTIONS_BY_PROFILE, Interaction, SUBJECTS};
 use sportello_core::domain::profile::{PROFILES, PROFILES_OF_IDENTIFIER};
 use sportello_core::ids::{
-    CaseId, ContactId, ConversationId, DeliveryId, EffectId, Fingerprint, IdentifierId, InteractionId, ProfileId, SlotId,
+    CaseId, ContactId, ConversationId, DeliveryId, EffectId, IdentifierId, InteractionId, ProfileId, SlotId, SubjectId,
 };
 use sportello_core::tables::{Key, Table, key_bytes};
 use sportello_core::time::Timestamp;
@@ -78,7 +78,12 @@ pub(super) fn without_claimed(tenant: &Tenant, mut found: Found) -> Result<Found
 
 fn behind(tenant: &Tenant, what: Due, found: &mut Found) -> Result<(), ViewsError> {
     match what {
-        Due::Profile(profile) => found.slots.push(profile.slot()),
+        Due::Profile(profile) => {
+            found.slots.push(profile.slot());
+            for row in interactions_of(tenant, profile)?.iter().map(|(_, row)| row).filter(|row| row.names_author) {
+                found.slots.push(row.subject.slot());
+            }
+        }
         Due::Contact(contact) => found.slots.push(contact.slot()),
         Due::Identifier(identifier) => found.slots.push(identifier.slot()),
         Due::Interaction(id) => found.slots.extend(tenant.get(&INTERACTIONS, &id)?.map(|row| row.slot)),
@@ -89,10 +94,19 @@ fn behind(tenant: &Tenant, what: Due, found: &mut Found) -> Result<(), ViewsErro
     Ok(())
 }
 
+/// What somebody did.
+fn interactions_of(tenant: &Tenant, profile: ProfileId) -> Result<Vec<(InteractionId, Interaction)>, ViewsError> {
+    let mut found = Vec::new();
+    for id in numbers(tenant, &INTERACTIONS_BY_PROFILE, &key_bytes(&profile))?.into_iter().map(InteractionId) {
+        found.extend(tenant.get(&INTERACTIONS, &id)?.map(|row| (id, row)));
+    }
+    Ok(found)
+}
+
 /// What somebody said and what was done for them: what the company's words may be an answer to.
 struct Spoken {
     profile: ProfileId,
-    subjects: BTreeSet<Fingerprint>,
+    subjects: BTreeSet<SubjectId>,
     effects: BTreeSet<EffectId>,
     conversations: BTreeSet<ConversationId>,
 }
@@ -102,9 +116,11 @@ fn whole_profile(tenant: &Tenant, profile: ProfileId, found: &mut Found) -> Resu
     let prefix = key_bytes(&profile);
     let mut spoken = Spoken { profile, subjects: BTreeSet::new(), effects: BTreeSet::new(), conversations: BTreeSet::new() };
     let mut channels = BTreeSet::new();
-    for id in numbers(tenant, &INTERACTIONS_BY_PROFILE, &prefix)?.into_iter().map(InteractionId) {
-        let Some(row) = tenant.get(&INTERACTIONS, &id)? else { continue };
+    for (id, row) in interactions_of(tenant, profile)? {
         found.slots.push(row.slot);
+        if row.names_author {
+            found.slots.push(row.subject.slot());
+        }
         found.along.insert(Due::Interaction(id));
         spoken.subjects.insert(row.subject);
         spoken.conversations.insert(row.conversation);

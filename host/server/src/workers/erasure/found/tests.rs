@@ -62,8 +62,8 @@ impl Counter {
         Self { tenant, said: 0, _folder: folder }
     }
 
-    fn subject(&self, native_id: &str) -> Fingerprint {
-        self.tenant.fingerprint("subject", &[native_id])
+    fn subject(&self, native_id: &str) -> SubjectId {
+        self.tenant.subject_of(&channel("wiki"), native_id).unwrap()
     }
 
     /// Somebody, or the company, says `native_id` on the wiki's one page.
@@ -79,6 +79,7 @@ impl Counter {
         let arrival = Arrival {
             identity: self.tenant.fingerprint("interaction", &[native_id]),
             subject: self.subject(native_id),
+            names_author: native_id.starts_with("reaction"),
             change: Change::Created,
             kind: "comment".into(),
             own: author.is_none(),
@@ -154,6 +155,22 @@ async fn the_companys_answers_to_somebody_erased_go_and_what_it_said_to_others_s
 }
 
 #[tokio::test]
+async fn a_thing_whose_id_names_somebody_is_forgotten_with_them_and_other_things_are_told_apart_for_good() {
+    let mut counter = Counter::open().await;
+    let ada = counter.tenant.profile_of("wiki", ADA).unwrap();
+    for (native_id, author) in [("question", ADA), ("reaction:ada", ADA), ("reaction:bruno", BRUNO)] {
+        counter.says(native_id, Some(author), None).await;
+    }
+    let whole = counter.erase(ada).await.slots;
+    let mut of_profile = Found::default();
+    behind(&counter.tenant, Due::Profile(ada), &mut of_profile).unwrap();
+    for slots in [whole, of_profile.slots] {
+        let goes = |native_id| slots.contains(&counter.subject(native_id).slot());
+        assert_eq!(["question", "reaction:ada", "reaction:bruno"].map(goes), [false, true, false]);
+    }
+}
+
+#[tokio::test]
 async fn an_answer_in_somebody_elses_case_goes_with_whom_it_was_for() {
     let mut counter = Counter::open().await;
     let bruno = counter.tenant.profile_of("wiki", BRUNO).unwrap();
@@ -178,6 +195,7 @@ async fn parked_deliveries_of_every_channel_of_somebodys_network_go_with_them() 
     let arrival = Arrival {
         identity: counter.tenant.fingerprint("interaction", &["post"]),
         subject: counter.subject("post"),
+        names_author: false,
         change: Change::Created,
         kind: "comment".into(),
         author: Some(Author { profile: grace, news: Some(ProfileNews { sealed: vec![1], identifiers, replaces: None }) }),

@@ -1,0 +1,122 @@
+//! Deliveries that come together are read together, and stay each other's strangers.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use http::Method;
+use ring::hmac;
+use sportello_core::domain::delivery::{DELIVERIES, DeliveryState};
+use sportello_core::domain::interaction::INTERACTIONS;
+use sportello_server::desk::Desk;
+use sportello_tests::host::{HostPlan, RunningHost};
+use sportello_tests::http_client::HttpClient;
+use sportello_views::Direction;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+const SECRET: &str = "the-signing-secret";
+/// What must not wait for anything slow.
+const AT_ONCE: Duration = Duration::from_secs(20);
+
+/// A host with one channel whose guests trap, wait at `target`, or say something, as each delivery asks.
+async fn host(folder: &std::path::Path, target: &str) -> RunningHost {
+    let channel = format!(
+        "connector = \"hostile\"\ncomponent = \"{{component:hostile}}\"\norigins = [\"{target}\"]\nprivate-network = true\n\
+         settings = {{ behaviour = \"well-behaved\", granted = \"{target}\", target = \"{target}/slow\" }}\n\
+         secrets.signing.secret = \"signing\"\nsecrets.token.token = \"token\"\n"
+    );
+    let plan = HostPlan::default().channel("counter", &channel).secret("signing", SECRET).secret("token", "not used");
+    RunningHost::start(folder, &plan).await
+}
+
+/// Sends deliveries at the same time; gives how often each status came.
+async fn deliver(running: &RunningHost, bodies: impl IntoIterator<Item = String>) -> BTreeMap<u16, usize> {
+    let url = running.url("/hooks/demo/counter");
+    let mut sending = JoinSet::new();
+    for body in bodies {
+        let url = url.clone();
+        sending.spawn(async move { send(&url, body).await });
+    }
+    let mut statuses = BTreeMap::new();
+    while let Some(status) = sending.join_next().await {
+        *statuses.entry(status.unwrap()).or_default() += 1;
+    }
+    statuses
+}
+
+async fn send(url: &str, body: String) -> u16 {
+    let signature = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes()), body.as_bytes());
+    let client = HttpClient::new(AT_ONCE);
+    let answer = client.send(Method::POST, url, &[("x-signature", &hex::encode(signature))], body.into()).await;
+    answer.unwrap().status
+}
+
+fn says(count: usize) -> impl Iterator<Item = String> {
+    (0..count).map(|number| format!("says {number}"))
+}
+
+fn interactions(desk: &Desk) -> usize {
+    desk.tenant.list(&INTERACTIONS, &[], None, Direction::Forward, usize::MAX).unwrap().len()
+}
+
+fn parked(desk: &Desk) -> usize {
+    let rows = desk.tenant.list(&DELIVERIES, &[], None, Direction::Forward, usize::MAX).unwrap();
+    rows.iter().filter(|(_, row)| row.state == DeliveryState::Parked).count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deliveries_that_come_together_share_records_and_each_enters_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = host(folder.path(), "http://127.0.0.1:1").await;
+    let before = running.desk().tenant.cursor();
+    // Each of them twice: what is the same stands in one call, too.
+    let statuses = deliver(&running, says(150).chain(says(150))).await;
+    assert_eq!(statuses, [(200, 300)].into());
+    assert_eq!(interactions(&running.desk()), 150);
+    let records = running.desk().tenant.cursor() - before;
+    assert!(records < 150, "150 interactions took {records} records: nothing was gathered");
+    assert!(running.verify().await.equal);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_delivery_that_breaks_its_guest_is_parked_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = host(folder.path(), "http://127.0.0.1:1").await;
+    // Fewer than a quarantine takes: had the calls they broke together counted, too, the channel would be closed now.
+    let poison = (0..4).map(|_| "trap".to_owned());
+    let statuses = deliver(&running, says(100).chain(poison)).await;
+    assert_eq!(statuses, [(200, 104)].into());
+    assert_eq!((interactions(&running.desk()), parked(&running.desk())), (100, 4));
+    assert_eq!(deliver(&running, ["says more".to_owned()]).await, [(200, 1)].into());
+    assert_eq!(interactions(&running.desk()), 101, "the channel is in service");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_waits_behind_a_guest_that_waits() {
+    let folder = tempfile::tempdir().unwrap();
+    // A server that takes requests and answers none.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let running = host(folder.path(), &format!("http://{}", listener.local_addr().unwrap())).await;
+    let url = running.url("/hooks/demo/counter");
+    let mut waiting = JoinSet::new();
+    let mut held = Vec::new();
+    // More than guests that compute at once, fewer than a channel may have.
+    for _ in 0..std::thread::available_parallelism().unwrap().get() + 4 {
+        let url = url.clone();
+        waiting.spawn(async move { send(&url, "wait".to_owned()).await });
+        held.push(tokio::time::timeout(AT_ONCE, listener.accept()).await.expect("its guest asks").unwrap().0);
+    }
+    let statuses = tokio::time::timeout(AT_ONCE, deliver(&running, says(3))).await.expect("nobody waits for the others");
+    assert_eq!(statuses, [(200, 3)].into());
+    assert!(waiting.try_join_next().is_none(), "those are waiting all the while");
+    for mut stream in held {
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await.unwrap();
+    }
+    while let Some(status) = waiting.join_next().await {
+        assert_eq!(status.unwrap(), 200);
+    }
+    running.stop().await;
+}
