@@ -17,7 +17,8 @@ pub(crate) const EXAMPLES: &str = "Examples:
 Every problem is said, with its table or its file and line. A channel that names a component is checked as it would be when made live:
 its settings against the connector's schema, its origins and secrets against what the connector asks for.";
 
-/// Reads the configuration, loads every component it names, reads every secret and every extra root, checks every channel and workflow. Writes nothing.
+/// Reads the configuration, its extra roots and every secret, loads every component it names, checks every channel and workflow. Writes
+/// nothing.
 pub(crate) fn run(path: &Path) -> Result<(), Problem> {
     let config = Config::read(path)?;
     let runtime = Runtime::new(RuntimeOptions { outbound: config.outbound(), ..RuntimeOptions::default() })?;

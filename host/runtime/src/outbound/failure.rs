@@ -69,9 +69,7 @@ pub(super) enum Failure {
 fn prohibited(address: IpAddr) -> String {
     match Reach::of(address) {
         Reach::Never => format!("the name leads to {address}, which no connector may reach"),
-        _ => format!(
-            "the name leads to {address}, a private address; if that is meant, add to the channel: private-network = true"
-        ),
+        _ => format!("the name leads to {address}, a private address; if that is meant, add to the channel: private-network = true"),
     }
 }
 

@@ -1,8 +1,8 @@
 //! Outgoing HTTP: everything a guest sends goes through here, and so does every secret it uses without seeing it.
 //!
 //! [`Outbound`] is the one client of the process: connections are pooled, names are resolved and judged by us, TLS is rustls with Mozilla's
-//! roots and the operator's (`roots.rs`). [`ChannelHttp`] is what one generation of a channel may do: its origins, credentials and limits. [`CallHttp`] is what one call of a
-//! guest is handed (`wasi:http`'s hooks). A request passes, in this order:
+//! roots and the operator's (`roots.rs`). [`ChannelHttp`] is what one generation of a channel may do: its origins, credentials and limits.
+//! [`CallHttp`] is what one call of a guest is handed (`wasi:http`'s hooks). A request passes, in this order:
 //!
 //! 1. **The guest's body is read to its end**, up to a cap, whatever becomes of the request: a body that is dropped half-way shows up in the
 //!    guest as a broken connection instead of the refusal.
