@@ -331,13 +331,20 @@ mod tests {
         let cases: &[Break] = &[
             ("native-id", |interaction| interaction.native_id.clear()),
             ("native-id", |interaction| interaction.native_id = "x".repeat(513)),
+            ("revision", |interaction| interaction.revision = "x".repeat(513)),
             ("kind", |interaction| interaction.kind = "Direct Message".into()),
+            ("kind", |interaction| interaction.kind = "k".repeat(65)),
             ("occurred-at", |interaction| interaction.occurred_at = "2026-11-22T10:15:00+01:00".into()),
             ("occurred-at", |interaction| interaction.occurred_at = "2026-11-31T10:15:00Z".into()),
             ("occurred-at", |interaction| interaction.occurred_at = "yesterday".into()),
             ("author.id", |interaction| interaction.author.as_mut().unwrap().id.clear()),
             ("author.identifiers[0].scheme", |interaction| {
                 interaction.author.as_mut().unwrap().identifiers[0].scheme = "E mail".into();
+            }),
+            ("author.url", |interaction| interaction.author.as_mut().unwrap().url = Some("u".repeat((4 << 10) + 1))),
+            ("author.identifiers", |interaction| {
+                let identifiers = &mut interaction.author.as_mut().unwrap().identifiers;
+                *identifiers = vec![identifiers[0].clone(); 33];
             }),
             ("conversation.key", |interaction| interaction.conversation.key = "k".repeat(513)),
             ("text", |interaction| interaction.text = Some("t".repeat((64 << 10) + 1))),
@@ -365,6 +372,43 @@ mod tests {
     fn there_is_one_answer_for_each_request() {
         assert_eq!(webhook(&[request("POST"), request("POST")], &answer(sound())).unwrap_err().field, "answers");
         assert_eq!(receipts(1, &[]).unwrap_err().field, "answers");
+    }
+
+    #[test]
+    fn one_more_than_an_answer_may_hold_is_refused_by_its_field() {
+        let plain = Interaction { raw: None, ..sound() };
+        let page = |count: usize, cursor_bytes: usize| {
+            Ok(Page { interactions: vec![plain.clone(); count], cursor: Some("c".repeat(cursor_bytes)), more: false })
+        };
+        super::page(&page(limits::INTERACTIONS_MAX, limits::CURSOR_BYTES_MAX)).unwrap();
+        assert_eq!(super::page(&page(limits::INTERACTIONS_MAX + 1, 0)).unwrap_err().field, "page.interactions");
+        assert_eq!(super::page(&page(0, limits::CURSOR_BYTES_MAX + 1)).unwrap_err().field, "page.cursor");
+
+        let outcome = |bytes: usize| {
+            let response = WebhookResponse { status: 200, content_type: "text/plain".into(), body: vec![0; bytes] };
+            vec![Ok(WebhookOutcome { interactions: vec![], response: Some(response) })]
+        };
+        webhook(&[request("GET")], &outcome(limits::RESPONSE_BYTES_MAX)).unwrap();
+        assert_eq!(webhook(&[request("GET")], &outcome(limits::RESPONSE_BYTES_MAX + 1)).unwrap_err().field, "answers[0].response.body");
+        // Of all deliveries of a call together.
+        let half = WebhookOutcome { interactions: vec![plain.clone(); limits::INTERACTIONS_MAX / 2 + 1], response: None };
+        let both = webhook(&[request("POST"), request("POST")], &[Ok(half.clone()), Ok(half)]);
+        assert_eq!(both.unwrap_err().field, "answers[1].interactions");
+
+        let contact = Contact {
+            id: "1".into(),
+            version: String::new(),
+            display_name: None,
+            identifiers: vec![],
+            deleted: false,
+            attributes: vec![],
+            raw: None,
+        };
+        contacts(&Ok(vec![contact.clone(); limits::CONTACTS_MAX])).unwrap();
+        assert_eq!(contacts(&Ok(vec![contact; limits::CONTACTS_MAX + 1])).unwrap_err().field, "answer.contacts");
+        let refused = |bytes: usize| contacts(&Err(ConnectorError::Reject("r".repeat(bytes))));
+        refused(limits::REASON_BYTES_MAX).unwrap();
+        assert_eq!(refused(limits::REASON_BYTES_MAX + 1).unwrap_err().field, "answer.reason");
     }
 
     #[test]

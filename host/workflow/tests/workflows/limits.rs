@@ -1,9 +1,10 @@
 //! Every limit holds, and says so.
 
 use sportello_core::ids::Digest;
-use sportello_workflow::commands::DefineWorkflow;
+use sportello_workflow::commands::{DefineWorkflow, RetireWorkflow};
 use sportello_workflow::limits::{
-    INSTRUCTIONS_MAX, LIVE_RUNS_PER_CASE_MAX, NESTING_MAX, RUNS_PER_EVENT_MAX, SOURCE_BYTES_MAX, STARTS_PER_WINDOW_MAX,
+    CHANNELS_MAX, EXPRESSION_BYTES_MAX, INSTRUCTIONS_MAX, LANGUAGES_MAX, LIVE_RUNS_PER_CASE_MAX, NAME_BYTES_MAX, NESTING_MAX, PROBLEMS_MAX,
+    RETRY_ATTEMPTS_MAX, RUNS_PER_EVENT_MAX, SOURCE_BYTES_MAX, STARTS_PER_WINDOW_MAX, TEXT_BYTES_MAX, WORKFLOWS_PER_TRIGGER_MAX,
 };
 use sportello_workflow::plan::{Action, Instruction, Plan, Trigger};
 use sportello_workflow::run::RUNS_OF_CASE;
@@ -73,6 +74,64 @@ fn definitions_are_limited_in_size_steps_and_nesting() {
     let bomb = "a: &a [x, x, x, x, x, x, x, x, x]\nb: &b [*a, *a, *a, *a, *a, *a, *a, *a]\nc: &c [*b, *b, *b, *b, *b, *b, *b, *b]\n\
                 d: &d [*c, *c, *c, *c, *c, *c, *c, *c]\ne: &e [*d, *d, *d, *d, *d, *d, *d, *d]\nf: [*e, *e, *e, *e, *e, *e, *e, *e]\n";
     check(bomb, "t.yaml").expect_err("refused");
+}
+
+/// What is taken, and one more of it, which is refused with these words.
+fn one_beyond(of: impl Fn(usize) -> String, most: usize, refusal: &str) {
+    if let Err(problems) = check(&of(most), "t.yaml") {
+        panic!("{most} are refused: {problems:?}");
+    }
+    let problem = problem_of(&of(most + 1));
+    assert!(problem.contains(refusal), "{problem}");
+}
+
+#[test]
+fn one_more_than_a_definition_may_have_of_anything_is_refused() {
+    let step = |step: &str| format!("{{name: w, on: case.opened, steps: [{step}]}}");
+    let when = |when: &str| format!("name: w\non: case.opened\nwhen: '{when}'\nsteps: [stop]\n");
+    let listed = |count: usize, item: &dyn Fn(usize) -> String| (0..count).map(item).collect::<Vec<_>>().join(", ");
+    let language = |number: usize| format!("{}{}: x", char::from(b'a' + (number / 26) as u8), char::from(b'a' + (number % 26) as u8));
+
+    one_beyond(|bytes| format!("{{name: {}, on: case.opened, steps: [stop]}}", "w".repeat(bytes)), NAME_BYTES_MAX, "w");
+    let channels = |count: usize| listed(count, &|number| format!("c-{number}"));
+    one_beyond(
+        |count| format!("{{name: w, on: case.opened, channels: [{}], steps: [stop]}}", channels(count)),
+        CHANNELS_MAX,
+        "at most 64 can be",
+    );
+    one_beyond(|bytes| step(&format!("{{assign: {}}}", "o".repeat(bytes))), NAME_BYTES_MAX, "1 to 64 bytes");
+    one_beyond(|hours| step(&format!("{{wait: {hours}h}}")), 366 * 24, "a run can wait");
+    one_beyond(
+        |attempts| step(&format!("{{reply: x, retry: {{attempts: {attempts}, every: 1m}}}}")),
+        RETRY_ATTEMPTS_MAX as usize,
+        "from 1 to 10",
+    );
+    one_beyond(|minutes| step(&format!("{{reply: x, retry: {{attempts: 2, every: {minutes}m}}}}")), 24 * 60, "a retry follows after");
+    one_beyond(|count| step(&format!("{{reply: {{{}}}}}", listed(count, &language))), LANGUAGES_MAX, "in 1 to 32 languages");
+    one_beyond(|bytes| step(&format!("{{reply: {}}}", "x".repeat(bytes))), TEXT_BYTES_MAX, "longer than 8192 bytes");
+    let written = r#"case.owner == """#.len();
+    one_beyond(|bytes| when(&format!("case.owner == \"{}\"", "x".repeat(bytes - written))), EXPRESSION_BYTES_MAX, "at most 1024 are taken");
+    one_beyond(|bytes| when(&format!("interaction.text.matches(\"{}\")", "x".repeat(bytes))), 256, "at most 256 bytes");
+
+    let wrong = step(&vec!["{nothing: 1}"; PROBLEMS_MAX + 1].join(", "));
+    assert_eq!(check(&wrong, "t.yaml").expect_err("it is refused").len(), PROBLEMS_MAX);
+}
+
+#[test]
+fn one_workflow_more_than_can_start_on_the_same_is_refused_until_another_is_retired() {
+    let mut tenant = Tenant::new();
+    let source = |number: usize| format!("{{name: w-{number}, on: case.opened, steps: [stop]}}");
+    for number in 0..WORKFLOWS_PER_TRIGGER_MAX {
+        tenant.define(&source(number));
+    }
+    let one_more = check(&source(WORKFLOWS_PER_TRIGGER_MAX), "t.yaml").expect("a definition");
+    let (name, hash) = (one_more.name, one_more.hash);
+    let define = DefineWorkflow { name, hash, source: source(WORKFLOWS_PER_TRIGGER_MAX), plan: one_more.plan };
+    let refusal = tenant.submit(define.clone()).expect_err("it is refused");
+    assert!(refusal.to_string().contains("256 workflows start on"), "{refusal}");
+    tenant.define(&source(7));
+    tenant.submit(RetireWorkflow { name: "w-7".to_owned() }).expect("retired");
+    tenant.submit(define).expect("now there is room");
 }
 
 #[test]
