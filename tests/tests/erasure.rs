@@ -92,6 +92,14 @@ fn openable(tenant: &Tenant) -> Vec<String> {
     sealed.iter().filter_map(open).map(|content| content.to_string()).collect()
 }
 
+/// Whether any file below a folder holds these bytes.
+fn holds(folder: &Path, bytes: &[u8]) -> bool {
+    std::fs::read_dir(folder).unwrap().any(|entry| {
+        let path = entry.unwrap().path();
+        if path.is_dir() { holds(&path, bytes) } else { std::fs::read(&path).unwrap().windows(bytes.len()).any(|window| window == bytes) }
+    })
+}
+
 /// A contact as a CRM would bring it.
 async fn contact(tenant: &Tenant, id: &str, name: &str, identifiers: &[(&str, &str)]) {
     let channel = ChannelName::new("crm").unwrap();
@@ -144,6 +152,11 @@ async fn no_byte_on_disk_and_no_key_speaks_of_somebody_erased() {
     let others = facebook.comment(&other, &post, "Anche da me è giù.");
     facebook.direct_message(&person, message);
     facebook.react(&person, &post, "angry");
+    // What whoever has the disk, and the key of its hashes, can work out from a guess at who reacted to what.
+    let reaction = format!("reaction:{post}:{}", person.id);
+    let guesses = [("subject", vec!["facebook-page", &reaction]), ("interaction", vec!["facebook-page", &reaction, ""])];
+    let hashes = guesses.map(|(kind, parts)| desk.tenant.fingerprint(kind, &parts).0);
+    let is_on_disk = || hashes.iter().any(|hash| holds(&tenant_folder(folder.path()), hash));
     deliver(&facebook).await;
     facebook.edit(&comment, edited);
     let address = format!("{email}@example.org");
@@ -164,6 +177,7 @@ async fn no_byte_on_disk_and_no_key_speaks_of_somebody_erased() {
     let (profile_id, profile) = author_of(&desk, edited);
     let person_row = desk.tenant.get(&PEOPLE, &profile.person).unwrap().expect("there is such a person");
     assert!(profile.link.is_some(), "they are known as a customer: {person_row:?}");
+    assert!(is_on_disk(), "it is told apart by that");
     assert_eq!(canaries.below(folder.path()), Vec::<String>::new(), "sealed from the first byte, erased or not");
     let readable = openable(&desk.tenant);
     for word in &looked_for {
@@ -175,6 +189,7 @@ async fn no_byte_on_disk_and_no_key_speaks_of_somebody_erased() {
     for content in openable(&desk.tenant) {
         assert_eq!(canaries.in_bytes(content.as_bytes()), None, "it can still be opened: {content}");
     }
+    assert!(!is_on_disk(), "a guess could be tested");
     assert_eq!(desk.tenant.get(&DELIVERIES, &DeliveryId(1)).unwrap().unwrap().state, DeliveryState::Expired);
     assert!(texts(&desk).contains(&"Anche da me è giù.".to_owned()), "others' words stay");
     assert!(texts(&desk).contains(&"Manutenzione sabato".to_owned()), "the company's words to everybody stay");

@@ -152,7 +152,7 @@ fn reaction(around: &Around<'_>, value: &Value) -> Option<Interaction> {
         _ => target,
     };
     let interaction = Interaction::new(format!("reaction:{target}:{who}"), "reaction", occurred_at(around, value), conversation.clone());
-    changed(around, interaction.in_reply_to(target.clone()), value)
+    changed(around, interaction.in_reply_to(target.clone()).attribute("names-author", "true"), value)
 }
 
 fn rating(around: &Around<'_>, value: &Value) -> Option<Interaction> {
