@@ -114,6 +114,7 @@ impl Appender {
             channel: self.channel.clone(),
             subject: SubjectId(slot.0),
             change: Change::Created,
+            names_author: false,
             kind: "comment".to_owned(),
             profile: Some(ProfileId(slot.0)),
             conversation: ConversationId(slot.0),

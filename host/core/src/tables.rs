@@ -4,6 +4,7 @@
 //! command is accepted the draft's changes go to the views in one batch; when it is refused the draft is dropped and nothing happened.
 //! A key's bytes sort as its values do, so that the edge can list rows in order.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
@@ -110,6 +111,8 @@ pub struct Tables<'rows> {
     rows: &'rows dyn Rows,
     /// By place: the table's number, then the key.
     changed: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    /// Where the place that is looked for is put together, so that looking allocates nothing.
+    looked_for: Cell<Vec<u8>>,
 }
 
 /// What a row's encoding is given room for at first, in bytes: most have less.
@@ -119,25 +122,31 @@ impl<'rows> Tables<'rows> {
     /// An empty draft over `rows`.
     #[must_use]
     pub fn over(rows: &'rows dyn Rows) -> Self {
-        Self { rows, changed: BTreeMap::new() }
+        Self { rows, changed: BTreeMap::new(), looked_for: Cell::default() }
     }
 
     /// The row as it stands in the draft.
     pub fn get<K: Key + ?Sized, V: Serialize + DeserializeOwned>(&self, table: &Table<K, V>, key: &K) -> Option<V> {
-        let place = place(table.id, key);
-        match self.changed.get(place.as_slice()) {
-            Some(change) => change.as_deref().and_then(|bytes| table.decode(bytes)),
-            None => self.rows.row(table.id, &place[1..]).and_then(|bytes| table.decode(&bytes)),
-        }
+        self.look(table.id, key, |bytes| table.decode(bytes)).flatten()
     }
 
     /// Whether there is such a row.
     pub fn contains<K: Key + ?Sized, V>(&self, table: &Table<K, V>, key: &K) -> bool {
-        let place = place(table.id, key);
-        match self.changed.get(place.as_slice()) {
-            Some(change) => change.is_some(),
-            None => self.rows.row(table.id, &place[1..]).is_some(),
-        }
+        self.look(table.id, key, |_| ()).is_some()
+    }
+
+    /// Shows the row's bytes, if there is such a row.
+    fn look<K: Key + ?Sized, T>(&self, table: u8, key: &K, see: impl FnOnce(&[u8]) -> T) -> Option<T> {
+        let mut place = self.looked_for.take();
+        place.clear();
+        place.push(table);
+        key.write_to(&mut place);
+        let seen = match self.changed.get(place.as_slice()) {
+            Some(change) => change.as_deref().map(see),
+            None => self.rows.row(table, &place[1..]).map(|bytes| see(&bytes)),
+        };
+        self.looked_for.set(place);
+        seen
     }
 
     /// Writes a row.
@@ -190,10 +199,7 @@ pub struct SavedDraft(BTreeMap<Vec<u8>, Option<Vec<u8>>>);
 
 impl Rows for Tables<'_> {
     fn row(&self, table: u8, key: &[u8]) -> Option<Vec<u8>> {
-        match self.changed.get(&place(table, &Bytes(key))) {
-            Some(change) => change.clone(),
-            None => self.rows.row(table, key),
-        }
+        self.look(table, &Bytes(key), <[u8]>::to_vec)
     }
 }
 

@@ -7,18 +7,12 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
-use std::time::{Duration, Instant};
 
 use crate::disk::{Disk, DiskFile};
 use crate::format::{self, HEADER_BYTES, Hash, Header};
 use crate::sabotage::sabotaged;
 use crate::segment::{BeforeWrite, JournalOptions, SegmentEntry, Shared, lock};
 use crate::{JournalError, Sequence};
-
-/// What was written at once for it to be taken for part of a burst, in bytes: some dozen records.
-const BURST_BYTES_LEAST: usize = 16 * 1024;
-/// How long the rest of a burst is waited for. A record takes a microsecond or two to be sealed and appended, an fsync a hundred at least.
-const LINGER: Duration = Duration::from_micros(20);
 
 /// The segment being written.
 pub(crate) struct Active {
@@ -111,7 +105,7 @@ impl Committer {
             loop {
                 self.write(&frames)?;
                 written_bytes += frames.len();
-                if written_bytes >= self.group_bytes_max || !(frames.len() < BURST_BYTES_LEAST || self.burst_goes_on()) {
+                if written_bytes >= self.group_bytes_max {
                     break;
                 }
                 match self.take(&mut frames) {
@@ -119,8 +113,6 @@ impl Committer {
                     None => break,
                 }
             }
-            // From here on this thread waits for the disk, so whoever appends has the time to hash.
-            lock(&self.shared.queue).hash = Some(self.hash);
             if !sabotaged("ack-before-fsync") {
                 self.active.file.sync_data().map_err(|error| self.failed("syncing", error))?;
             }
@@ -161,20 +153,6 @@ impl Committer {
         self.shared.space.notify_all();
         self.hash = format::chain(&mut frames[chained..], self.hash);
         Some(last)
-    }
-
-    /// Whether more comes within [`LINGER`] after a write: an fsync in the middle of a burst only keeps the rest of it waiting.
-    fn burst_goes_on(&self) -> bool {
-        let until = Instant::now() + LINGER;
-        loop {
-            if !lock(&self.shared.queue).frames.is_empty() {
-                return true;
-            }
-            if Instant::now() >= until {
-                return false;
-            }
-            std::thread::yield_now();
-        }
     }
 
     fn write(&mut self, frames: &[u8]) -> Result<(), Failed> {

@@ -56,11 +56,9 @@
 //! The group is what came during the last fsync. [`JournalOptions::group_bytes_max`] bounds it, [`JournalOptions::queue_bytes_max`] bounds what may
 //! wait (then `append` waits too). What was measured and led to this shape, on a two-core machine with 512-byte items:
 //!
-//! - Hashing is the largest cost on the processor (0.4 µs a record, as much as sealing it). The syncing thread does it while the appending one,
-//!   which also decides what happens, goes on; only while the syncing thread wakes up (50 µs) or waits for the disk does the appending thread
-//!   hash. For batches of 512 that took a third off a commit.
-//! - An fsync in the middle of a burst keeps the rest of the burst waiting for it. So after a large write the syncing thread looks for 20 µs
-//!   whether more comes.
+//! - Hashing is the largest cost on the processor (0.4 µs a record, as much as sealing it). The syncing thread does it, while
+//!   the appending one, which also decides what happens, goes on; only while the syncing thread wakes up (50 µs) does the appending thread hash.
+//!   For batches of 512 that took a third off a commit.
 //! - An fdatasync into blocks that already hold zeros takes about half the time of one that lets the file grow, because the file
 //!   system has no metadata to commit (36 KB: 108 against 207 µs). `fallocate` alone gains little: its blocks are marked unwritten, and
 //!   the first write unmarks them. So the syncing thread writes a megabyte of zeros ahead, after an acknowledgement. It costs writing every

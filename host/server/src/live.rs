@@ -264,8 +264,8 @@ pub fn cloud_event(tenant: &str, sequence: u64, index: usize, record: &TenantRec
         "time": moment(record.at.0),
         "actor": record.actor,
         "datacontenttype": "application/json",
-        "data": data,
         "recordevents": record.events.len(),
+        "data": data,
     })
 }
 

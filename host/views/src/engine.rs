@@ -46,7 +46,9 @@ impl Engine {
     /// Opens what is in `folder`, or makes it.
     pub(crate) fn open(folder: &Path, cache_bytes_max: u64) -> Result<Engine, ViewsError> {
         wait_until_released(folder)?;
-        let store = guarded("open", || sled::Config::new().path(folder).cache_capacity(cache_bytes_max).flush_every_ms(None).open().map_err(Fault::Sled))?;
+        let store = guarded("open", || {
+            sled::Config::new().path(folder).cache_capacity(cache_bytes_max).flush_every_ms(None).open().map_err(Fault::Sled)
+        })?;
         let highest = guarded("open", || highest_places(&store))?;
         Ok(Engine { folder: folder.to_path_buf(), store: RwLock::new(Some(store)), highest: RwLock::new(highest) })
     }

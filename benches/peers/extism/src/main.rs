@@ -17,7 +17,7 @@ type Problem = Box<dyn std::error::Error>;
 
 fn main() -> Result<(), Problem> {
     let guest = std::env::args().nth(1).ok_or("usage: sportello-peer-extism GUEST.wasm")?;
-    let manifest = Manifest::new([Wasm::file(guest)]);
+    let manifest = Manifest::new([Wasm::data(std::fs::read(guest)?)]);
     let compiled = CompiledPlugin::new(PluginBuilder::new(manifest))?;
     let mut lines = std::io::stdin().lock().lines();
     let first: Value = serde_json::from_str(&lines.next().ok_or("nothing was asked")??)?;

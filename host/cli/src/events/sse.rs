@@ -75,10 +75,8 @@ mod tests {
     fn messages_are_the_same_however_the_bytes_are_cut() {
         let stream =
             "id: 1.0\nevent: case.opened\ndata: {\"città\":1}\n\n: heartbeat\n\nid:2.1\r\ndata:a\r\ndata: b\r\n\r\nid: 3.0\ndata: unfinish";
-        let expected = [
-            Message { id: "1.0".to_owned(), data: "{\"città\":1}".to_owned() },
-            Message { id: "2.1".to_owned(), data: "a\nb".to_owned() },
-        ];
+        let expected =
+            [Message { id: "1.0".to_owned(), data: "{\"città\":1}".to_owned() }, Message { id: "2.1".to_owned(), data: "a\nb".to_owned() }];
         for size in 1..=stream.len() {
             let mut parser = Parser::default();
             let messages: Vec<Message> = stream.as_bytes().chunks(size).flat_map(|chunk| parser.take(chunk).unwrap()).collect();

@@ -10,6 +10,8 @@ use crate::time::Timestamp;
 
 /// Channels by name.
 pub const CHANNELS: Table<ChannelName, Channel> = Table::new(2, "channels");
+/// The channels whose connector is a CRM; nothing where there never was one.
+pub const CRMS: Table<(), Vec<ChannelName>> = Table::new(5, "crms");
 /// Where each source of a channel goes on.
 pub const CURSORS: Table<(ChannelName, u8), String> = Table::new(3, "cursors");
 /// The connectors' key-value state.
@@ -274,6 +276,15 @@ pub(crate) fn granted(tables: &mut Tables, at: Timestamp, event: &ConnectorGrant
         channel.grant = Some(event.grant.clone());
         channel.changed_at = at;
     });
+    let before = tables.get(&CRMS, &()).unwrap_or_default();
+    let mut crms = before.clone();
+    crms.retain(|crm| *crm != event.channel);
+    if event.grant.kind == ChannelKind::Crm {
+        crms.push(event.channel.clone());
+    }
+    if crms != before {
+        tables.put(&CRMS, &(), &crms);
+    }
 }
 
 pub(crate) fn cursor_moved(tables: &mut Tables, event: &CursorMoved) {

@@ -52,37 +52,49 @@ pub fn policy() -> Policy {
 }
 
 impl Desk {
-    /// A tenant with one channel `page` that can `reply` and `post`.
+    /// A tenant with one channel `page` that can `reply` and `post`, and a CRM.
     pub fn new() -> Self {
         Self::with(policy(), Idempotency::Findable)
     }
 
+    /// A tenant with that channel and no CRM.
+    pub fn without_crm() -> Self {
+        Self::of(policy(), Idempotency::Findable, &[(channel(), ChannelKind::Channel)])
+    }
+
     pub fn with(policy: Policy, idempotency: Idempotency) -> Self {
+        let crm = ChannelName::new("crm").unwrap();
+        Self::of(policy, idempotency, &[(channel(), ChannelKind::Channel), (crm, ChannelKind::Crm)])
+    }
+
+    fn of(policy: Policy, idempotency: Idempotency, channels: &[(ChannelName, ChannelKind)]) -> Self {
         let mut desk = Self { rows: MemoryRows::default(), replayed: MemoryRows::default(), now: Timestamp(1_000_000), slots: 1_000 };
         let digest = Digest([7; 32]);
         desk.must(InstallConnector { digest, name: "chirper".into(), version: "1.0.0".into() });
-        let settings = ChannelSettings {
-            connector: "chirper".into(),
-            settings: "{}".into(),
-            origins: vec![],
-            private_network: false,
-            secrets: BTreeMap::new(),
-            poll_ms: None,
-            policy: None,
-            enabled: true,
-        };
-        desk.must(ConfigureChannel { channel: channel(), settings });
-        let grant = Grant {
-            digest,
-            connector: "chirper".into(),
-            version: "1.0.0".into(),
-            kind: ChannelKind::Channel,
-            network: "chirper".into(),
-            actions: ["reply", "post"].map(|name| Action { name: name.into(), idempotency, settling_ms: 5_000 }).to_vec(),
-            policy,
-            poll_ms: 0,
-        };
-        desk.must(GrantConnector { channel: channel(), grant });
+        for (channel, kind) in channels {
+            let settings = ChannelSettings {
+                connector: "chirper".into(),
+                settings: "{}".into(),
+                origins: vec![],
+                private_network: false,
+                secrets: BTreeMap::new(),
+                poll_ms: None,
+                policy: None,
+                enabled: true,
+            };
+            desk.must(ConfigureChannel { channel: channel.clone(), settings });
+            let grant = Grant {
+                digest,
+                connector: "chirper".into(),
+                version: "1.0.0".into(),
+                kind: *kind,
+                network: "chirper".into(),
+                actions: ["reply", "post"].map(|name| Action { name: name.into(), idempotency, settling_ms: 5_000 }).to_vec(),
+                policy: policy.clone(),
+                poll_ms: 0,
+            };
+            desk.must(GrantConnector { channel: channel.clone(), grant });
+        }
         desk
     }
 

@@ -4,6 +4,7 @@ use sportello_core::domain::contact::{CONTACTS_OF_IDENTIFIER, CONTACTS_PER_IDENT
 use sportello_core::domain::interaction::Change;
 use sportello_core::domain::person::{LINKED_PROFILES, LawfulBasis, PROFILES_PER_PERSON_MAX, Standing, person_of, standing};
 use sportello_core::domain::profile::{LOOK_UPS_PENDING, PROFILES, PROFILES_PER_IDENTIFIER_MAX, Profile};
+use sportello_core::event::Event;
 use sportello_core::ids::{ContactId, IdentifierId, LinkId, ProfileId};
 
 use crate::desk::{Desk, channel, identified, policy};
@@ -160,6 +161,16 @@ fn a_link_made_while_the_crms_are_asked_leaves_no_question_open() {
     };
     desk.must(decided);
     asked(&mut desk);
+    assert_eq!(desk.count(&LOOK_UPS_PENDING), 0);
+}
+
+#[test]
+fn where_there_is_no_crm_nobody_waits_for_its_answer() {
+    let mut desk = Desk::without_crm();
+    let (_, events) = desk.says(1, ADA.0, 601);
+    let words: Vec<&str> = events.iter().map(Event::word).collect();
+    assert!(words.contains(&"profile.looked-up"), "it is answered with the words themselves: {words:?}");
+    assert_eq!(standing(&ada(&desk)), Standing::Prospect);
     assert_eq!(desk.count(&LOOK_UPS_PENDING), 0);
 }
 

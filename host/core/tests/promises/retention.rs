@@ -159,8 +159,7 @@ fn where_nothing_limits_how_long_people_are_kept_seeing_them_again_is_no_event()
 fn an_effects_words_are_kept_after_its_end_as_long_as_contents_may_be() {
     let mut desk = Desk::with(Policy { content_ms: Some(2 * DAY_MS), ..policy() }, Idempotency::Findable);
     desk.says(1, 501, 601);
-    for (number, outcome) in
-        [(1, EffectOutcome::Done { receipt: SubjectId(1), sealed: vec![2] }), (2, EffectOutcome::Failed("no".into()))]
+    for (number, outcome) in [(1, EffectOutcome::Done { receipt: SubjectId(1), sealed: vec![2] }), (2, EffectOutcome::Failed("no".into()))]
     {
         let reply = QueueEffect {
             key: number.to_string(),

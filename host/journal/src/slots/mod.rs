@@ -173,7 +173,8 @@ impl KeySlots {
             // As with the newest rows, see `read_rows`.
             file.write_all_at(header.encode().as_slice(), 0).map_err(JournalError::io("recovering", path))?;
         }
-        let mut table = Table { given_out, made: rows, ahead: Vec::new(), marked: header.mark != 0, index: Index::default(), claimed: Vec::new() };
+        let mut table =
+            Table { given_out, made: rows, ahead: Vec::new(), marked: header.mark != 0, index: Index::default(), claimed: Vec::new() };
         read_rows(file.as_ref(), path, rows, &mut table)?;
         // What a killed process wrote may still be in memory only; from here on it counts as durable.
         file.sync_all().map_err(JournalError::io("syncing", path))?;

@@ -142,7 +142,9 @@ impl From<Refusal> for Problem {
         let detail = refusal.to_string();
         match refusal {
             Refusal::NotFound { .. } => Self::new(StatusCode::NOT_FOUND, "not-found", "There is no such thing", detail),
-            Refusal::Conflict(_) | Refusal::ProfileErased(_) | Refusal::ProfileChanged(_) | Refusal::StateChanged { .. } => Self::conflict(detail),
+            Refusal::Conflict(_) | Refusal::ProfileErased(_) | Refusal::ProfileChanged(_) | Refusal::StateChanged { .. } => {
+                Self::conflict(detail)
+            }
             Refusal::Forbidden(_) => Self::new(StatusCode::FORBIDDEN, "forbidden", "A rule forbids it", detail),
             Refusal::Invalid(_) => Self::invalid(detail),
         }

@@ -22,11 +22,7 @@ const RAW_BYTES_MAX: usize = 64 * 1024;
 const KINDS_THAT_SUMMON: [&str; 5] = ["mention", "direct-message", "review", "email", "desk-visit"];
 
 /// Turns interactions into arrivals, and counts those that are in already: sources show rows again and again, and each would take a key slot.
-pub(crate) fn arrivals(
-    tenant: &Tenant,
-    channel: &LiveChannel,
-    parts: &[Part<'_>],
-) -> Result<(Vec<Arrival>, u32), JournalError> {
+pub(crate) fn arrivals(tenant: &Tenant, channel: &LiveChannel, parts: &[Part<'_>]) -> Result<(Vec<Arrival>, u32), JournalError> {
     let mut authors = Authors { tenant, channel, seen: HashMap::new() };
     let mut arrivals = Vec::with_capacity(parts.iter().map(|part| part.interactions.len()).sum());
     let mut known = 0;

@@ -123,12 +123,7 @@ impl Failure {
 }
 
 /// Sets a delivery aside, sealed and durable.
-pub(crate) async fn park(
-    tenant: &Tenant,
-    live: &LiveChannel,
-    request: &WebhookRequest,
-    cause: &Cause,
-) -> Result<DeliveryId, String> {
+pub(crate) async fn park(tenant: &Tenant, live: &LiveChannel, request: &WebhookRequest, cause: &Cause) -> Result<DeliveryId, String> {
     let content = DeliveryContent {
         query: request.query.clone(),
         headers: request.headers.clone(),

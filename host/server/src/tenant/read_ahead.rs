@@ -24,9 +24,7 @@ pub fn read_ahead(records: Records) -> Result<ReadAhead, TenantError> {
         let mut decoded = records.map(|record| {
             let record = record?;
             let sequence = record.sequence.get();
-            TenantRecord::decode(&record.bytes)
-                .map(|record| (sequence, record))
-                .map_err(|source| TenantError::Record { sequence, source })
+            TenantRecord::decode(&record.bytes).map(|record| (sequence, record)).map_err(|source| TenantError::Record { sequence, source })
         });
         loop {
             let chunk: Vec<Decoded> = decoded.by_ref().take(CHUNK_RECORDS).collect();

@@ -154,8 +154,7 @@ async fn look_up(desk: &Desk, crms: &[Arc<LiveChannel>], id: ProfileId) -> Answe
     let failed = |problem: String| (id, problem);
     let Some(row) = desk.tenant.get(&PROFILES, &id).map_err(|error| failed(error.to_string()))? else { return Ok(None) };
     if !crms.is_empty() {
-        let content: Option<ProfileContent> =
-            desk.tenant.open_sealed(id.slot(), &row.sealed).map_err(|error| failed(error.to_string()))?;
+        let content: Option<ProfileContent> = desk.tenant.open_sealed(id.slot(), &row.sealed).map_err(|error| failed(error.to_string()))?;
         for crm in crms {
             for (scheme, value) in content.iter().flat_map(|content| &content.identifiers) {
                 ask(desk, crm, scheme, value).await.map_err(failed)?;
