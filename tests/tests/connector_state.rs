@@ -8,7 +8,7 @@ use sportello_core::domain::channel::CONNECTOR_STATE;
 use sportello_core::ids::ChannelName;
 use sportello_tests::host::{HostPlan, RunningHost};
 use sportello_tests::http_client::HttpClient;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 const SECRET: &str = "the-signing-secret";
@@ -21,8 +21,14 @@ async fn send(url: String, body: &'static str) -> u16 {
     answer.unwrap().status
 }
 
+/// A request, read to its end: closing a connection with something unread in it would take the answer back.
 async fn asked(listener: &TcpListener) -> TcpStream {
-    tokio::time::timeout(SOON, listener.accept()).await.expect("the guest asks").unwrap().0
+    let mut stream = tokio::time::timeout(SOON, listener.accept()).await.expect("the guest asks").unwrap().0;
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.unwrap());
+    }
+    stream
 }
 
 async fn answer(mut stream: TcpStream) {

@@ -11,7 +11,7 @@ use sportello_server::desk::Desk;
 use sportello_tests::host::{HostPlan, RunningHost};
 use sportello_tests::http_client::HttpClient;
 use sportello_views::Direction;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -113,10 +113,15 @@ async fn nobody_waits_behind_a_guest_that_waits() {
     assert_eq!(statuses, [(200, 3)].into());
     assert!(waiting.try_join_next().is_none(), "those are waiting all the while");
     for mut stream in held {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.unwrap());
+        }
         stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await.unwrap();
     }
     while let Some(status) = waiting.join_next().await {
         assert_eq!(status.unwrap(), 200);
     }
+    assert_eq!(parked(&running.desk()), 0, "and each came to its end");
     running.stop().await;
 }

@@ -7,7 +7,7 @@
 //! Deliveries stay each other's strangers: a connector answers for each, and when a call or its record fails as a whole each is tried
 //! again by itself. (Nothing of the failed call is left; only what it asked other servers for may be asked twice, as after any redelivery.)
 //!
-//! Nobody waits behind a guest that waits for a network, or a disk that is slow: after [`PATIENCE`] they no longer count as busy.
+//! Nobody waits behind a guest that waits for a network: after [`PATIENCE`] it no longer counts as busy.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -131,7 +131,7 @@ fn take(waiting: &mut VecDeque<Waiting>) -> Vec<Waiting> {
     waiting.drain(..count).collect()
 }
 
-/// Has a guest read them and takes in what it found. The next ones gather meanwhile: until the disk has these, as records do.
+/// Has a guest read them. What follows the reading goes on by itself: those that come next need not wait for the disk.
 async fn read(desk: &Arc<Desk>, live: &Arc<LiveChannel>, batch: Vec<Waiting>) {
     let (requests, answers): (Vec<_>, Vec<_>) = batch.into_iter().map(|waiting| (waiting.request, waiting.answer)).unzip();
     let called = live.runtime.webhook(desk.call(live), &requests).await;
