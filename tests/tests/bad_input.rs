@@ -213,6 +213,8 @@ async fn when_there_is_no_room_the_platform_is_told_to_come_again_and_nothing_is
     }
     running.until("every place is taken", |desk| desk.deliveries_under_way.available_permits() == 0).await;
 
+    let nobody = HttpClient::new(Duration::from_secs(20)).send(Method::POST, &running.url(HOOK), &[], "{}".into()).await.unwrap();
+    assert_eq!(nobody.status, 401, "who does not even claim to be the platform needs no place: {}", nobody.text());
     facebook.comment(&facebook.person("Ada"), &facebook.post(&facebook.page(), "Manutenzione"), "Perché?");
     let report = facebook.deliver(&DeliveryPlan::default()).await.unwrap();
     assert!(report.refused.get(&503).is_some_and(|refused| *refused >= 1), "{report:?}");

@@ -294,6 +294,21 @@ async fn a_broken_promise_in_the_output_refuses_all_of_it() {
 }
 
 #[tokio::test]
+async fn what_is_not_signed_or_not_alone_takes_no_connector_out_of_service() {
+    let house = House::new();
+    let channel = house.channel("well-behaved").await;
+    let request = |method: &str| WebhookRequest { method: method.into(), query: vec![], headers: vec![], body: b"{}".to_vec() };
+    for _ in 0..2 * QuarantineLimits::default().failures_max {
+        channel.webhook(call(), &[request("GET")]).await.unwrap_err();
+        channel.webhook(call(), &[request("POST"), request("POST")]).await.unwrap_err();
+    }
+    assert_eq!(channel.quarantine(), QuarantineState::Serving { failures: 0 });
+    channel.webhook(call(), &[request("POST")]).await.unwrap_err();
+    assert_eq!(channel.quarantine(), QuarantineState::Serving { failures: 1 }, "a signed delivery by itself says something about it");
+    house.still_serves().await;
+}
+
+#[tokio::test]
 async fn http_to_a_host_not_granted_is_refused_before_it_leaves() {
     let house = House::new();
     let (granted, other) = (Echo::start().await, Echo::start().await);
