@@ -20,7 +20,7 @@ pub struct ViewsOptions {
     /// Memory the overlay may take before [`crate::Views::apply`] waits for the store, in bytes. Default 64 MiB.
     pub overlay_bytes_max: usize,
     /// Rows of one batch to the store, unless a single record has more. sled answers no read while it takes a batch, so
-    /// this is also the longest wait of a reader. Default 128.
+    /// this is also the longest wait of a reader. Default 1,024.
     pub batch_rows_max: usize,
     /// Bytes of one batch to the store, unless a single record has more. Default 1 MiB.
     pub batch_bytes_max: usize,

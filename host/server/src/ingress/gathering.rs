@@ -194,3 +194,26 @@ impl Read {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waiting(bodies_bytes: impl IntoIterator<Item = usize>) -> VecDeque<Waiting> {
+        let waiting = bodies_bytes.into_iter().map(|bytes| {
+            let body = vec![b' '; bytes];
+            let request = WebhookRequest { method: "POST".to_owned(), query: Vec::new(), headers: Vec::new(), body };
+            Waiting { request, answer: oneshot::channel().0 }
+        });
+        waiting.collect()
+    }
+
+    #[test]
+    fn a_guest_is_handed_so_many_deliveries_and_so_many_bytes_and_at_least_one() {
+        assert_eq!(take(&mut waiting([])).len(), 0);
+        assert_eq!(take(&mut waiting(vec![1; DELIVERIES_MAX + 1])).len(), DELIVERIES_MAX);
+        assert_eq!(take(&mut waiting([BODIES_BYTES_MAX - 1, 1, 1])).len(), 2);
+        let mut larger = waiting([BODIES_BYTES_MAX + 1, 1]);
+        assert_eq!((take(&mut larger).len(), larger.len()), (1, 1));
+    }
+}

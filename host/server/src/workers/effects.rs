@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::channels::{LiveChannel, channel_prefix};
 use crate::desk::Desk;
 use crate::tenant::SubmitError;
-use crate::workers::Rest;
+use crate::workers::{Rest, millis};
 
 const ACTOR: &str = "worker:effects";
 /// Calls of one channel under way at once. Fewer than the guests a channel may have (the runtime's `channel_calls_max`, 16): deliveries and polls
@@ -203,10 +203,6 @@ async fn finish(desk: &Desk, id: EffectId, attempt: u32, outcome: EffectOutcome)
             Err(error) => return tracing::warn!(effect = %id, %error, "an effect's outcome could not be recorded"),
         }
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn effect_id(key: &[u8]) -> Option<EffectId> {

@@ -21,7 +21,7 @@ use crate::channels::LiveChannel;
 use crate::desk::Desk;
 use crate::ingress::contacts::contact_news;
 use crate::tenant::content::ProfileContent;
-use crate::workers::{Rest, backoff};
+use crate::workers::{Rest, backoff, millis};
 
 const ACTOR: &str = "worker:look-up";
 /// Profiles listed in one go.
@@ -89,13 +89,6 @@ async fn ask_round(desk: &Desk, rest: &Rest, put_off: &mut PutOff) -> Option<Tim
         let pending = desk.tenant.list(&LOOK_UPS_PENDING, &[], after.as_deref(), Direction::Forward, LIST_MAX).unwrap_or_default();
         let Some((last, ())) = pending.last() else { return next };
         after = Some(last.clone());
-        let crms = match crms(desk) {
-            Ok(crms) => crms,
-            Err(problem) => {
-                tracing::warn!(tenant = desk.tenant.name(), problem, "nobody can be looked up; it is tried again");
-                return Some(desk.tenant.now().plus_ms(millis(RETRY_FIRST)));
-            }
-        };
         let now = desk.tenant.now();
         let mut ready = Vec::with_capacity(pending.len());
         for profile in pending.iter().filter_map(|(key, ())| key.last_chunk::<8>()).map(|bytes| ProfileId(u64::from_be_bytes(*bytes))) {
@@ -104,7 +97,7 @@ async fn ask_round(desk: &Desk, rest: &Rest, put_off: &mut PutOff) -> Option<Tim
                 None => ready.push(profile),
             }
         }
-        let asking = stream::iter(ready).map(|profile| look_up(desk, &crms, profile)).buffer_unordered(QUESTIONS_AT_ONCE_MAX);
+        let asking = stream::iter(ready).map(|profile| look_up(desk, profile)).buffer_unordered(QUESTIONS_AT_ONCE_MAX);
         // What is answered together is recorded together.
         let mut answers = asking.ready_chunks(LIST_MAX);
         while let Some(chunk) = answers.next().await {
@@ -150,22 +143,20 @@ async fn ask_round(desk: &Desk, rest: &Rest, put_off: &mut PutOff) -> Option<Tim
 type Answered = Result<Option<(ProfileId, Vec<Identified>)>, (ProfileId, String)>;
 
 /// Asks every CRM about every identifier of a profile, and takes in what they know.
-async fn look_up(desk: &Desk, crms: &[Arc<LiveChannel>], id: ProfileId) -> Answered {
+async fn look_up(desk: &Desk, id: ProfileId) -> Answered {
     let failed = |problem: String| (id, problem);
     let Some(row) = desk.tenant.get(&PROFILES, &id).map_err(|error| failed(error.to_string()))? else { return Ok(None) };
+    // For each profile anew: a CRM that was swapped meanwhile is asked on its new generation.
+    let crms = crms(desk).map_err(failed)?;
     if !crms.is_empty() {
         let content: Option<ProfileContent> = desk.tenant.open_sealed(id.slot(), &row.sealed).map_err(|error| failed(error.to_string()))?;
-        for crm in crms {
+        for crm in &crms {
             for (scheme, value) in content.iter().flat_map(|content| &content.identifiers) {
                 ask(desk, crm, scheme, value).await.map_err(failed)?;
             }
         }
     }
     Ok(Some((id, row.identifiers)))
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Every CRM there is. One that is configured and not live has not answered: then nobody can say that somebody is in no CRM.

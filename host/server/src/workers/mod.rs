@@ -72,6 +72,11 @@ impl Rest {
     }
 }
 
+/// A duration as the core counts time.
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// Doubling pauses with jitter: `first` × 2^failures, at most `longest`, between half of that and all of it.
 pub(crate) fn backoff(failures: u32, first: Duration, longest: Duration) -> Duration {
     let full = first.saturating_mul(2_u32.saturating_pow(failures.min(20))).min(longest);

@@ -9,13 +9,13 @@ use sportello_core::time::Timestamp;
 use sportello_runtime::CallFailure;
 use sportello_runtime::contract::{self, ConnectorError, ConversationReference, Presence, Receipt};
 
-use super::{ACTOR, OWN_PAUSE, finish, millis};
+use super::{ACTOR, OWN_PAUSE, finish};
 use crate::channels::LiveChannel;
 use crate::desk::Desk;
 use crate::ingress::arrivals::moment;
 use crate::ingress::delivery::reason;
 use crate::tenant::content::{EffectContent, ReceiptContent};
-use crate::workers::backoff;
+use crate::workers::{backoff, millis};
 
 /// First and longest pause between attempts of one effect.
 const RETRY_FIRST: Duration = Duration::from_secs(2);
