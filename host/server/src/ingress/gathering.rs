@@ -10,7 +10,7 @@
 //! Nobody waits behind a guest that waits for a network: after [`PATIENCE`] it no longer counts as busy.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sportello_runtime::Done;
@@ -28,6 +28,11 @@ const DELIVERIES_MAX: usize = 64;
 const BODIES_BYTES_MAX: usize = 64 * 1024;
 /// How long a guest counts as busy.
 const PATIENCE: Duration = Duration::from_millis(20);
+/// How many guests of a channel may be busy. They compute on half of the processors: the other half decides and answers meanwhile, and more
+/// comes together for each guest. Found out once: the standard library reads the limits of the control group from files, which took a tenth of the
+/// host's time when every delivery asked.
+static LEADERS_MAX: LazyLock<usize> =
+    LazyLock::new(|| std::thread::available_parallelism().map_or(1, |processors| (processors.get() / 2).max(1)));
 
 /// What waits for the guests of one channel.
 #[derive(Default)]
@@ -68,15 +73,10 @@ pub(crate) async fn deliver(
 /// Starts a leader if something waits and there is room for one.
 fn lead_if_needed(desk: &Arc<Desk>, live: &Arc<LiveChannel>) {
     let mut state = live.gathering.state();
-    if !state.waiting.is_empty() && state.leaders < leaders_max() {
+    if !state.waiting.is_empty() && state.leaders < *LEADERS_MAX {
         state.leaders += 1;
         tokio::spawn(lead(Arc::clone(desk), Arc::clone(live), Lead(Arc::clone(live))));
     }
-}
-
-/// Guests compute on half of the processors: the other half decides and answers meanwhile, and more comes together for each guest.
-fn leaders_max() -> usize {
-    std::thread::available_parallelism().map_or(1, |processors| (processors.get() / 2).max(1))
 }
 
 impl Gathering {
