@@ -16,7 +16,7 @@ use sportello_core::domain::interaction::{Change, INTERACTIONS};
 use sportello_core::domain::profile::Identified;
 use sportello_core::event::Event as CoreEvent;
 use sportello_core::ids::{ChannelName, InteractionId};
-use sportello_core::tables::{Rows, Tables};
+use sportello_core::tables::{Place, Rows, Tables, Value};
 use sportello_core::time::Timestamp;
 use sportello_journal::{Journal as _, JournalOptions, KeySlots, SEAL_OVERHEAD_BYTES, SegmentJournal, Sequence, SlotOptions};
 use sportello_server::clock::SystemClock;
@@ -139,30 +139,48 @@ fn comment(tenant: &Tenant, channel: &ChannelName, number: u64) -> Result<Ingest
     Ok(Ingest { channel: channel.clone(), arrivals: vec![arrival], cursor: None, state_writes: Vec::new(), replayed: None, known: 0 })
 }
 
-/// Rows in memory, by table and key.
-struct MemoryRows(Vec<HashMap<Vec<u8>, Vec<u8>, BuildHasherDefault<KeyHasher>>>);
+/// Rows in memory, by table and place.
+struct MemoryRows(Vec<HashMap<Place, Value, BuildHasherDefault<PlaceHasher>>>);
 
-/// Keys here are numbers in order and hashes: a multiplication spreads them, and the store under the rows is not what is measured.
+/// A multiplication a word, folded, spreads the numbers and hashes that keys are: the store under the rows is not what is measured.
 #[derive(Default)]
-struct KeyHasher(u64);
+struct PlaceHasher(u64);
 
-impl Hasher for KeyHasher {
+impl PlaceHasher {
+    fn mix(&mut self, word: u64) {
+        let product = u128::from(self.0 ^ word) * u128::from(0x9e37_79b9_7f4a_7c15_u64);
+        self.0 = product as u64 ^ (product >> 64) as u64;
+    }
+}
+
+impl Hasher for PlaceHasher {
     fn write(&mut self, bytes: &[u8]) {
-        for part in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word[8 - part.len()..].copy_from_slice(part);
-            self.0 = (self.0.rotate_left(5) ^ u64::from_be_bytes(word)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let (words, rest) = bytes.as_chunks::<8>();
+        for word in words {
+            self.mix(u64::from_le_bytes(*word));
+        }
+        // The last word may overlap the one before: to put a shorter one together takes longer.
+        match bytes.last_chunk::<8>() {
+            Some(last) if !rest.is_empty() => self.mix(u64::from_le_bytes(*last)),
+            Some(_) => {}
+            None => rest.iter().for_each(|byte| self.mix(u64::from(*byte))),
         }
     }
 
+    /// The length, which tells nothing here.
+    fn write_usize(&mut self, _: usize) {}
+
     fn finish(&self) -> u64 {
-        self.0 ^ (self.0 >> 32)
+        self.0
     }
 }
 
 impl Rows for MemoryRows {
-    fn row(&self, table: u8, key: &[u8]) -> Option<Vec<u8>> {
-        self.0[usize::from(table)].get(key).cloned()
+    fn row(&self, table: u8, key: &[u8]) -> Option<Value> {
+        let mut place = Place::new();
+        place.push(table);
+        place.extend_from_slice(key);
+        self.0[usize::from(table)].get(place.as_slice()).cloned()
     }
 }
 
@@ -181,10 +199,11 @@ fn apply_only(journal: &SegmentJournal, rows: &mut MemoryRows, comments: u64) ->
                 Event::Workflow(event) => return Err(format!("there is no workflow, but its event {event:?}").into()),
             }
         }
-        for ((table, key), value) in tables.into_changes() {
+        for (place, value) in tables.into_changes() {
+            let table = &mut rows.0[usize::from(place[0])];
             match value {
-                Some(value) => rows.0[usize::from(table)].insert(key, value),
-                None => rows.0[usize::from(table)].remove(&key),
+                Some(value) => table.insert(place, value),
+                None => table.remove(place.as_slice()),
             };
         }
     }

@@ -175,7 +175,7 @@ async fn verify_exits_with_1_when_the_views_are_not_what_the_journal_says() {
     views.reset().unwrap();
     views.only_up_to(last);
     for sequence in 1..=last {
-        views.apply(sequence, vec![Change { table: 60, key: b"another".to_vec(), value: Some(b"row".to_vec()) }]).unwrap();
+        views.apply(sequence, vec![Change::new(60, b"another", Some(b"row"))]).unwrap();
     }
     views.close().unwrap();
     drop(views);

@@ -90,6 +90,21 @@ impl<'rows, E: From<Event>> Draft<'rows, E> {
         self.events.push(event);
     }
 
+    /// Shows every event to `each`, also those it adds, in order; stops when there are more than `events_max`.
+    pub fn respond(&mut self, events_max: usize, mut each: impl FnMut(&mut Self, &E)) {
+        let mut shown = Vec::new();
+        while !self.events.is_empty() {
+            let wave = std::mem::take(&mut self.events);
+            for event in &wave {
+                if shown.len() + wave.len() + self.events.len() <= events_max {
+                    each(self, event);
+                }
+            }
+            shown.extend(wave);
+        }
+        self.events = shown;
+    }
+
     /// A point to come back to.
     #[must_use]
     pub fn save(&self) -> SavePoint {

@@ -4,6 +4,7 @@
 //! version never change: a new shape is a new version with an upcaster here, kept with a golden file. A kind or version this program does not
 //! know is reported as such, so that a reader can set the event aside and go on.
 
+use serde::Serialize;
 use thiserror::Error;
 
 use crate::domain::access::{self, TokenCreated, TokenRevoked};
@@ -72,9 +73,9 @@ macro_rules! events {
                 match self { $(Self::$name(_) => $word,)* }
             }
 
-            fn write_payload(&self, bytes: Vec<u8>) -> Vec<u8> {
-                // Encoding plain structs into memory cannot fail.
-                match self { $(Self::$name(event) => postcard::to_extend(event, bytes).unwrap_or_default(),)* }
+            /// Appends the stored form.
+            pub fn encode(&self, record: &mut Vec<u8>) {
+                match self { $(Self::$name(event) => encode_event($number, EVENT_VERSION, event, record),)* }
             }
 
             /// Reads a payload of the given kind and version.
@@ -162,22 +163,22 @@ events! {
 
 /// The version new events are written in.
 pub const EVENT_VERSION: u8 = 1;
-
-impl Event {
-    /// Appends the stored form.
-    pub fn encode(&self, record: &mut Vec<u8>) {
-        let payload = self.write_payload(Vec::with_capacity(128));
-        encode_raw(self.kind(), EVENT_VERSION, &payload, record);
-    }
-}
+/// Bytes in which the length of an event's payload is stored.
+const LENGTH_BYTES: usize = 4;
 
 /// Appends the stored form of an event of any domain.
-pub fn encode_raw(kind: u16, version: u8, payload: &[u8], record: &mut Vec<u8>) {
+pub fn encode_event(kind: u16, version: u8, event: &impl Serialize, record: &mut Vec<u8>) {
     record.extend_from_slice(&kind.to_le_bytes());
     record.push(version);
+    record.extend_from_slice(&[0; LENGTH_BYTES]);
+    let start = record.len();
+    match postcard::to_extend(event, std::mem::take(record)) {
+        Ok(encoded) => *record = encoded,
+        Err(_) => unreachable!("a plain struct always encodes into memory"),
+    }
     // A record is refused long before an event reaches 4 GiB.
-    record.extend_from_slice(&u32::try_from(payload.len()).unwrap_or(u32::MAX).to_le_bytes());
-    record.extend_from_slice(payload);
+    let length = u32::try_from(record.len() - start).unwrap_or(u32::MAX);
+    record[start - LENGTH_BYTES..start].copy_from_slice(&length.to_le_bytes());
 }
 
 /// One stored event, not yet read.

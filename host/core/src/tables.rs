@@ -7,14 +7,22 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use smallvec::SmallVec;
+
+/// Where a row stands among those of all tables: its table's number, then its key's bytes. Usual ones take no memory of their own.
+pub type Place = SmallVec<[u8; 31]>;
+
+/// A row's bytes, shared by all who hold them: from the draft to the store they are never copied.
+pub type Value = Arc<[u8]>;
 
 /// Where rows are read from. Look-ups only: nothing in the core scans.
 pub trait Rows {
     /// The row's bytes. A store that cannot answer remembers its failure and says `None`; whoever composes the core checks before it commits.
-    fn row(&self, table: u8, key: &[u8]) -> Option<Vec<u8>>;
+    fn row(&self, table: u8, key: &[u8]) -> Option<Value>;
 }
 
 /// Something a row is found by.
@@ -104,25 +112,21 @@ impl<K: Key + ?Sized, V: Serialize + DeserializeOwned> Table<K, V> {
 }
 
 /// One changed row; no value means it is gone.
-pub type RowChange = ((u8, Vec<u8>), Option<Vec<u8>>);
+pub type RowChange = (Place, Option<Value>);
 
 /// A draft of changed rows over a store.
 pub struct Tables<'rows> {
     rows: &'rows dyn Rows,
-    /// By place: the table's number, then the key.
-    changed: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
-    /// Where the place that is looked for is put together, so that looking allocates nothing.
-    looked_for: Cell<Vec<u8>>,
+    changed: BTreeMap<Place, Option<Value>>,
+    /// Where places and values are put together before they have a size: neither allocates twice.
+    scratch: Cell<Vec<u8>>,
 }
-
-/// What a row's encoding is given room for at first, in bytes: most have less.
-const VALUE_BYTES_USUAL: usize = 128;
 
 impl<'rows> Tables<'rows> {
     /// An empty draft over `rows`.
     #[must_use]
     pub fn over(rows: &'rows dyn Rows) -> Self {
-        Self { rows, changed: BTreeMap::new(), looked_for: Cell::default() }
+        Self { rows, changed: BTreeMap::new(), scratch: Cell::default() }
     }
 
     /// The row as it stands in the draft.
@@ -137,29 +141,40 @@ impl<'rows> Tables<'rows> {
 
     /// Shows the row's bytes, if there is such a row.
     fn look<K: Key + ?Sized, T>(&self, table: u8, key: &K, see: impl FnOnce(&[u8]) -> T) -> Option<T> {
-        let mut place = self.looked_for.take();
-        place.clear();
-        place.push(table);
-        key.write_to(&mut place);
-        let seen = match self.changed.get(place.as_slice()) {
+        self.at(table, key, |place| match self.changed.get(place) {
             Some(change) => change.as_deref().map(see),
             None => self.rows.row(table, &place[1..]).map(|bytes| see(&bytes)),
-        };
-        self.looked_for.set(place);
-        seen
+        })
     }
 
     /// Writes a row.
     pub fn put<K: Key + ?Sized, V: Serialize + DeserializeOwned>(&mut self, table: &Table<K, V>, key: &K, value: &V) {
+        let mut encoding = self.scratch.take();
+        encoding.clear();
         // Our row types hold no maps with failing serializers: encoding into memory cannot fail.
-        if let Ok(bytes) = postcard::to_extend(value, Vec::with_capacity(VALUE_BYTES_USUAL)) {
-            self.changed.insert(place(table.id, key), Some(bytes));
+        if let Ok(encoded) = postcard::to_extend(value, encoding) {
+            let value = Value::from(encoded.as_slice());
+            self.scratch.set(encoded);
+            let place = self.at(table.id, key, Place::from_slice);
+            self.changed.insert(place, Some(value));
         }
     }
 
     /// Removes a row.
     pub fn delete<K: Key + ?Sized, V>(&mut self, table: &Table<K, V>, key: &K) {
-        self.changed.insert(place(table.id, key), None);
+        let place = self.at(table.id, key, Place::from_slice);
+        self.changed.insert(place, None);
+    }
+
+    /// Shows the place of a row.
+    fn at<K: Key + ?Sized, T>(&self, table: u8, key: &K, see: impl FnOnce(&[u8]) -> T) -> T {
+        let mut place = self.scratch.take();
+        place.clear();
+        place.push(table);
+        key.write_to(&mut place);
+        let seen = see(&place);
+        self.scratch.set(place);
+        seen
     }
 
     /// Changes a row in place if it is there; tells whether it was.
@@ -175,11 +190,10 @@ impl<'rows> Tables<'rows> {
         true
     }
 
-    /// The changes, in order of table and key.
+    /// The changes, in order of place.
     #[must_use]
     pub fn into_changes(self) -> Vec<RowChange> {
-        let apart = |(mut place, value): (Vec<u8>, _)| ((place.remove(0), place), value);
-        self.changed.into_iter().map(apart).collect()
+        self.changed.into_iter().collect()
     }
 
     /// A point to come back to with [`Tables::restore`].
@@ -195,11 +209,14 @@ impl<'rows> Tables<'rows> {
 }
 
 /// A draft as it was at some point.
-pub struct SavedDraft(BTreeMap<Vec<u8>, Option<Vec<u8>>>);
+pub struct SavedDraft(BTreeMap<Place, Option<Value>>);
 
 impl Rows for Tables<'_> {
-    fn row(&self, table: u8, key: &[u8]) -> Option<Vec<u8>> {
-        self.look(table, &Bytes(key), <[u8]>::to_vec)
+    fn row(&self, table: u8, key: &[u8]) -> Option<Value> {
+        self.at(table, &Bytes(key), |place| match self.changed.get(place) {
+            Some(change) => change.clone(),
+            None => self.rows.row(table, key),
+        })
     }
 }
 
@@ -210,12 +227,4 @@ impl Key for Bytes<'_> {
     fn write_to(&self, key: &mut Vec<u8>) {
         key.extend_from_slice(self.0);
     }
-}
-
-/// Where a row stands among those of all tables: the table's number, then the key.
-fn place(table: u8, key: &(impl Key + ?Sized)) -> Vec<u8> {
-    let mut place = Vec::with_capacity(26);
-    place.push(table);
-    key.write_to(&mut place);
-    place
 }

@@ -155,10 +155,10 @@ fn changes(sequence: u64, kinds: u64) -> Vec<Change> {
             0 => (TABLE_ORDERED, row.to_be_bytes().to_vec()),
             _ => (TABLE_SCATTERED, scattered(row)),
         };
-        changes.push(Change { table, key, value: Some(value(row)) });
+        changes.push(Change::new(table, &key, Some(&value(row))));
     }
     let hot = fastrand::u64(..HOT_ROWS);
-    changes.push(Change { table: TABLE_HOT, key: hot.to_be_bytes().to_vec(), value: Some(value(sequence)) });
+    changes.push(Change::new(TABLE_HOT, &hot.to_be_bytes(), Some(&value(sequence))));
     changes
 }
 

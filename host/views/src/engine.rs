@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use crate::error::ViewsError;
 use crate::overlay::Batch;
 use crate::page::{self, Garbled};
-use crate::row::{CURSOR_PLACE, Content, Direction, Place, Span, TABLE_RESERVED, TableId, borrowed, span_of_all_tables};
+use crate::row::{CURSOR_PLACE, Direction, Place, Span, TABLE_RESERVED, TableId, Value, borrowed, place, span_of_all_tables};
 use crate::sabotage::sabotaged;
 
 /// How long an earlier store of this process may take to let go of its files.
@@ -76,7 +76,7 @@ impl Engine {
         Ok(Some(u64::from_le_bytes(bytes)))
     }
 
-    pub(crate) fn get(&self, place: &[u8]) -> Result<Option<Vec<u8>>, ViewsError> {
+    pub(crate) fn get(&self, place: &[u8]) -> Result<Option<Value>, ViewsError> {
         let highest = self.highest.read().unwrap_or_else(PoisonError::into_inner);
         let beyond = place.first().is_none_or(|table| highest.get(table).is_none_or(|highest| place > highest.as_slice()));
         drop(highest);
@@ -85,7 +85,7 @@ impl Engine {
                 return Ok(None);
             }
             let (_, page) = page_of(store, place)?;
-            Ok(page::find(&page, place)?.map(<[u8]>::to_vec))
+            Ok(page::find(&page, place)?.map(Value::from))
         })
     }
 
@@ -105,10 +105,10 @@ impl Engine {
                 Bound::Unbounded => sled::IVec::from(&page::FIRST_KEY),
             };
             let until = match &span.1 {
-                Bound::Unbounded => Bound::Excluded(vec![TABLE_RESERVED]),
+                Bound::Unbounded => Bound::Excluded(place(TABLE_RESERVED, &[])),
                 bound => bound.clone(),
             };
-            let mut pages = store.range::<Vec<u8>, _>((Bound::Included(from.to_vec()), until));
+            let mut pages = store.range::<Place, _>((Bound::Included(Place::from_slice(&from)), until));
             let span = borrowed(span);
             let mut last: Option<Vec<u8>> = None;
             loop {
@@ -158,12 +158,11 @@ impl Engine {
         self.with("write", |store| {
             // Pages are read before the batch: while sled takes that nobody can read.
             let mut changes = sled::Batch::default();
-            let rows: Vec<(&Place, &Content)> = batch.rows.iter().collect();
-            let mut rest = rows.as_slice();
-            while let Some((first, _)) = rest.first() {
-                let (key, page) = page_of(store, first)?;
+            let mut rest = batch.rows.as_slice();
+            while let Some(first) = rest.first() {
+                let (key, page) = page_of(store, &first.place)?;
                 let next = store.get_gt(&key)?.map(|(next, _)| next);
-                let own = next.map_or(rest.len(), |next| rest.partition_point(|(place, _)| ***place < *next));
+                let own = next.map_or(rest.len(), |next| rest.partition_point(|change| *change.place < *next));
                 let (own, others) = rest.split_at(own);
                 replace_page(&mut changes, &key, &page::rewrite(&page, own)?);
                 rest = others;
@@ -182,14 +181,13 @@ impl Engine {
     /// Before the rows are in the store: whoever finds them there must not be told that there are none.
     fn raise_highest(&self, batch: &Batch) {
         let mut highest = self.highest.write().unwrap_or_else(PoisonError::into_inner);
-        let mut rows = batch.rows.iter().rev().filter(|(_, content)| content.is_some()).map(|(place, _)| place).peekable();
-        while let Some(place) = rows.next() {
-            let table = place[0];
-            let known = highest.entry(table).or_default();
-            if known.as_slice() < &**place {
-                *known = place.to_vec();
+        let mut rows = batch.rows.iter().rev().filter(|change| change.value.is_some()).peekable();
+        while let Some(last) = rows.next() {
+            let known = highest.entry(last.table()).or_default();
+            if known.as_slice() < last.place.as_slice() {
+                *known = last.place.to_vec();
             }
-            while rows.next_if(|place| place[0] == table).is_some() {}
+            while rows.next_if(|change| change.table() == last.table()).is_some() {}
         }
     }
 

@@ -51,5 +51,5 @@ mod write_behind;
 
 pub use error::ViewsError;
 pub use limits::{BATCH_ROWS_MAX_LEAST, KEY_BYTES_MAX, MADE_FROM_BYTES_MAX, ViewsOptions};
-pub use row::{Change, Direction, Row, TABLE_RESERVED, TableId};
+pub use row::{Change, Direction, Place, Row, TABLE_RESERVED, TableId, Value};
 pub use views::{Opened, StateHash, Views, ViewsMetrics};

@@ -20,8 +20,8 @@ pub(crate) fn merged(
     engine.walk(span, direction, |place, value| {
         while let Some((newer_place, content)) = newer.peek() {
             let order = match direction {
-                Direction::Forward => (**newer_place).cmp(place),
-                Direction::Backward => place.cmp(newer_place),
+                Direction::Forward => newer_place.as_slice().cmp(place),
+                Direction::Backward => place.cmp(newer_place.as_slice()),
             };
             if order == Ordering::Greater {
                 break;

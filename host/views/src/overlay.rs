@@ -1,20 +1,19 @@
 //! What is not in the store yet: the newest content of every changed row, and the records that changed them.
 //!
-//! A row is here twice, by reference: in `rows` for the readers, and in the record that changed it for the write-behind,
+//! A row is here twice, its value by reference: in `rows` for the readers, and in the record that changed it for the write-behind,
 //! which must be able to write the rows as they were at an earlier record while a later one is not durable yet.
 //!
 //! Invariant: `records` holds exactly the records after the last finished batch, in order and whole; a place is in `rows`
 //! exactly if one of these records changed it, with the content of the latest that did.
 
-use std::collections::VecDeque;
-use std::collections::btree_map::{BTreeMap, Entry};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::engine::Engine;
 use crate::row::{Change, Content, Direction, Place, Span, borrowed};
 
-/// What one change costs beside its bytes: two counted allocations, a slot in the record and one in the map.
-const CHANGE_OVERHEAD_BYTES: usize = 144;
+/// What one change costs beside its value's bytes: a counted allocation, a slot in the record and one in the map, with the place in each.
+const CHANGE_OVERHEAD_BYTES: usize = 160;
 
 /// Changes one batch may fold into each of its rows, on average; keeps a batch of hot rows short.
 const CHANGES_PER_BATCH_ROW_MAX: usize = 16;
@@ -39,22 +38,13 @@ struct Newest {
 /// The changes of one record.
 pub(crate) struct Record {
     sequence: u64,
-    changes: Vec<(Place, Content)>,
+    changes: Vec<Change>,
     bytes: usize,
 }
 
 impl Record {
     pub(crate) fn new(sequence: u64, changes: Vec<Change>) -> Record {
-        let mut bytes = 0;
-        let changes = changes
-            .into_iter()
-            .map(|change| {
-                let place: Place = std::iter::once(change.table).chain(change.key).collect();
-                let content = change.value.map(Arc::from);
-                bytes += CHANGE_OVERHEAD_BYTES + weight(&place, &content);
-                (place, content)
-            })
-            .collect();
+        let bytes = changes.iter().map(weight).sum();
         Record { sequence, changes, bytes }
     }
 }
@@ -63,7 +53,8 @@ impl Record {
 pub(crate) struct Batch {
     /// The last record in it.
     pub(crate) sequence: u64,
-    pub(crate) rows: BTreeMap<Place, Content>,
+    /// In order of place, each place once.
+    pub(crate) rows: Vec<Change>,
     /// Changes folded into the rows.
     pub(crate) changes: usize,
 }
@@ -88,9 +79,9 @@ impl Overlay {
 
     pub(crate) fn apply(&mut self, record: Record) {
         debug_assert_eq!(record.sequence, self.cursor + 1);
-        for (place, content) in &record.changes {
-            let newest = Newest { sequence: record.sequence, content: content.clone() };
-            self.rows.insert(place.clone(), newest);
+        for Change { place, value } in &record.changes {
+            let newest = Newest { sequence: record.sequence, content: value.clone() };
+            self.rows.insert(copy(place), newest);
         }
         self.cursor = record.sequence;
         self.bytes += record.bytes;
@@ -99,36 +90,42 @@ impl Overlay {
 
     /// The next batch: the oldest records, none above `durable`, up to the limits but at least one.
     pub(crate) fn next_batch(&self, durable: u64, rows_max: usize, bytes_max: usize) -> Option<Batch> {
-        let mut batch = Batch { sequence: 0, rows: BTreeMap::new(), changes: 0 };
-        let mut bytes = 0;
+        let storable = self.records.partition_point(|record| record.sequence <= durable);
         let changes_max = rows_max.saturating_mul(CHANGES_PER_BATCH_ROW_MAX);
-        for record in self.records.iter().take_while(|record| record.sequence <= durable) {
-            let full = batch.rows.len() + record.changes.len() > rows_max
-                || bytes + record.bytes > bytes_max
-                || batch.changes + record.changes.len() > changes_max;
-            if full && batch.sequence > 0 {
+        let mut rows: Vec<&Change> = Vec::new();
+        let (mut records, mut changes) = (0, 0);
+        loop {
+            let before = records;
+            let mut bytes: usize = rows.iter().map(|change| weight(change)).sum();
+            for record in self.records.range(records..storable) {
+                let full = rows.len() + record.changes.len() > rows_max
+                    || bytes + record.bytes > bytes_max
+                    || changes + record.changes.len() > changes_max;
+                if full && records > 0 {
+                    break;
+                }
+                rows.extend(&record.changes);
+                bytes += record.bytes;
+                changes += record.changes.len();
+                records += 1;
+            }
+            fold(&mut rows);
+            // Where the same rows change again and again, folding has made room for more.
+            if records == before || rows.len() > rows_max / 2 {
                 break;
             }
-            for (place, content) in &record.changes {
-                bytes += weight(place, content);
-                if let Some(earlier) = batch.rows.insert(place.clone(), content.clone()) {
-                    bytes -= weight(place, &earlier);
-                }
-            }
-            batch.changes += record.changes.len();
-            batch.sequence = record.sequence;
         }
-        (batch.sequence > 0).then_some(batch)
+        let sequence = self.records.get(records.checked_sub(1)?)?.sequence;
+        let rows = rows.into_iter().map(|change| Change { place: copy(&change.place), value: change.value.clone() }).collect();
+        Some(Batch { sequence, rows, changes })
     }
 
     /// Forgets what a finished batch put into the store, except rows that a later record changed again.
     /// Returns the records, so that the caller can free them after it let go of the overlay.
     pub(crate) fn finished(&mut self, batch: &Batch) -> Vec<Record> {
-        for place in batch.rows.keys() {
-            if let Entry::Occupied(row) = self.rows.entry(place.clone())
-                && row.get().sequence <= batch.sequence
-            {
-                row.remove();
+        for Change { place, .. } in &batch.rows {
+            if self.rows.get(place.as_slice()).is_some_and(|newest| newest.sequence <= batch.sequence) {
+                self.rows.remove(place.as_slice());
             }
         }
         let count = self.records.partition_point(|record| record.sequence <= batch.sequence);
@@ -148,7 +145,7 @@ impl Overlay {
                     break;
                 }
                 live += usize::from(newest.content.is_some());
-                found.push((place.clone(), newest.content.clone()));
+                found.push((copy(place), newest.content.clone()));
             }
             found
         }
@@ -160,6 +157,26 @@ impl Overlay {
     }
 }
 
-fn weight(place: &Place, content: &Content) -> usize {
-    place.len() + content.as_ref().map_or(0, |value| value.len())
+/// Puts changes in order of place; of each place the latest stays.
+fn fold(changes: &mut Vec<&Change>) {
+    // Stable, so that the later of two stays behind the earlier.
+    changes.sort_by(|one, other| one.place.cmp(&other.place));
+    changes.dedup_by(|later, earlier| {
+        let same = later.place == earlier.place;
+        if same {
+            *earlier = *later;
+        }
+        same
+    });
+}
+
+/// Memory a change takes, in bytes.
+fn weight(change: &Change) -> usize {
+    let place = if change.place.spilled() { 2 * change.place.len() } else { 0 };
+    CHANGE_OVERHEAD_BYTES + place + change.value.as_ref().map_or(0, |value| value.len())
+}
+
+/// A copy as a block: [`Clone`] copies byte by byte.
+fn copy(place: &Place) -> Place {
+    Place::from_slice(place)
 }

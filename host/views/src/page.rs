@@ -12,7 +12,7 @@
 //!
 //! A row is `place length (LEB128) | value length (LEB128) | place | value`.
 
-use crate::row::{Content, Place};
+use crate::row::Change;
 
 /// Largest page in bytes, unless it is one larger row. Larger pages write scattered rows slower, smaller ones neighbouring rows.
 pub(crate) const PAGE_BYTES_MAX: usize = 2 * 1024;
@@ -59,12 +59,12 @@ pub(crate) fn find<'page>(page: &'page [u8], place: &[u8]) -> Result<Option<&'pa
 
 /// The page with these changes, in ascending order of place, as one or more pages, or none if nothing is left: the first keeps the page's key,
 /// each further one has the place of its first row.
-pub(crate) fn rewrite(page: &[u8], changes: &[(&Place, &Content)]) -> Result<Vec<Vec<u8>>, Garbled> {
+pub(crate) fn rewrite(page: &[u8], changes: &[Change]) -> Result<Vec<Vec<u8>>, Garbled> {
     let mut kept: Vec<(&[u8], &[u8])> = Vec::with_capacity(32 + changes.len());
     let mut old = rows(page).peekable();
     let mut appended = false;
-    for (place, content) in changes {
-        let place: &[u8] = place;
+    for Change { place, value } in changes {
+        let place = place.as_slice();
         appended = true;
         while let Some(row) = old.peek() {
             let (at, value) = (*row)?;
@@ -78,7 +78,7 @@ pub(crate) fn rewrite(page: &[u8], changes: &[(&Place, &Content)]) -> Result<Vec
             kept.push((at, value));
             old.next();
         }
-        if let Some(value) = content {
+        if let Some(value) = value {
             kept.push((place, value));
         }
     }
@@ -153,20 +153,15 @@ fn split_length(bytes: &[u8]) -> Option<(usize, &[u8])> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
+    use crate::row::Place;
 
-    fn place(number: u64) -> Place {
-        Place::from(number.to_be_bytes().as_slice())
+    fn change(number: u64, bytes: usize) -> Change {
+        Change { place: Place::from_slice(&number.to_be_bytes()), value: Some(vec![7; bytes].into()) }
     }
 
-    fn content(bytes: usize) -> Content {
-        Some(vec![7; bytes].into())
-    }
-
-    fn rewritten(page: &[u8], changes: &BTreeMap<Place, Content>) -> Vec<Vec<u8>> {
-        rewrite(page, &changes.iter().collect::<Vec<_>>()).unwrap()
+    fn rewritten(page: &[u8], changes: impl IntoIterator<Item = (u64, usize)>) -> Vec<Vec<u8>> {
+        rewrite(page, &changes.into_iter().map(|(number, bytes)| change(number, bytes)).collect::<Vec<_>>()).unwrap()
     }
 
     fn numbers(pages: &[Vec<u8>]) -> Vec<u64> {
@@ -176,8 +171,7 @@ mod tests {
 
     #[test]
     fn appended_rows_leave_full_pages_behind() {
-        let changes = (0..200).map(|number| (place(number), content(90))).collect();
-        let pages = rewritten(&[], &changes);
+        let pages = rewritten(&[], (0..200).map(|number| (number, 90)));
         assert_eq!(numbers(&pages), (0..200).collect::<Vec<_>>());
         assert!(pages.iter().all(|page| page.len() <= PAGE_BYTES_MAX));
         assert!(pages[..pages.len() - 1].iter().all(|page| page.len() > PAGE_BYTES_MAX - 100), "only the last has room");
@@ -185,24 +179,23 @@ mod tests {
 
     #[test]
     fn a_page_that_is_inserted_into_is_split_in_halves() {
-        let full = rewritten(&[], &(0..18).map(|number| (place(number * 2), content(100))).collect());
+        let full = rewritten(&[], (0..18).map(|number| (number * 2, 100)));
         assert_eq!(full.len(), 1);
-        let pages = rewritten(&full[0], &(0..2).map(|number| (place(number * 2 + 1), content(100))).collect());
+        let pages = rewritten(&full[0], (0..2).map(|number| (number * 2 + 1, 100)));
         assert_eq!(pages.len(), 2);
         assert!(pages.iter().all(|page| page.len() < PAGE_BYTES_MAX * 2 / 3), "{:?}", pages.iter().map(Vec::len).collect::<Vec<_>>());
     }
 
     #[test]
     fn a_row_larger_than_a_page_has_one_to_itself() {
-        let changes = [(place(1), content(10)), (place(2), content(300_000)), (place(3), content(10))].into();
-        let pages = rewritten(&[], &changes);
+        let pages = rewritten(&[], [(1, 10), (2, 300_000), (3, 10)]);
         assert_eq!(pages.iter().map(|page| rows(page).count()).collect::<Vec<_>>(), [1, 1, 1]);
-        assert_eq!(find(&pages[1], &place(2)).unwrap().unwrap().len(), 300_000);
+        assert_eq!(find(&pages[1], &2_u64.to_be_bytes()).unwrap().unwrap().len(), 300_000);
     }
 
     #[test]
     fn whatever_is_left_of_a_garbled_page_is_not_believed() {
-        let page = rewritten(&[], &[(place(1), content(10)), (place(2), content(10))].into()).remove(0);
+        let page = rewritten(&[], [(1, 10), (2, 10)]).remove(0);
         for cut in 1..page.len() {
             let whole = rows(&page[..cut]).all(|row| row.is_ok());
             assert_eq!(whole, cut == page.len() / 2, "cut at {cut}");

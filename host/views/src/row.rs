@@ -6,21 +6,44 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 /// Number of a table, 0 to 254.
 pub type TableId = u8;
 
 /// The table the store keeps for itself; it holds the cursor.
 pub const TABLE_RESERVED: TableId = 255;
 
+/// Table and key, as stored: its table's number, then the key's bytes. Usual ones take no memory of their own.
+pub type Place = SmallVec<[u8; 31]>;
+
+/// A row's value, shared by all who hold it.
+pub type Value = Arc<[u8]>;
+
 /// One row set or deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// The table of the row.
-    pub table: TableId,
-    /// The key, at most [`crate::KEY_BYTES_MAX`] bytes. Rows of a table are ordered by its bytes.
-    pub key: Vec<u8>,
+    /// Where the row is. Its key is at most [`crate::KEY_BYTES_MAX`] bytes; rows of a table are ordered by them.
+    pub place: Place,
     /// The new value; `None` deletes the row, also one that does not exist.
-    pub value: Option<Vec<u8>>,
+    pub value: Option<Value>,
+}
+
+impl Change {
+    /// Sets the row at this key of a table, or deletes it.
+    pub fn new(table: TableId, key: &[u8], value: Option<&[u8]>) -> Change {
+        Change { place: place(table, key), value: value.map(Value::from) }
+    }
+
+    /// The table of the row.
+    pub fn table(&self) -> TableId {
+        self.place.first().copied().unwrap_or(TABLE_RESERVED)
+    }
+
+    /// The key of the row.
+    pub fn key(&self) -> &[u8] {
+        self.place.get(1..).unwrap_or_default()
+    }
 }
 
 /// Order in which [`crate::Views::range`] walks.
@@ -35,20 +58,17 @@ pub enum Direction {
 /// A row: key (without the table) and value.
 pub type Row = (Vec<u8>, Vec<u8>);
 
-/// Table and key, as stored. Shared between the record that changed the row and the overlay.
-pub(crate) type Place = Arc<[u8]>;
-
 /// What a change leaves at a place: a value, or nothing.
-pub(crate) type Content = Option<Arc<[u8]>>;
+pub(crate) type Content = Option<Value>;
 
 /// A span of places, ends owned.
-pub(crate) type Span = (Bound<Vec<u8>>, Bound<Vec<u8>>);
+pub(crate) type Span = (Bound<Place>, Bound<Place>);
 
 /// Where the cursor stands in the store.
 pub(crate) const CURSOR_PLACE: [u8; 7] = [TABLE_RESERVED, b'c', b'u', b'r', b's', b'o', b'r'];
 
-pub(crate) fn place(table: TableId, key: &[u8]) -> Vec<u8> {
-    let mut place = Vec::with_capacity(1 + key.len());
+pub(crate) fn place(table: TableId, key: &[u8]) -> Place {
+    let mut place = Place::new();
     place.push(table);
     place.extend_from_slice(key);
     place
@@ -72,25 +92,25 @@ pub(crate) fn span(table: TableId, start: Bound<&[u8]>, end: Bound<&[u8]>) -> Op
     let start = match start {
         Bound::Included(key) => Bound::Included(place(table, key)),
         Bound::Excluded(key) => Bound::Excluded(place(table, key)),
-        Bound::Unbounded => Bound::Included(vec![table]),
+        Bound::Unbounded => Bound::Included(place(table, &[])),
     };
     let end = match end {
         Bound::Included(key) => Bound::Included(place(table, key)),
         Bound::Excluded(key) => Bound::Excluded(place(table, key)),
-        Bound::Unbounded => Bound::Excluded(vec![table + 1]),
+        Bound::Unbounded => Bound::Excluded(place(table + 1, &[])),
     };
     Some((start, end))
 }
 
 /// The places of all tables, the store's own left out.
 pub(crate) fn span_of_all_tables() -> Span {
-    (Bound::Unbounded, Bound::Excluded(vec![TABLE_RESERVED]))
+    (Bound::Unbounded, Bound::Excluded(place(TABLE_RESERVED, &[])))
 }
 
 /// A span with its ends borrowed, as maps want it.
 pub(crate) fn borrowed(span: &Span) -> (Bound<&[u8]>, Bound<&[u8]>) {
-    fn end(bound: &Bound<Vec<u8>>) -> Bound<&[u8]> {
-        bound.as_ref().map(Vec::as_slice)
+    fn end(bound: &Bound<Place>) -> Bound<&[u8]> {
+        bound.as_ref().map(Place::as_slice)
     }
     (end(&span.0), end(&span.1))
 }

@@ -198,7 +198,7 @@ mod tests {
         for (clean, believed) in [(true, true), (false, false)] {
             let folder = tempfile::tempdir().unwrap();
             let views = Views::open(folder.path(), ViewsOptions::new("x")).unwrap().views;
-            views.apply(1, vec![Change { table: 1, key: vec![1], value: Some(vec![1]) }]).unwrap();
+            views.apply(1, vec![Change::new(1, &[1], Some(&[1]))]).unwrap();
             views.only_up_to(1);
             views.close().unwrap();
             let stamp = Stamp::read(folder.path()).unwrap().unwrap().unwrap();

@@ -15,7 +15,7 @@ use crate::limits::{BATCH_ROWS_MAX_LEAST, KEY_BYTES_MAX, MADE_FROM_BYTES_MAX, Vi
 use crate::merge::merged;
 use crate::opening;
 use crate::overlay::{Overlay, Record};
-use crate::row::{Change, Content, Direction, Place, Row, Span, TABLE_RESERVED, TableId};
+use crate::row::{Change, Content, Direction, Place, Row, Span, TABLE_RESERVED, TableId, Value};
 use crate::row::{place, span, span_of_all_tables};
 use crate::write_behind::{Progress, Shared, State};
 
@@ -117,7 +117,7 @@ impl Views {
     }
 
     /// The newest value of a row.
-    pub fn get(&self, table: TableId, key: &[u8]) -> Result<Option<Vec<u8>>, ViewsError> {
+    pub fn get(&self, table: TableId, key: &[u8]) -> Result<Option<Value>, ViewsError> {
         if table == TABLE_RESERVED {
             return Err(ViewsError::ReservedTable);
         }
@@ -125,7 +125,7 @@ impl Views {
         loop {
             let overlay = self.shared.overlay();
             if let Some(content) = overlay.get(&place) {
-                return Ok(content.map(|value| value.to_vec()));
+                return Ok(content);
             }
             let (engine, generation) = (overlay.engine.clone(), overlay.generation);
             drop(overlay);
@@ -344,14 +344,14 @@ impl Views {
     fn check(&self, sequence: u64, changes: &[Change]) -> Result<(), ViewsError> {
         let value_bytes_max = self.shared.options.value_bytes_max;
         for change in changes {
-            if change.table == TABLE_RESERVED {
+            if change.table() == TABLE_RESERVED {
                 return Err(ViewsError::ReservedTable);
             }
-            let key = ("a key", change.key.len(), KEY_BYTES_MAX);
-            let value = ("a value", change.value.as_ref().map_or(0, Vec::len), value_bytes_max);
+            let key = ("a key", change.key().len(), KEY_BYTES_MAX);
+            let value = ("a value", change.value.as_ref().map_or(0, |value| value.len()), value_bytes_max);
             for (what, bytes, bytes_max) in [key, value] {
                 if bytes > bytes_max {
-                    return Err(ViewsError::TooLarge { sequence, table: change.table, what, bytes, bytes_max });
+                    return Err(ViewsError::TooLarge { sequence, table: change.table(), what, bytes, bytes_max });
                 }
             }
         }

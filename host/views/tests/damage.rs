@@ -21,11 +21,11 @@ fn open(folder: &Path) -> Views {
 }
 
 fn set(table: u8, key: &str, value: &str) -> Change {
-    Change { table, key: key.as_bytes().to_vec(), value: Some(value.as_bytes().to_vec()) }
+    Change::new(table, key.as_bytes(), Some(value.as_bytes()))
 }
 
 fn text(views: &Views, key: &str) -> Option<String> {
-    views.get(1, key.as_bytes()).unwrap().map(|value| String::from_utf8(value).unwrap())
+    views.get(1, key.as_bytes()).unwrap().map(|value| String::from_utf8(value.to_vec()).unwrap())
 }
 
 /// Writes `records` records of 20 rows, stores and closes them.
@@ -169,7 +169,7 @@ fn churn(seed: u64, sequence: u64) -> Vec<Change> {
     let rows = (0..20).map(|_| {
         let value = format!("{sequence} ").repeat(random.usize(1..100));
         let key = format!("row {}", random.usize(..300));
-        Change { table: 1, key: key.into_bytes(), value: (random.usize(..4) > 0).then(|| value.into_bytes()) }
+        Change::new(1, key.as_bytes(), (random.usize(..4) > 0).then_some(value.as_bytes()))
     });
     rows.collect()
 }
@@ -205,10 +205,10 @@ fn a_damaged_store_left_open_is_dropped_or_has_the_rows_of_exactly_its_cursor() 
         let cursor = opened.views.cursor();
         assert!((RECORDS / 2..=RECORDS).contains(&cursor), "seed {seed}, round {round}: at record {cursor}");
         let mut model = BTreeMap::new();
-        for Change { key, value, .. } in (1..=cursor).flat_map(|sequence| churn(seed, sequence)) {
-            match value {
-                Some(value) => model.insert(key, value),
-                None => model.remove(&key),
+        for change in (1..=cursor).flat_map(|sequence| churn(seed, sequence)) {
+            match &change.value {
+                Some(value) => model.insert(change.key().to_vec(), value.to_vec()),
+                None => model.remove(change.key()),
             };
         }
         let rows = opened.views.range(1, Bound::Unbounded, Bound::Unbounded, Direction::Forward, usize::MAX).unwrap();

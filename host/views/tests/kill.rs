@@ -36,11 +36,8 @@ fn changes(seed: u64, sequence: u64) -> Vec<Change> {
             let bytes = if random.usize(..2000) == 0 { 200_000 } else { random.usize(8..300) };
             let mut value = sequence.to_le_bytes().to_vec();
             value.resize(bytes, sequence as u8);
-            Change {
-                table: random.u8(..TABLES),
-                key: format!("row {}", random.usize(..ROWS)).into_bytes(),
-                value: (random.usize(..4) > 0).then_some(value),
-            }
+            let (table, key) = (random.u8(..TABLES), format!("row {}", random.usize(..ROWS)));
+            Change::new(table, key.as_bytes(), (random.usize(..4) > 0).then_some(value.as_slice()))
         })
         .collect()
 }
@@ -106,10 +103,11 @@ fn a_killed_process_leaves_the_rows_of_exactly_the_stored_cursor() {
         assert_eq!(stored, views.stored_cursor());
         advanced += usize::from(stored > cursor);
         for sequence in cursor + 1..=stored {
-            for Change { table, key, value } in changes(seed, sequence) {
-                match value {
-                    Some(value) => model.insert((table, key), value),
-                    None => model.remove(&(table, key)),
+            for change in changes(seed, sequence) {
+                let place = (change.table(), change.key().to_vec());
+                match &change.value {
+                    Some(value) => model.insert(place, value.to_vec()),
+                    None => model.remove(&place),
                 };
             }
         }

@@ -43,7 +43,7 @@ fn change() -> impl Strategy<Value = Change> {
         3 => prop::collection::vec(any::<u8>(), 0..60).prop_map(Some),
         2 => Just(None),
     ];
-    (table(), key(), value).prop_map(|(table, key, value)| Change { table, key, value })
+    (table(), key(), value).prop_map(|(table, key, value)| Change::new(table, &key, value.as_deref()))
 }
 
 fn bound() -> impl Strategy<Value = Bound<Vec<u8>>> {
@@ -73,10 +73,11 @@ fn options() -> ViewsOptions {
 }
 
 fn apply(model: &mut Model, changes: &[Change]) {
-    for Change { table, key, value } in changes {
-        match value {
-            Some(value) => model.insert((*table, key.clone()), value.clone()),
-            None => model.remove(&(*table, key.clone())),
+    for change in changes {
+        let place = (change.table(), change.key().to_vec());
+        match &change.value {
+            Some(value) => model.insert(place, value.to_vec()),
+            None => model.remove(&place),
         };
     }
 }
@@ -114,7 +115,7 @@ fn expected(
 fn rebuilt_hash(model: &Model) -> [u8; 32] {
     let folder = tempfile::tempdir().unwrap();
     let views = Views::open(folder.path(), options()).unwrap().views;
-    let rows = model.iter().map(|((table, key), value)| Change { table: *table, key: key.clone(), value: Some(value.clone()) });
+    let rows = model.iter().map(|((table, key), value)| Change::new(*table, key, Some(value)));
     views.apply(1, rows.collect()).unwrap();
     views.state_hash().unwrap().sha256
 }
@@ -141,7 +142,7 @@ proptest! {
                     views.flush().unwrap();
                 }
                 Step::Get(table, key) => {
-                    prop_assert_eq!(views.get(table, &key).unwrap(), model.get(&(table, key)).cloned());
+                    prop_assert_eq!(views.get(table, &key).unwrap().map(|value| value.to_vec()), model.get(&(table, key)).cloned());
                 }
                 Step::Range(table, start, end, forward, limit) => {
                     let direction = if forward { Direction::Forward } else { Direction::Backward };

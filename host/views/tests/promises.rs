@@ -20,11 +20,11 @@ fn open(folder: &Path) -> Views {
 }
 
 fn set(table: u8, key: &str, value: &str) -> Change {
-    Change { table, key: key.as_bytes().to_vec(), value: Some(value.as_bytes().to_vec()) }
+    Change::new(table, key.as_bytes(), Some(value.as_bytes()))
 }
 
 fn text(views: &Views, key: &str) -> Option<String> {
-    views.get(1, key.as_bytes()).unwrap().map(|value| String::from_utf8(value).unwrap())
+    views.get(1, key.as_bytes()).unwrap().map(|value| String::from_utf8(value.to_vec()).unwrap())
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn live_and_rebuilt_state_have_the_same_hash() {
     let record = |sequence: u64| {
         let key = (sequence % 7).to_string();
         let value = (!sequence.is_multiple_of(5)).then(|| sequence.to_string().into_bytes());
-        vec![Change { table: (sequence % 3) as u8, key: key.into_bytes(), value }]
+        vec![Change::new((sequence % 3) as u8, key.as_bytes(), value.as_deref())]
     };
     for sequence in 1..=100 {
         views.apply(sequence, record(sequence)).unwrap();

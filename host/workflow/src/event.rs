@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use sportello_core::draft::{COUNTERS, Counter};
-use sportello_core::event::{EVENT_VERSION, EventError, encode_raw};
+use sportello_core::event::{EVENT_VERSION, EventError, encode_event};
 use sportello_core::ids::{CaseId, Digest, EffectId, InteractionId};
 use sportello_core::tables::Tables;
 use sportello_core::time::Timestamp;
@@ -41,9 +41,7 @@ macro_rules! events {
 
             /// Appends the stored form.
             pub fn encode(&self, record: &mut Vec<u8>) {
-                // Encoding plain structs into memory cannot fail.
-                let payload = match self { $(Self::$name(event) => postcard::to_stdvec(event).unwrap_or_default(),)* };
-                encode_raw(self.kind(), EVENT_VERSION, &payload, record);
+                match self { $(Self::$name(event) => encode_event($number, EVENT_VERSION, event, record),)* }
             }
 
             /// Reads a payload of the given kind and version.

@@ -69,12 +69,17 @@ fn interaction_received<E: Composed>(draft: &mut Draft<'_, E>, event: &Interacti
     }
     let case = draft.tables().get(&CONVERSATIONS, &event.conversation).and_then(|conversation| conversation.case);
     let Some(case) = case else { return };
+    let trigger = Trigger::InteractionReceived;
+    let concerns_any = draft.tables().contains(&RUNS_OF_CASE, &case) || draft.tables().contains(&ACTIVE, &trigger.code());
+    if !concerns_any {
+        return;
+    }
     // Deleted before it came: there is nothing to answer.
     if draft.tables().get(&INTERACTIONS, &event.interaction).is_none_or(|row| row.withdrawn) {
         return;
     }
     end_waits(draft, case, Until::InteractionReceived);
-    start_all(draft, &[Trigger::InteractionReceived], case, Some(event.interaction));
+    start_all(draft, &[trigger], case, Some(event.interaction));
 }
 
 fn start_all<E: Composed>(draft: &mut Draft<'_, E>, triggers: &[Trigger], case_id: CaseId, interaction: Option<InteractionId>) {

@@ -13,21 +13,22 @@ use sportello_core::draft::{Draft, note_numbers};
 use sportello_core::event::{self, Event, apply};
 use sportello_core::ids::{ChannelName, ConversationId, Digest, Fingerprint, IdentifierId, ProfileId, SlotId, SubjectId};
 use sportello_core::refusal::Refusal;
-use sportello_core::tables::{Key, Rows, Table, Tables};
+use sportello_core::tables::{Key, RowChange, Rows, Table, Tables, Value};
 use sportello_core::time::Timestamp;
 
 #[derive(Default, Clone, PartialEq, Eq, Debug)]
-pub struct MemoryRows(BTreeMap<(u8, Vec<u8>), Vec<u8>>);
+pub struct MemoryRows(BTreeMap<(u8, Vec<u8>), Value>);
 
 impl Rows for MemoryRows {
-    fn row(&self, table: u8, key: &[u8]) -> Option<Vec<u8>> {
+    fn row(&self, table: u8, key: &[u8]) -> Option<Value> {
         self.0.get(&(table, key.to_vec())).cloned()
     }
 }
 
 impl MemoryRows {
-    fn commit(&mut self, changes: Vec<sportello_core::tables::RowChange>) {
+    fn commit(&mut self, changes: Vec<RowChange>) {
         for (place, value) in changes {
+            let place = (place[0], place[1..].to_vec());
             match value {
                 Some(value) => self.0.insert(place, value),
                 None => self.0.remove(&place),

@@ -20,7 +20,7 @@ use std::thread::JoinHandle;
 
 use sportello_core::commands::Accepted;
 use sportello_core::ids::SlotId;
-use sportello_core::tables::{Key, Rows, Table, key_bytes};
+use sportello_core::tables::{Key, Rows, Table, Value, key_bytes};
 use sportello_core::time::Timestamp;
 use sportello_journal::{Journal, JournalError, JournalOptions, KeySlots, SegmentJournal, Sequence, SlotOptions};
 use sportello_views::{Direction, Views, ViewsError, ViewsOptions};
@@ -306,7 +306,7 @@ impl Tenant {
 
 impl Rows for Tenant {
     /// For reading through the core's own functions. A failing store shows as an absent row here; use [`Tenant::get`] where that matters.
-    fn row(&self, table: u8, key: &[u8]) -> Option<Vec<u8>> {
+    fn row(&self, table: u8, key: &[u8]) -> Option<Value> {
         self.views.get(table, key).ok().flatten()
     }
 }

@@ -1,7 +1,7 @@
 //! From records to rows: what happens when a tenant is opened, and when views are rebuilt to be compared.
 
 use sportello_core::event::EventError;
-use sportello_core::tables::{Rows, Table, Tables};
+use sportello_core::tables::{RowChange, Rows, Table, Tables};
 use sportello_journal::{Journal, Sequence};
 use sportello_views::{Change, Views};
 
@@ -50,7 +50,7 @@ fn changes_of(rows: &dyn Rows, sequence: u64, record: &TenantRecord) -> Vec<Chan
             Err(problem) => park(&mut tables, sequence, place as u64, problem),
         }
     }
-    to_changes(tables)
+    to_changes(tables.into_changes())
 }
 
 fn park(tables: &mut Tables, sequence: u64, place: u64, problem: &EventError) {
@@ -58,6 +58,6 @@ fn park(tables: &mut Tables, sequence: u64, place: u64, problem: &EventError) {
     tables.put(&UNUSABLE_EVENTS, &(sequence, place), &problem.to_string());
 }
 
-pub(crate) fn to_changes(tables: Tables) -> Vec<Change> {
-    tables.into_changes().into_iter().map(|((table, key), value)| Change { table, key, value }).collect()
+pub(crate) fn to_changes(changes: Vec<RowChange>) -> Vec<Change> {
+    changes.into_iter().map(|(place, value)| Change { place, value }).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use sportello_core::tables::Rows;
+use sportello_core::tables::{Rows, Value};
 use sportello_views::{Views, ViewsError};
 
 /// Rows of the views for one decision. A failure of the store is remembered and must be asked for before anything is committed.
@@ -23,7 +23,7 @@ impl<'views> ViewRows<'views> {
 }
 
 impl Rows for ViewRows<'_> {
-    fn row(&self, table: u8, key: &[u8]) -> Option<Vec<u8>> {
+    fn row(&self, table: u8, key: &[u8]) -> Option<Value> {
         self.views.get(table, key).unwrap_or_else(|error| {
             self.failure.borrow_mut().get_or_insert(error);
             None

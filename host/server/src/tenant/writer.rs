@@ -16,13 +16,14 @@ use sportello_core::draft::Draft;
 use sportello_core::refusal::Refusal;
 use sportello_core::time::Timestamp;
 use sportello_journal::{Journal, JournalError, Sequence};
-use sportello_views::{Change, Views};
+use sportello_views::Views;
 use sportello_workflow as workflow;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::Clock;
 use crate::tenant::record::{Event, encode};
+use crate::tenant::replay::to_changes;
 use crate::tenant::rows::ViewRows;
 
 /// Events in one record, reactions included.
@@ -191,21 +192,18 @@ impl Writer {
         };
         assert_eq!(sequence.get(), cursor + 1, "journal and views count the same records");
         let (_, changes) = draft.finish();
-        let changes = changes.into_iter().map(|((table, key), value)| Change { table, key, value }).collect();
-        self.views.apply(sequence.get(), changes).map_err(|error| stopped(&error))?;
+        self.views.apply(sequence.get(), to_changes(changes)).map_err(|error| stopped(&error))?;
         Ok((sequence, accepted))
     }
 }
 
 /// Lets the workflows answer every event, those their answers bring about too.
 fn react(draft: &mut Draft<'_, Event>) {
-    let mut next = 0;
-    while next < draft.event_count() && draft.event_count() <= EVENTS_PER_RECORD_MAX {
-        if let Event::Core(event) = draft.events()[next].clone() {
-            workflow::react(draft, &event);
+    draft.respond(EVENTS_PER_RECORD_MAX, |draft, event| {
+        if let Event::Core(event) = event {
+            workflow::react(draft, event);
         }
-        next += 1;
-    }
+    });
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use sportello_core::draft::{Draft, note_numbers};
 use sportello_core::event as core_event;
 use sportello_core::ids::{CaseId, ChannelName, ConversationId, Digest, Fingerprint, IdentifierId, ProfileId, SlotId, SubjectId};
 use sportello_core::refusal::Refusal;
-use sportello_core::tables::{RowChange, Rows, Table, Tables};
+use sportello_core::tables::{RowChange, Rows, Table, Tables, Value};
 use sportello_core::time::Timestamp;
 use sportello_workflow as workflow;
 use sportello_workflow::commands::{Answer, AnswerStep, DefineWorkflow, FireTimer};
@@ -92,20 +92,21 @@ from_workflow!(DefineWorkflow, RetireWorkflow, AnswerStep, FireTimer, CancelRun)
 
 /// Rows in memory.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct MemoryRows(pub(crate) BTreeMap<(u8, Vec<u8>), Vec<u8>>);
+pub(crate) struct MemoryRows(pub(crate) BTreeMap<(u8, Vec<u8>), Value>);
 
 impl Rows for MemoryRows {
-    fn row(&self, table: u8, key: &[u8]) -> Option<Vec<u8>> {
+    fn row(&self, table: u8, key: &[u8]) -> Option<Value> {
         self.0.get(&(table, key.to_vec())).cloned()
     }
 }
 
 impl MemoryRows {
     fn take(&mut self, changes: Vec<RowChange>) {
-        for (key, value) in changes {
+        for (place, value) in changes {
+            let place = (place[0], place[1..].to_vec());
             match value {
-                Some(value) => self.0.insert(key, value),
-                None => self.0.remove(&key),
+                Some(value) => self.0.insert(place, value),
+                None => self.0.remove(&place),
             };
         }
     }
@@ -156,13 +157,11 @@ impl Tenant {
             Command::Core(command) => core::decide(&mut draft, command)?,
             Command::Workflow(command) => workflow::decide(&mut draft, command)?,
         };
-        let mut index = 0;
-        while index < draft.event_count() {
-            if let TenantEvent::Core(event) = draft.events()[index].clone() {
-                workflow::react(&mut draft, &event);
+        draft.respond(usize::MAX, |draft, event| {
+            if let TenantEvent::Core(event) = event {
+                workflow::react(draft, event);
             }
-            index += 1;
-        }
+        });
         let (events, changes) = draft.finish();
         if !events.is_empty() {
             let mut bytes = Vec::new();
