@@ -11,7 +11,6 @@
 //! * Its cache is 1 GiB unless told otherwise, and it starts a thread to flush unless told otherwise.
 //! * Values above 128 KiB become files of their own beside the log; space of deleted rows is used again, not given back.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::fs::{self, File};
 use std::io;
@@ -24,7 +23,7 @@ use std::time::{Duration, Instant};
 use crate::error::ViewsError;
 use crate::overlay::Batch;
 use crate::page::{self, Garbled};
-use crate::row::{CURSOR_PLACE, Direction, Place, Span, TABLE_RESERVED, TableId, Value, borrowed, place, span_of_all_tables};
+use crate::row::{CURSOR_PLACE, Direction, Place, Span, TABLE_RESERVED, Value, borrowed, place, span_of_all_tables};
 use crate::sabotage::sabotaged;
 
 /// How long an earlier store of this process may take to let go of its files.
@@ -37,9 +36,9 @@ pub(crate) struct Engine {
     folder: PathBuf,
     /// `None` once closed.
     store: RwLock<Option<sled::Db>>,
-    /// By table, a place that no row is beyond. Most rows that are looked for and not there are of something new, with a key greater than
-    /// all there are: they are not looked for in the store.
-    highest: RwLock<HashMap<TableId, Vec<u8>>>,
+    /// By table, a place that no row is beyond, empty for none. Most rows that are looked for and not there are of something new, with a key
+    /// greater than all there are: they are not looked for in the store.
+    highest: RwLock<Vec<Place>>,
 }
 
 impl Engine {
@@ -78,7 +77,7 @@ impl Engine {
 
     pub(crate) fn get(&self, place: &[u8]) -> Result<Option<Value>, ViewsError> {
         let highest = self.highest.read().unwrap_or_else(PoisonError::into_inner);
-        let beyond = place.first().is_none_or(|table| highest.get(table).is_none_or(|highest| place > highest.as_slice()));
+        let beyond = place.first().and_then(|table| highest.get(usize::from(*table))).is_none_or(|highest| place > highest.as_slice());
         drop(highest);
         self.with("read", |store| {
             if beyond {
@@ -183,9 +182,10 @@ impl Engine {
         let mut highest = self.highest.write().unwrap_or_else(PoisonError::into_inner);
         let mut rows = batch.rows.iter().rev().filter(|change| change.value.is_some()).peekable();
         while let Some(last) = rows.next() {
-            let known = highest.entry(last.table()).or_default();
-            if known.as_slice() < last.place.as_slice() {
-                *known = last.place.to_vec();
+            if let Some(known) = highest.get_mut(usize::from(last.table()))
+                && known.as_slice() < last.place.as_slice()
+            {
+                *known = Place::from_slice(&last.place);
             }
             while rows.next_if(|change| change.table() == last.table()).is_some() {}
         }
@@ -265,8 +265,8 @@ impl fmt::Display for Fault {
 }
 
 /// The last place of each table.
-fn highest_places(store: &sled::Db) -> Result<HashMap<TableId, Vec<u8>>, Fault> {
-    let mut highest = HashMap::new();
+fn highest_places(store: &sled::Db) -> Result<Vec<Place>, Fault> {
+    let mut highest = vec![Place::new(); usize::from(TABLE_RESERVED)];
     for table in 0..TABLE_RESERVED {
         let Some(page) = store.range(..[table + 1]).next_back() else { continue };
         let (_, page) = page?;
@@ -274,7 +274,7 @@ fn highest_places(store: &sled::Db) -> Result<HashMap<TableId, Vec<u8>>, Fault> 
         for row in page::rows(&page) {
             let (place, _) = row?;
             if place.first() == Some(&table) {
-                highest.insert(table, place.to_vec());
+                highest[usize::from(table)] = Place::from_slice(place);
             }
         }
     }

@@ -45,6 +45,7 @@ mod overlay;
 mod page;
 mod row;
 mod sabotage;
+mod shelf;
 mod stamp;
 mod views;
 mod write_behind;

@@ -17,7 +17,8 @@ pub struct ViewsOptions {
     /// What the rows were computed from and by: the journal's identity and the version of the code that turns records
     /// into rows. A store stamped with another text is dropped and rebuilt. At most [`MADE_FROM_BYTES_MAX`] bytes.
     pub made_from: String,
-    /// Memory the overlay may take before [`crate::Views::apply`] waits for the store, in bytes. Default 64 MiB.
+    /// Memory the overlay may take for what the store has not before [`crate::Views::apply`] waits for it, in bytes; of what the store
+    /// has, it may hold as many rows again. Default 64 MiB.
     pub overlay_bytes_max: usize,
     /// Rows of one batch to the store, unless a single record has more. sled answers no read while it takes a batch, so
     /// this is also the longest wait of a reader. Default 1,024.

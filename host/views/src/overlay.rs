@@ -3,14 +3,17 @@
 //! A row is here twice, its value by reference: in `rows` for the readers, and in the record that changed it for the write-behind,
 //! which must be able to write the rows as they were at an earlier record while a later one is not durable yet.
 //!
-//! Invariant: `records` holds exactly the records after the last finished batch, in order and whole; a place is in `rows`
-//! exactly if one of these records changed it, with the content of the latest that did.
+//! Invariants: `records` holds exactly the records after the last finished batch, in order and whole; every place that one of these records
+//! changed is in `rows`, with the content of the latest that did. A place that is there for an earlier record has the content the store has:
+//! such rows are taken out once they are half of their table's, which is cheaper than looking for each.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::engine::Engine;
-use crate::row::{Change, Content, Direction, Place, Span, borrowed};
+use crate::row::{Change, Content, Direction, Place, Span, TABLE_RESERVED, TableId};
+use crate::shelf::{Newest, Shelf};
 
 /// What one change costs beside its value's bytes: a counted allocation, a slot in the record and one in the map, with the place in each.
 const CHANGE_OVERHEAD_BYTES: usize = 160;
@@ -25,17 +28,20 @@ pub(crate) struct Overlay {
     pub(crate) generation: u64,
     /// Last sequence applied.
     pub(crate) cursor: u64,
-    rows: BTreeMap<Place, Newest>,
+    rows: Vec<Table>,
     records: VecDeque<Record>,
     bytes: usize,
 }
 
-struct Newest {
-    sequence: u64,
-    content: Content,
+/// The rows of a table.
+#[derive(Default)]
+struct Table {
+    rows: Shelf,
+    /// How many of them the store may have by now.
+    stored: usize,
 }
 
-/// The changes of one record.
+/// The changes of one record. Kept beside the rows: those are as of the latest record.
 pub(crate) struct Record {
     sequence: u64,
     changes: Vec<Change>,
@@ -61,7 +67,8 @@ pub(crate) struct Batch {
 
 impl Overlay {
     pub(crate) fn new(engine: Arc<Engine>, generation: u64, cursor: u64) -> Overlay {
-        Overlay { engine, generation, cursor, rows: BTreeMap::new(), records: VecDeque::new(), bytes: 0 }
+        let rows = (0..TABLE_RESERVED).map(|_| Table::default()).collect();
+        Overlay { engine, generation, cursor, rows, records: VecDeque::new(), bytes: 0 }
     }
 
     pub(crate) fn bytes(&self) -> usize {
@@ -69,19 +76,20 @@ impl Overlay {
     }
 
     pub(crate) fn row_count(&self) -> usize {
-        self.rows.len()
+        self.rows.iter().map(|table| table.rows.len()).sum()
     }
 
     /// The newest content of a row; the outer `None` means: ask the store.
     pub(crate) fn get(&self, place: &[u8]) -> Option<Content> {
-        self.rows.get(place).map(|newest| newest.content.clone())
+        let table = self.rows.get(usize::from(*place.first()?))?;
+        table.rows.get(place).map(|newest| newest.content.clone())
     }
 
     pub(crate) fn apply(&mut self, record: Record) {
         debug_assert_eq!(record.sequence, self.cursor + 1);
-        for Change { place, value } in &record.changes {
-            let newest = Newest { sequence: record.sequence, content: value.clone() };
-            self.rows.insert(copy(place), newest);
+        for change in &record.changes {
+            let newest = Newest { place: copy(&change.place), sequence: record.sequence, content: change.value.clone() };
+            self.rows[usize::from(change.table())].rows.put(newest);
         }
         self.cursor = record.sequence;
         self.bytes += record.bytes;
@@ -121,40 +129,58 @@ impl Overlay {
     }
 
     /// Forgets what a finished batch put into the store, except rows that a later record changed again.
-    /// Returns the records, so that the caller can free them after it let go of the overlay.
-    pub(crate) fn finished(&mut self, batch: &Batch) -> Vec<Record> {
-        for Change { place, .. } in &batch.rows {
-            if self.rows.get(place.as_slice()).is_some_and(|newest| newest.sequence <= batch.sequence) {
-                self.rows.remove(place.as_slice());
+    /// Returns what is forgotten, so that the caller can free it after it let go of the overlay.
+    pub(crate) fn finished(&mut self, batch: &Batch) -> Forgotten {
+        let mut rows = Vec::new();
+        for changes in batch.rows.chunk_by(|one, other| one.table() == other.table()) {
+            let table = &mut self.rows[usize::from(changes[0].table())];
+            table.stored += changes.len();
+            if 2 * table.stored >= table.rows.len() {
+                rows.extend(table.rows.take_up_to(batch.sequence));
+                table.stored = 0;
             }
         }
         let count = self.records.partition_point(|record| record.sequence <= batch.sequence);
         let records: Vec<Record> = self.records.drain(..count).collect();
         self.bytes -= records.iter().map(|record| record.bytes).sum::<usize>();
-        records
+        Forgotten { _records: records, _rows: rows }
     }
 
     /// The rows of a span in order, deleted ones included, up to the `limit`th that is not deleted. Together with the
     /// store's rows of the span this decides the first `limit` rows: each that is live here is one of the result.
     pub(crate) fn rows_of(&self, span: &Span, direction: Direction, limit: usize) -> Vec<(Place, Content)> {
-        fn until<'a>(rows: impl Iterator<Item = (&'a Place, &'a Newest)>, limit: usize) -> Vec<(Place, Content)> {
+        fn until<'a>(rows: impl Iterator<Item = &'a Newest>, limit: usize) -> Vec<(Place, Content)> {
             let mut found = Vec::new();
             let mut live = 0;
-            for (place, newest) in rows {
+            for newest in rows {
                 if live == limit {
                     break;
                 }
                 live += usize::from(newest.content.is_some());
-                found.push((copy(place), newest.content.clone()));
+                found.push((copy(&newest.place), newest.content.clone()));
             }
             found
         }
-        let rows = self.rows.range::<[u8], _>(borrowed(span));
+        fn table(bound: &Bound<Place>) -> Option<TableId> {
+            match bound {
+                Bound::Included(place) | Bound::Excluded(place) => place.first().copied(),
+                Bound::Unbounded => None,
+            }
+        }
+        let (first, last) = (table(&span.0).unwrap_or_default(), table(&span.1).unwrap_or(TABLE_RESERVED));
+        let tables = self.rows.iter().take(usize::from(last) + 1).skip(usize::from(first));
+        let rows = tables.flat_map(|table| table.rows.range(span));
         match direction {
             Direction::Forward => until(rows, limit),
             Direction::Backward => until(rows.rev(), limit),
         }
     }
+}
+
+/// What need not be kept any more.
+pub(crate) struct Forgotten {
+    _records: Vec<Record>,
+    _rows: Vec<Newest>,
 }
 
 /// Puts changes in order of place; of each place the latest stays.
