@@ -4,8 +4,8 @@
 //! decodes every record and applies every event to rows in memory; *append* makes the same records durable: seals as many bytes under new keys,
 //! encodes the events, appends to a fresh journal, and waits for the disk after every 512. At the end the views are thrown away and the tenant is opened: that is a rebuild with views, reported.
 
-use std::collections::{BTreeMap, HashMap};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,12 +16,13 @@ use sportello_core::domain::interaction::{Change, INTERACTIONS};
 use sportello_core::domain::profile::Identified;
 use sportello_core::event::Event as CoreEvent;
 use sportello_core::ids::{ChannelName, InteractionId};
-use sportello_core::tables::{Place, Rows, Tables, Value};
+use sportello_core::tables::{RowChange, Rows, Value};
 use sportello_core::time::Timestamp;
 use sportello_journal::{Journal as _, JournalOptions, KeySlots, SEAL_OVERHEAD_BYTES, SegmentJournal, Sequence, SlotOptions};
+use sportello_rows::Shelves;
 use sportello_server::clock::SystemClock;
 use sportello_server::tenant::content::ProfileContent;
-use sportello_server::tenant::{Event, Tenant, TenantOptions, encode, read_ahead};
+use sportello_server::tenant::{Event, Target, Tenant, TenantError, TenantOptions, encode, read_ahead, replay};
 
 use crate::append::ITEM_BYTES;
 use crate::measured::Measured;
@@ -46,7 +47,7 @@ pub(crate) async fn run(plan: &Plan) -> Result<Vec<Measured>, Problem> {
             records.push(record?.1.events.into_iter().collect::<Result<_, _>>()?);
         }
         let mut paired = Paired::default();
-        let mut rows = MemoryRows(vec![HashMap::default(); 256]);
+        let mut rows = MemoryRows::default();
         for round in 0..=rounds {
             let applied = apply_only(&journal, &mut rows, comments)?;
             let fresh = folder.path().join(format!("append-{round}"));
@@ -139,74 +140,29 @@ fn comment(tenant: &Tenant, channel: &ChannelName, number: u64) -> Result<Ingest
     Ok(Ingest { channel: channel.clone(), arrivals: vec![arrival], cursor: None, state_writes: Vec::new(), replayed: None, known: 0 })
 }
 
-/// Rows in memory, by table and place.
-struct MemoryRows(Vec<HashMap<Place, Value, BuildHasherDefault<PlaceHasher>>>);
-
-/// A multiplication a word, folded, spreads the numbers and hashes that keys are: the store under the rows is not what is measured.
+/// Rows in memory.
 #[derive(Default)]
-struct PlaceHasher(u64);
-
-impl PlaceHasher {
-    fn mix(&mut self, word: u64) {
-        let product = u128::from(self.0 ^ word) * u128::from(0x9e37_79b9_7f4a_7c15_u64);
-        self.0 = product as u64 ^ (product >> 64) as u64;
-    }
-}
-
-impl Hasher for PlaceHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        let (words, rest) = bytes.as_chunks::<8>();
-        for word in words {
-            self.mix(u64::from_le_bytes(*word));
-        }
-        // The last word may overlap the one before: to put a shorter one together takes longer.
-        match bytes.last_chunk::<8>() {
-            Some(last) if !rest.is_empty() => self.mix(u64::from_le_bytes(*last)),
-            Some(_) => {}
-            None => rest.iter().for_each(|byte| self.mix(u64::from(*byte))),
-        }
-    }
-
-    /// The length, which tells nothing here.
-    fn write_usize(&mut self, _: usize) {}
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
+struct MemoryRows(Shelves<Option<Value>>);
 
 impl Rows for MemoryRows {
     fn row(&self, table: u8, key: &[u8]) -> Option<Value> {
-        let mut place = Place::new();
-        place.push(table);
-        place.extend_from_slice(key);
-        self.0[usize::from(table)].get(place.as_slice()).cloned()
+        self.0.get(&sportello_rows::place(table, key)).cloned().flatten()
+    }
+}
+
+impl Target for MemoryRows {
+    fn take(&mut self, _: RangeInclusive<u64>, changes: Vec<RowChange>) -> Result<(), TenantError> {
+        for (place, value) in changes {
+            self.0.put(&place, value);
+        }
+        Ok(())
     }
 }
 
 fn apply_only(journal: &SegmentJournal, rows: &mut MemoryRows, comments: u64) -> Result<Duration, Problem> {
-    rows.0.iter_mut().for_each(HashMap::clear);
+    *rows = MemoryRows::default();
     let started = Instant::now();
-    for record in read_ahead(journal.read(Sequence::new(1))?)? {
-        let (_, record) = record?;
-        let mut tables = Tables::over(&*rows);
-        for event in record.events {
-            match event? {
-                Event::Core(event) => {
-                    sportello_core::event::apply(&mut tables, record.at, &event);
-                    sportello_core::draft::note_numbers(&mut tables, &event);
-                }
-                Event::Workflow(event) => return Err(format!("there is no workflow, but its event {event:?}").into()),
-            }
-        }
-        for (place, value) in tables.into_changes() {
-            let table = &mut rows.0[usize::from(place[0])];
-            match value {
-                Some(value) => table.insert(place, value),
-                None => table.remove(place.as_slice()),
-            };
-        }
-    }
+    replay(read_ahead(journal.read(Sequence::new(1))?)?, rows)?;
     let elapsed = started.elapsed();
     let last = INTERACTIONS.get(rows, &InteractionId(comments));
     if last.is_none() || INTERACTIONS.get(rows, &InteractionId(comments + 1)).is_some() {

@@ -5,19 +5,12 @@
 //! A key's bytes sort as its values do, so that the edge can list rows in order.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::marker::PhantomData;
-use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use smallvec::SmallVec;
-
-/// Where a row stands among those of all tables: its table's number, then its key's bytes. Usual ones take no memory of their own.
-pub type Place = SmallVec<[u8; 31]>;
-
-/// A row's bytes, shared by all who hold them: from the draft to the store they are never copied.
-pub type Value = Arc<[u8]>;
+use sportello_rows::Shelves;
+pub use sportello_rows::{Place, Value};
 
 /// Where rows are read from. Look-ups only: nothing in the core scans.
 pub trait Rows {
@@ -117,7 +110,7 @@ pub type RowChange = (Place, Option<Value>);
 /// A draft of changed rows over a store.
 pub struct Tables<'rows> {
     rows: &'rows dyn Rows,
-    changed: BTreeMap<Place, Option<Value>>,
+    changed: Shelves<Option<Value>>,
     /// Where places and values are put together before they have a size: neither allocates twice.
     scratch: Cell<Vec<u8>>,
 }
@@ -126,7 +119,7 @@ impl<'rows> Tables<'rows> {
     /// An empty draft over `rows`.
     #[must_use]
     pub fn over(rows: &'rows dyn Rows) -> Self {
-        Self { rows, changed: BTreeMap::new(), scratch: Cell::default() }
+        Self { rows, changed: Shelves::default(), scratch: Cell::default() }
     }
 
     /// The row as it stands in the draft.
@@ -155,15 +148,22 @@ impl<'rows> Tables<'rows> {
         if let Ok(encoded) = postcard::to_extend(value, encoding) {
             let value = Value::from(encoded.as_slice());
             self.scratch.set(encoded);
-            let place = self.at(table.id, key, Place::from_slice);
-            self.changed.insert(place, Some(value));
+            self.change(table.id, key, Some(value));
         }
     }
 
     /// Removes a row.
     pub fn delete<K: Key + ?Sized, V>(&mut self, table: &Table<K, V>, key: &K) {
-        let place = self.at(table.id, key, Place::from_slice);
-        self.changed.insert(place, None);
+        self.change(table.id, key, None);
+    }
+
+    fn change<K: Key + ?Sized>(&mut self, table: u8, key: &K, value: Option<Value>) {
+        let mut place = self.scratch.take();
+        place.clear();
+        place.push(table);
+        key.write_to(&mut place);
+        self.changed.put(&place, value);
+        self.scratch.set(place);
     }
 
     /// Shows the place of a row.
@@ -190,6 +190,12 @@ impl<'rows> Tables<'rows> {
         true
     }
 
+    /// How many rows are changed.
+    #[must_use]
+    pub fn changed(&self) -> usize {
+        self.changed.len()
+    }
+
     /// The changes, in order of place.
     #[must_use]
     pub fn into_changes(self) -> Vec<RowChange> {
@@ -209,7 +215,7 @@ impl<'rows> Tables<'rows> {
 }
 
 /// A draft as it was at some point.
-pub struct SavedDraft(BTreeMap<Place, Option<Value>>);
+pub struct SavedDraft(Shelves<Option<Value>>);
 
 impl Rows for Tables<'_> {
     fn row(&self, table: u8, key: &[u8]) -> Option<Value> {

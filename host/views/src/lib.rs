@@ -45,7 +45,6 @@ mod overlay;
 mod page;
 mod row;
 mod sabotage;
-mod shelf;
 mod stamp;
 mod views;
 mod write_behind;

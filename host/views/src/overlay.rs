@@ -8,12 +8,12 @@
 //! such rows are taken out once they are half of their table's, which is cheaper than looking for each.
 
 use std::collections::VecDeque;
-use std::ops::Bound;
 use std::sync::Arc;
 
+use sportello_rows::Shelves;
+
 use crate::engine::Engine;
-use crate::row::{Change, Content, Direction, Place, Span, TABLE_RESERVED, TableId};
-use crate::shelf::{Newest, Shelf};
+use crate::row::{Change, Content, Direction, Place, Span, TABLE_RESERVED, borrowed};
 
 /// What one change costs beside its value's bytes: a counted allocation, a slot in the record and one in the map, with the place in each.
 const CHANGE_OVERHEAD_BYTES: usize = 160;
@@ -28,21 +28,22 @@ pub(crate) struct Overlay {
     pub(crate) generation: u64,
     /// Last sequence applied.
     pub(crate) cursor: u64,
-    rows: Vec<Table>,
+    rows: Shelves<Newest>,
+    /// By table: how many of its rows the store may have by now.
+    stored: Vec<usize>,
     records: VecDeque<Record>,
     bytes: usize,
 }
 
-/// The rows of a table.
-#[derive(Default)]
-struct Table {
-    rows: Shelf,
-    /// How many of them the store may have by now.
-    stored: usize,
+/// The newest content of a row, and the record that gave it.
+struct Newest {
+    sequence: u64,
+    content: Content,
 }
 
-/// The changes of one record. Kept beside the rows: those are as of the latest record.
+/// The changes of one record, or of a run of them. Kept beside the rows: those are as of the latest record.
 pub(crate) struct Record {
+    /// The last one's.
     sequence: u64,
     changes: Vec<Change>,
     bytes: usize,
@@ -67,8 +68,8 @@ pub(crate) struct Batch {
 
 impl Overlay {
     pub(crate) fn new(engine: Arc<Engine>, generation: u64, cursor: u64) -> Overlay {
-        let rows = (0..TABLE_RESERVED).map(|_| Table::default()).collect();
-        Overlay { engine, generation, cursor, rows, records: VecDeque::new(), bytes: 0 }
+        let stored = vec![0; usize::from(TABLE_RESERVED)];
+        Overlay { engine, generation, cursor, rows: Shelves::default(), stored, records: VecDeque::new(), bytes: 0 }
     }
 
     pub(crate) fn bytes(&self) -> usize {
@@ -76,20 +77,18 @@ impl Overlay {
     }
 
     pub(crate) fn row_count(&self) -> usize {
-        self.rows.iter().map(|table| table.rows.len()).sum()
+        self.rows.len()
     }
 
     /// The newest content of a row; the outer `None` means: ask the store.
     pub(crate) fn get(&self, place: &[u8]) -> Option<Content> {
-        let table = self.rows.get(usize::from(*place.first()?))?;
-        table.rows.get(place).map(|newest| newest.content.clone())
+        self.rows.get(place).map(|newest| newest.content.clone())
     }
 
     pub(crate) fn apply(&mut self, record: Record) {
-        debug_assert_eq!(record.sequence, self.cursor + 1);
+        debug_assert!(record.sequence > self.cursor);
         for change in &record.changes {
-            let newest = Newest { place: copy(&change.place), sequence: record.sequence, content: change.value.clone() };
-            self.rows[usize::from(change.table())].rows.put(newest);
+            self.rows.put(&change.place, Newest { sequence: record.sequence, content: change.value.clone() });
         }
         self.cursor = record.sequence;
         self.bytes += record.bytes;
@@ -133,11 +132,12 @@ impl Overlay {
     pub(crate) fn finished(&mut self, batch: &Batch) -> Forgotten {
         let mut rows = Vec::new();
         for changes in batch.rows.chunk_by(|one, other| one.table() == other.table()) {
-            let table = &mut self.rows[usize::from(changes[0].table())];
-            table.stored += changes.len();
-            if 2 * table.stored >= table.rows.len() {
-                rows.extend(table.rows.take_up_to(batch.sequence));
-                table.stored = 0;
+            let table = changes[0].table();
+            let (Some(shelf), stored) = (self.rows.shelf_mut(table), &mut self.stored[usize::from(table)]) else { continue };
+            *stored += changes.len();
+            if 2 * *stored >= shelf.len() {
+                rows.extend(shelf.take_if(|newest| newest.sequence <= batch.sequence));
+                *stored = 0;
             }
         }
         let count = self.records.partition_point(|record| record.sequence <= batch.sequence);
@@ -149,27 +149,19 @@ impl Overlay {
     /// The rows of a span in order, deleted ones included, up to the `limit`th that is not deleted. Together with the
     /// store's rows of the span this decides the first `limit` rows: each that is live here is one of the result.
     pub(crate) fn rows_of(&self, span: &Span, direction: Direction, limit: usize) -> Vec<(Place, Content)> {
-        fn until<'a>(rows: impl Iterator<Item = &'a Newest>, limit: usize) -> Vec<(Place, Content)> {
+        fn until<'a>(rows: impl Iterator<Item = (&'a Place, &'a Newest)>, limit: usize) -> Vec<(Place, Content)> {
             let mut found = Vec::new();
             let mut live = 0;
-            for newest in rows {
+            for (place, newest) in rows {
                 if live == limit {
                     break;
                 }
                 live += usize::from(newest.content.is_some());
-                found.push((copy(&newest.place), newest.content.clone()));
+                found.push((copy(place), newest.content.clone()));
             }
             found
         }
-        fn table(bound: &Bound<Place>) -> Option<TableId> {
-            match bound {
-                Bound::Included(place) | Bound::Excluded(place) => place.first().copied(),
-                Bound::Unbounded => None,
-            }
-        }
-        let (first, last) = (table(&span.0).unwrap_or_default(), table(&span.1).unwrap_or(TABLE_RESERVED));
-        let tables = self.rows.iter().take(usize::from(last) + 1).skip(usize::from(first));
-        let rows = tables.flat_map(|table| table.rows.range(span));
+        let rows = self.rows.range(borrowed(span));
         match direction {
             Direction::Forward => until(rows, limit),
             Direction::Backward => until(rows.rev(), limit),
@@ -180,7 +172,7 @@ impl Overlay {
 /// What need not be kept any more.
 pub(crate) struct Forgotten {
     _records: Vec<Record>,
-    _rows: Vec<Newest>,
+    _rows: Vec<(Place, Newest)>,
 }
 
 /// Puts changes in order of place; of each place the latest stays.

@@ -4,21 +4,15 @@
 //! tree of the store can change rows of every table at once.
 
 use std::ops::Bound;
-use std::sync::Arc;
 
-use smallvec::SmallVec;
+pub use sportello_rows::{Place, Value};
+pub(crate) use sportello_rows::place;
 
 /// Number of a table, 0 to 254.
 pub type TableId = u8;
 
 /// The table the store keeps for itself; it holds the cursor.
 pub const TABLE_RESERVED: TableId = 255;
-
-/// Table and key, as stored: its table's number, then the key's bytes. Usual ones take no memory of their own.
-pub type Place = SmallVec<[u8; 31]>;
-
-/// A row's value, shared by all who hold it.
-pub type Value = Arc<[u8]>;
 
 /// One row set or deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,13 +60,6 @@ pub(crate) type Span = (Bound<Place>, Bound<Place>);
 
 /// Where the cursor stands in the store.
 pub(crate) const CURSOR_PLACE: [u8; 7] = [TABLE_RESERVED, b'c', b'u', b'r', b's', b'o', b'r'];
-
-pub(crate) fn place(table: TableId, key: &[u8]) -> Place {
-    let mut place = Place::new();
-    place.push(table);
-    place.extend_from_slice(key);
-    place
-}
 
 /// The places of a table between two keys; `None` where there can be none.
 pub(crate) fn span(table: TableId, start: Bound<&[u8]>, end: Bound<&[u8]>) -> Option<Span> {

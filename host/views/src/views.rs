@@ -1,7 +1,7 @@
 //! What the rest of the product sees.
 
 use std::fs::File;
-use std::ops::{Bound, ControlFlow};
+use std::ops::{Bound, ControlFlow, RangeInclusive};
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -176,6 +176,12 @@ impl Views {
     /// Waits only while the overlay is over [`ViewsOptions::overlay_bytes_max`] and there are durable records the store
     /// still has to take; never for the journal, so that the thread which makes records durable may be the caller's.
     pub fn apply(&self, sequence: u64, changes: Vec<Change>) -> Result<(), ViewsError> {
+        self.apply_run(sequence..=sequence, changes)
+    }
+
+    /// As [`Views::apply`] for what several records in a row come to, a change for each row they changed. Such a run reaches the store whole.
+    pub fn apply_run(&self, sequences: RangeInclusive<u64>, changes: Vec<Change>) -> Result<(), ViewsError> {
+        let (first, sequence) = sequences.into_inner();
         self.check(sequence, &changes)?;
         let record = Record::new(sequence, changes);
         let bytes_max = self.shared.options.overlay_bytes_max;
@@ -192,8 +198,8 @@ impl Views {
         drop(progress);
 
         let mut overlay = self.shared.overlay_mut();
-        if sequence != overlay.cursor + 1 {
-            return Err(ViewsError::OutOfOrder { cursor: overlay.cursor, given: sequence });
+        if first != overlay.cursor + 1 || sequence < first {
+            return Err(ViewsError::OutOfOrder { cursor: overlay.cursor, given: first });
         }
         overlay.apply(record);
         let mut progress = self.shared.progress();

@@ -30,13 +30,13 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::clock::{Clock, NeverBack};
 pub use read_ahead::{Decoded, ReadAhead, read_ahead};
 pub use record::{Event, RecordError, TenantRecord, encode};
-pub use replay::UNUSABLE_EVENTS;
+pub use replay::{Target, UNUSABLE_EVENTS, replay};
 pub use verify::Verified;
 pub use writer::SubmitError;
 use writer::{Acknowledgements, Command, Job, Writer};
 
 /// What the rows are made by. Raised when a change of the code makes other rows of the same records: views are rebuilt then.
-const ROWS_MADE_BY: &str = "sportello rows 5";
+const ROWS_MADE_BY: &str = "sportello rows 6";
 
 /// How a tenant is opened.
 #[derive(Clone, Debug)]
