@@ -3,7 +3,7 @@ use sportello_core::domain::channel::{Idempotency, LinkPermission, Policy};
 use sportello_core::domain::contact::{CONTACTS_OF_IDENTIFIER, CONTACTS_PER_IDENTIFIER_MAX};
 use sportello_core::domain::interaction::Change;
 use sportello_core::domain::person::{LINKED_PROFILES, LawfulBasis, PROFILES_PER_PERSON_MAX, Standing, person_of, standing};
-use sportello_core::domain::profile::{LOOK_UPS_PENDING, PROFILES, PROFILES_PER_IDENTIFIER_MAX, Profile};
+use sportello_core::domain::profile::{LOOK_UPS_PENDING, LookUp, PROFILES, PROFILES_PER_IDENTIFIER_MAX, Profile};
 use sportello_core::event::Event;
 use sportello_core::ids::{ContactId, IdentifierId, LinkId, ProfileId};
 
@@ -169,9 +169,26 @@ fn where_there_is_no_crm_nobody_waits_for_its_answer() {
     let mut desk = Desk::without_crm();
     let (_, events) = desk.says(1, ADA.0, 601);
     let words: Vec<&str> = events.iter().map(Event::word).collect();
-    assert!(words.contains(&"profile.looked-up"), "it is answered with the words themselves: {words:?}");
-    assert_eq!(standing(&ada(&desk)), Standing::Prospect);
+    assert!(!words.contains(&"profile.looked-up"), "nobody is asked about somebody new, so nobody answers: {words:?}");
+    assert_eq!((ada(&desk).look_up, standing(&ada(&desk))), (LookUp::Absent, Standing::Prospect));
     assert_eq!(desk.count(&LOOK_UPS_PENDING), 0);
+    // Who was known already and can be recognised by something else now: workflows that wait for it are told.
+    let mut arrival = desk.arrival(2, 0, Change::Created, ADA.0, 601);
+    if let Some(news) = arrival.author.as_mut().and_then(|author| author.news.as_mut()) {
+        news.identifiers.push(identified("email", 77));
+    }
+    let (_, events) = desk.ingest(vec![arrival]);
+    let words: Vec<&str> = events.iter().map(Event::word).collect();
+    assert!(words.contains(&"profile.looked-up"), "it is answered with the words themselves: {words:?}");
+    assert_eq!((ada(&desk).look_up, desk.count(&LOOK_UPS_PENDING)), (LookUp::Absent, 0));
+}
+
+#[test]
+fn where_there_is_no_crm_any_more_what_it_told_still_links() {
+    let mut desk = Desk::without_crm();
+    contact(&mut desk, 701, 1, &[10_501]);
+    desk.says(1, ADA.0, 601);
+    assert_eq!((ada(&desk).look_up, ada(&desk).link.is_some(), desk.count(&LOOK_UPS_PENDING)), (LookUp::Found, true, 0));
 }
 
 #[test]
