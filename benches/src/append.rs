@@ -26,8 +26,8 @@ use crate::{Plan, Problem};
 
 /// Bytes of an interaction's words.
 pub(crate) const ITEM_BYTES: usize = 512;
-/// What the journal adds to a record; see the module `format` of the journal.
-const FRAME_BYTES: usize = 56;
+/// What the journal adds to a record, but for the first of a link; see the module `format` of the journal.
+const FRAME_BYTES: usize = 24;
 const FLOOR: f64 = 0.7;
 /// Items a thread seals before it looks what else there is to do. Divides the batches.
 const SEALED_AT_ONCE: usize = 16;

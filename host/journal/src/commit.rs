@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 
 use crate::disk::{Disk, DiskFile};
-use crate::format::{self, HEADER_BYTES, Hash, Header};
+use crate::format::{self, Chain, HEADER_BYTES, Hash, Header};
 use crate::sabotage::sabotaged;
 use crate::segment::{BeforeWrite, JournalOptions, SegmentEntry, Shared, lock};
 use crate::{JournalError, Sequence};
@@ -30,8 +30,8 @@ pub(crate) struct Committer {
     shared: Arc<Shared>,
     folder: PathBuf,
     active: Active,
-    /// The chain's after the last record taken.
-    hash: Hash,
+    /// Up to the last record completed.
+    chain: Chain,
     segment_bytes_max: u64,
     group_bytes_max: usize,
     zero_ahead_bytes: usize,
@@ -65,12 +65,12 @@ pub(crate) fn create_segment(disk: &dyn Disk, folder: &Path, header: Header) -> 
 }
 
 impl Committer {
-    pub(crate) fn new(shared: Arc<Shared>, folder: PathBuf, (active, hash): (Active, Hash), options: JournalOptions) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, folder: PathBuf, (active, chain): (Active, Chain), options: JournalOptions) -> Self {
         Self {
             shared,
             folder,
             active,
-            hash,
+            chain,
             segment_bytes_max: options.segment_bytes_max,
             group_bytes_max: options.group_bytes_max,
             zero_ahead_bytes: options.zero_ahead_bytes,
@@ -98,12 +98,9 @@ impl Committer {
             let Some(mut last) = self.take_waiting(&mut frames) else {
                 return Ok(());
             };
-            if self.active.offset >= self.segment_bytes_max {
-                self.rotate(&frames)?;
-            }
             let mut written_bytes = 0;
             loop {
-                self.write(&frames)?;
+                self.write_all(&mut frames)?;
                 written_bytes += frames.len();
                 if written_bytes >= self.group_bytes_max {
                     break;
@@ -116,7 +113,7 @@ impl Committer {
             if !sabotaged("ack-before-fsync") {
                 self.active.file.sync_data().map_err(|error| self.failed("syncing", error))?;
             }
-            self.shared.publish(last, self.hash);
+            self.shared.publish(last, self.chain.hash());
             self.write_zeros_ahead()?;
         }
     }
@@ -130,7 +127,6 @@ impl Committer {
                     return None;
                 }
                 queue.idle = true;
-                queue.hash = Some(self.hash);
                 queue = self.shared.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
             }
             queue.idle = false;
@@ -138,7 +134,7 @@ impl Committer {
         self.take(frames)
     }
 
-    /// Swaps the queue with the emptied `frames` and completes these; gives the last sequence in it, `None` if it was empty.
+    /// Swaps the queue with the emptied `frames`; gives the last sequence in it, `None` if it was empty.
     fn take(&mut self, frames: &mut Vec<u8>) -> Option<Sequence> {
         frames.clear();
         let mut queue = lock(&self.shared.queue);
@@ -147,12 +143,30 @@ impl Committer {
         }
         std::mem::swap(&mut queue.frames, frames);
         let last = queue.last;
-        let chained = std::mem::take(&mut queue.chained);
-        self.hash = queue.hash.take().unwrap_or(self.hash);
         drop(queue);
         self.shared.space.notify_all();
-        self.hash = format::chain(&mut frames[chained..], self.hash);
         Some(last)
+    }
+
+    /// Completes frames and writes them, into a new segment from where the present one has reached its limit.
+    fn write_all(&mut self, frames: &mut [u8]) -> Result<(), Failed> {
+        let mut rest = frames;
+        while !rest.is_empty() {
+            if self.active.offset >= self.segment_bytes_max {
+                let (_, first) = format::claimed(rest);
+                self.rotate(first)?;
+            }
+            let mut length = 0;
+            while length < rest.len() && self.active.offset + (length as u64) < self.segment_bytes_max {
+                let (frame_bytes, _) = format::claimed(&rest[length..]);
+                format::complete(&mut rest[length..length + frame_bytes], &mut self.chain);
+                length += frame_bytes;
+            }
+            let (complete, after) = rest.split_at_mut(length);
+            self.write(complete)?;
+            rest = after;
+        }
+        Ok(())
     }
 
     fn write(&mut self, frames: &[u8]) -> Result<(), Failed> {
@@ -169,13 +183,12 @@ impl Committer {
         Ok(())
     }
 
-    /// Closes the segment at exactly its last record, then starts the next one with the first of `frames`. In this order, so that
-    /// a segment with a successor is complete, whatever happens in between.
-    fn rotate(&mut self, frames: &[u8]) -> Result<(), Failed> {
+    /// Closes the segment at exactly its last record, then starts the next one. In this order, so that a segment with a successor is
+    /// complete, whatever happens in between.
+    fn rotate(&mut self, first: Sequence) -> Result<(), Failed> {
         let file = &self.active.file;
         file.set_length(self.active.offset).and_then(|()| file.sync_all()).map_err(|error| self.failed("closing the segment", error))?;
-        let (_, first) = format::claimed(frames);
-        let previous_hash = format::previous_hash(frames);
+        let previous_hash: Hash = self.chain.hash();
         let ordinal = self.active.ordinal + 1;
         self.active = create_segment(self.shared.disk.as_ref(), &self.folder, Header { ordinal, first, previous_hash })?;
         self.zero_ahead_failed = false;

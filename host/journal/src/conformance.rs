@@ -48,7 +48,7 @@ fn read(journal: &dyn Journal, from: u64) -> Vec<Record> {
     journal.read(Sequence::new(from)).expect("reading starts").collect::<Result<_, _>>().expect("every record is good")
 }
 
-/// What was appended is read, in order, each record naming the hash before it.
+/// What was appended is read, in order.
 pub fn records_come_back_in_order(subject: &Subject) {
     let journal = (subject.open)();
     append(journal.as_ref(), 1..=300);
@@ -58,8 +58,6 @@ pub fn records_come_back_in_order(subject: &Subject) {
         assert_eq!(read.sequence, Sequence::new(number));
         assert_eq!(read.bytes, record(number), "record {number}");
     }
-    assert_eq!(records[0].previous_hash, [0; 32], "the chain starts from zeros");
-    assert!(records.windows(2).all(|pair| pair[0].previous_hash != pair[1].previous_hash));
 }
 
 /// A new journal is empty in every respect.
@@ -82,9 +80,9 @@ pub fn acknowledged_records_survive_reopening(subject: &Subject) {
     assert_eq!(journal.durable(), Sequence::new(50));
     assert_eq!(journal.head(), head);
     append(journal.as_ref(), 51..=60);
-    let records = read(journal.as_ref(), 1);
-    assert_eq!(records.len(), 60);
-    assert_eq!(records[50].previous_hash, head.1, "the chain goes on where it was");
+    assert_eq!(read(journal.as_ref(), 1).len(), 60);
+    let report = journal.verify(&mut |_| ()).expect("the chain goes on where it was");
+    assert_eq!((report.last, report.hash), journal.head());
 }
 
 /// The same records give the same head, however they were grouped and however often the journal was opened.

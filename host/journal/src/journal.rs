@@ -9,8 +9,6 @@ use crate::{JournalError, Sequence};
 pub struct Record {
     /// Its place.
     pub sequence: Sequence,
-    /// The hash of the chain up to the record before it; zeros for the first.
-    pub previous_hash: [u8; 32],
     /// What was appended.
     pub bytes: Bytes,
 }

@@ -7,7 +7,7 @@ use std::vec::IntoIter;
 use bytes::Bytes;
 
 use crate::disk::{Disk, DiskFile};
-use crate::format::{self, Decoded, FRAME_BYTES, HEADER_BYTES, Hash, Header};
+use crate::format::{self, Chain, Decoded, HEAD_BYTES, HEADER_BYTES, Header};
 use crate::recovery::bad_header;
 use crate::segment::{SegmentEntry, Shared, lock};
 use crate::{JournalError, Record, Sequence, VerifyReport};
@@ -26,8 +26,8 @@ pub(crate) struct Reader {
     /// The next record in the files.
     next: Sequence,
     until: Sequence,
-    /// The chain's hash before `next`; not known while records before `from` are skipped.
-    hash: Option<Hash>,
+    /// The chain before `next`; not known from where records were skipped to where the next link begins.
+    chain: Option<Chain>,
     segments_read: u64,
 }
 
@@ -70,7 +70,7 @@ impl Reader {
             from,
             next,
             until,
-            hash: None,
+            chain: None,
             segments_read: 0,
         };
         if from <= until
@@ -78,7 +78,7 @@ impl Reader {
             && let (Some((sequence, offset)), Some(open)) = (near, reader.open.as_mut())
         {
             reader.next = sequence;
-            reader.hash = None;
+            reader.chain = None;
             open.jump(offset);
         }
         Ok(reader)
@@ -98,10 +98,10 @@ impl Reader {
             let reason = format!("the segment starts with sequence {}, {} was expected", header.first, self.next);
             return Err(JournalError::damaged(&path, 24, reason));
         }
-        if self.hash.is_some_and(|hash| hash != header.previous_hash) {
+        if self.chain.as_mut().is_some_and(|chain| chain.hash() != header.previous_hash) {
             return Err(JournalError::damaged(&path, 32, format!("the hash chain breaks before sequence {}", self.next)));
         }
-        self.hash = Some(header.previous_hash);
+        self.chain = Some(Chain::after(header.previous_hash));
         self.segments_read += 1;
         self.open = Some(OpenSegment { file, path, buffer: Vec::new(), at: 0, offset: HEADER_BYTES as u64 });
         Ok(true)
@@ -112,7 +112,7 @@ impl Reader {
             let Some(open) = &mut self.open else {
                 return Ok(None);
             };
-            if !open.fill(FRAME_BYTES)? {
+            if !open.fill(HEAD_BYTES)? {
                 let rest = open.rest();
                 if rest > 0 {
                     return Err(open.damaged(format!("the segment ends within record {}", self.next)));
@@ -130,7 +130,7 @@ impl Reader {
             if self.next < self.from {
                 open.jump(open.offset + length as u64);
                 self.next = self.next.next();
-                self.hash = None;
+                self.chain = None;
                 continue;
             }
             if !open.fill(length)? {
@@ -139,12 +139,16 @@ impl Reader {
             let Decoded::Frame(frame) = format::decode(open.bytes()) else {
                 return Err(open.damaged(format!("the checksum of record {} is wrong", self.next)));
             };
-            if self.hash.is_some_and(|hash| hash != frame.previous_hash) {
-                return Err(open.damaged(format!("the hash chain breaks at record {}", self.next)));
+            if let Some(hash) = frame.previous_hash {
+                if self.chain.as_mut().is_some_and(|chain| chain.begin_link() != hash) {
+                    return Err(open.damaged(format!("the hash chain breaks at record {}", self.next)));
+                }
+                self.chain.get_or_insert_with(|| Chain::after(hash));
             }
-            self.hash = Some(frame.hash());
-            let bytes = Bytes::copy_from_slice(frame.record);
-            let record = Record { sequence, previous_hash: frame.previous_hash, bytes };
+            if let Some(chain) = &mut self.chain {
+                chain.take(sequence, frame.record);
+            }
+            let record = Record { sequence, bytes: Bytes::copy_from_slice(frame.record) };
             open.advance(length);
             self.next = self.next.next();
             return Ok(Some(record));
@@ -163,7 +167,7 @@ impl Reader {
                 progress(record.sequence.get());
             }
         }
-        report.hash = self.hash.unwrap_or_default();
+        report.hash = self.chain.as_mut().map(Chain::hash).unwrap_or_default();
         report.segments = self.segments_read;
         progress(report.last.get());
         Ok(report)

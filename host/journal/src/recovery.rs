@@ -4,14 +4,15 @@ use std::path::{Path, PathBuf};
 
 use crate::commit::{Active, create_segment, segment_name};
 use crate::disk::{Disk, DiskFile};
-use crate::format::{self, BadHeader, Decoded, FRAME_BYTES, HEADER_BYTES, Hash, Header, VERSION};
+use crate::format::{self, BadHeader, Chain, Decoded, HEAD_BYTES, HEADER_BYTES, Header, Layout, VERSION};
 use crate::segment::{SegmentEntry, TornTail};
 use crate::{JournalError, Sequence};
 
 /// A journal ready to go on.
 pub(crate) struct Recovered {
     pub(crate) last: Sequence,
-    pub(crate) hash: Hash,
+    pub(crate) chain: Chain,
+    pub(crate) layout: Layout,
     pub(crate) segments: Vec<SegmentEntry>,
     pub(crate) active: Active,
     pub(crate) torn: Option<TornTail>,
@@ -21,7 +22,7 @@ pub(crate) struct Recovered {
 const SECTOR_BYTES: usize = 512;
 
 /// Opens what is in the folder, or starts a journal there.
-pub(crate) fn recover(disk: &dyn Disk, folder: &Path) -> Result<Recovered, JournalError> {
+pub(crate) fn recover(disk: &dyn Disk, folder: &Path, segment_bytes_max: u64) -> Result<Recovered, JournalError> {
     let mut names = disk.list(folder).map_err(JournalError::io("listing", folder))?;
     names.retain(|name| name.ends_with(".segment"));
     names.sort_unstable();
@@ -41,7 +42,8 @@ pub(crate) fn recover(disk: &dyn Disk, folder: &Path) -> Result<Recovered, Journ
         let header = Header { ordinal: 1, first: Sequence::FIRST, previous_hash: [0; 32] };
         let active = create_segment(disk, folder, header).map_err(|(action, path, error)| JournalError::io(action, &path)(error))?;
         let segments = vec![SegmentEntry { path: active.path.clone(), ordinal: 1, first: Sequence::FIRST, marks: Vec::new() }];
-        return Ok(Recovered { last: Sequence::NONE, hash: [0; 32], segments, active, torn });
+        let (chain, layout) = (Chain::after([0; 32]), Layout::new(segment_bytes_max));
+        return Ok(Recovered { last: Sequence::NONE, chain, layout, segments, active, torn });
     };
     let (file, bytes) = read_whole(disk, &entry.path)?;
     let walked = walk(&bytes, entry)?;
@@ -57,7 +59,7 @@ pub(crate) fn recover(disk: &dyn Disk, folder: &Path) -> Result<Recovered, Journ
         offset: walked.end as u64,
         zeros_until: if walked.torn_bytes.is_some() { walked.end } else { bytes.len() } as u64,
     };
-    Ok(Recovered { last: walked.last, hash: walked.hash, segments: entries, active, torn })
+    Ok(Recovered { last: walked.last, chain: walked.chain, layout: walked.layout.limited_to(segment_bytes_max), segments: entries, active, torn })
 }
 
 /// Makes sure that what was found is on the disk, and that what is cut off is not.
@@ -133,7 +135,8 @@ pub(crate) fn bad_header(path: &Path, bad: BadHeader) -> JournalError {
 /// The last segment, walked.
 struct Walked {
     last: Sequence,
-    hash: Hash,
+    chain: Chain,
+    layout: Layout,
     /// Where the records end.
     end: usize,
     /// From where on nothing proves the bytes durable: a record, or 0 for the header.
@@ -147,20 +150,24 @@ fn walk(bytes: &[u8], entry: &mut SegmentEntry) -> Result<Walked, JournalError> 
     let header = Header::decode(bytes).map_err(|bad| bad_header(&path, bad))?;
     let mut offset = HEADER_BYTES;
     let mut next = header.first;
-    let mut hash = header.previous_hash;
+    let (mut chain, mut layout) = (Chain::after(header.previous_hash), Layout::new(u64::MAX));
     let mut proven = Sequence::NONE;
     while let Decoded::Frame(frame) = format::decode(&bytes[offset..]) {
         if frame.sequence != next {
             return Err(JournalError::damaged(&path, offset as u64, format!("sequence {} stands where {next} should", frame.sequence)));
         }
-        if frame.previous_hash != hash {
+        if frame.previous_hash.is_some_and(|hash| hash != chain.begin_link()) {
             return Err(JournalError::damaged(&path, offset as u64, format!("the hash chain breaks at sequence {next}")));
+        }
+        if layout.place(frame.record.len()) != frame.previous_hash.is_some() {
+            let reason = format!("record {next} names the hash before it and should not, or should and does not");
+            return Err(JournalError::damaged(&path, offset as u64, reason));
         }
         entry.mark(next, offset as u64);
         proven = proven.max(frame.durable);
-        hash = frame.hash();
+        chain.take(next, frame.record);
         next = next.next();
-        offset += frame.length();
+        offset += format::claimed(&bytes[offset..]).0;
     }
     let rest = &bytes[offset..];
     let torn_bytes = if is_zero(rest) {
@@ -177,17 +184,17 @@ fn walk(bytes: &[u8], entry: &mut SegmentEntry) -> Result<Walked, JournalError> 
         sequence = sequence.next();
     }
     // `next` is at least 1.
-    Ok(Walked { last: Sequence::new(next.get() - 1), hash, end: offset, unproven, torn_bytes })
+    Ok(Walked { last: Sequence::new(next.get() - 1), chain, layout, end: offset, unproven, torn_bytes })
 }
 
 /// Tells a torn tail from damage, at `offset`, where the record `expected` should be and is not.
 fn refuse_damage(bytes: &[u8], offset: usize, expected: Sequence, path: &Path) -> Result<(), JournalError> {
     let mut at = offset + 1;
     let mut first_good = None;
-    while at + FRAME_BYTES <= bytes.len() {
+    while at + HEAD_BYTES <= bytes.len() {
         let (length, sequence) = format::claimed(&bytes[at..]);
         // Most places are ruled out by this, before any checksum: a sequence that could stand here.
-        let possible = sequence > expected && sequence.get() - expected.get() <= (bytes.len() / FRAME_BYTES) as u64;
+        let possible = sequence > expected && sequence.get() - expected.get() <= (bytes.len() / HEAD_BYTES) as u64;
         if possible
             && at + length <= bytes.len()
             && let Decoded::Frame(frame) = format::decode(&bytes[at..])
@@ -197,7 +204,7 @@ fn refuse_damage(bytes: &[u8], offset: usize, expected: Sequence, path: &Path) -
                 let reason = format!("record {expected} is damaged; it was durable before record {} at {at} was written", frame.sequence);
                 return Err(JournalError::damaged(path, offset as u64, reason));
             }
-            at += frame.length();
+            at += length;
         } else {
             at += 1;
         }

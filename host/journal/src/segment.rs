@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 
 use crate::commit::Committer;
 use crate::disk::{Disk, RealDisk};
-use crate::format::{self, Hash};
+use crate::format::{self, Hash, Layout};
 use crate::reader::Reader;
 use crate::recovery;
 use crate::{Journal, JournalError, OnDurable, Records, Sequence, VerifyReport};
@@ -19,7 +19,7 @@ pub type BeforeWrite = Box<dyn Fn() -> io::Result<()> + Send + Sync>;
 
 /// How a [`SegmentJournal`] works. The defaults are meant to be kept; tests make them small.
 pub struct JournalOptions {
-    /// A segment that has reached this takes no further group. In bytes, 4 KiB to 1 GiB; default 64 MiB. Opening reads the last
+    /// A segment that has reached this takes no further record. In bytes, 4 KiB to 1 GiB; default 64 MiB. Opening reads the last
     /// segment whole, so this bounds its time (about 50 ms) and memory.
     pub segment_bytes_max: u64,
     /// A longer record is refused. In bytes, up to 256 MiB; default 16 MiB.
@@ -128,14 +128,10 @@ pub(crate) struct Shared {
     queue_bytes_max: usize,
 }
 
-/// Frames on their way to the syncing thread. That thread chains them, since hashing costs more than all else in an append and it
-/// mostly waits for the disk; only while it sleeps does the appending thread chain, until the other one is awake.
+/// Frames on their way to the syncing thread, which completes them.
 pub(crate) struct Queue {
     pub(crate) frames: Vec<u8>,
-    /// How many bytes of `frames` are chained.
-    pub(crate) chained: usize,
-    /// The chain's hash there; `None` while the syncing thread has it.
-    pub(crate) hash: Option<Hash>,
+    layout: Layout,
     pub(crate) last: Sequence,
     /// The syncing thread waits for `work`.
     pub(crate) idle: bool,
@@ -233,14 +229,13 @@ impl SegmentJournal {
             io::ErrorKind::WouldBlock => JournalError::Locked { folder: folder.to_owned() },
             _ => JournalError::io("locking", folder)(error),
         })?;
-        let recovered = recovery::recover(disk.as_ref(), folder)?;
+        let mut recovered = recovery::recover(disk.as_ref(), folder, options.segment_bytes_max)?;
         let recovery = Recovery { last: recovered.last, segments: recovered.segments.len() as u64, torn: recovered.torn };
         let shared = Arc::new(Shared {
             disk,
             queue: Mutex::new(Queue {
                 frames: Vec::new(),
-                chained: 0,
-                hash: None,
+                layout: recovered.layout,
                 last: recovered.last,
                 idle: false,
                 closing: false,
@@ -249,7 +244,7 @@ impl SegmentJournal {
             work: Condvar::new(),
             space: Condvar::new(),
             durable: AtomicU64::new(recovered.last.get()),
-            head: Mutex::new((recovered.last, recovered.hash)),
+            head: Mutex::new((recovered.last, recovered.chain.hash())),
             waiting: Mutex::default(),
             reached: Condvar::new(),
             callbacks: Mutex::default(),
@@ -257,7 +252,7 @@ impl SegmentJournal {
             record_bytes_max: options.record_bytes_max,
             queue_bytes_max: options.queue_bytes_max,
         });
-        let committer = Committer::new(Arc::clone(&shared), folder.to_owned(), (recovered.active, recovered.hash), options);
+        let committer = Committer::new(Arc::clone(&shared), folder.to_owned(), (recovered.active, recovered.chain), options);
         let thread = std::thread::Builder::new()
             .name("journal-sync".to_owned())
             .spawn(move || committer.run())
@@ -314,13 +309,8 @@ impl Journal for SegmentJournal {
             return Err(JournalError::Closed { durable: shared.durable() });
         }
         let sequence = queue.last.next();
-        format::frame(&mut queue.frames, shared.durable(), sequence, record);
-        if let Some(hash) = queue.hash {
-            let Queue { frames, chained, .. } = &mut *queue;
-            let hash = format::chain(&mut frames[*chained..], hash);
-            queue.chained = queue.frames.len();
-            queue.hash = Some(hash);
-        }
+        let begins_link = queue.layout.place(record.len());
+        format::frame(&mut queue.frames, shared.durable(), sequence, begins_link, record);
         queue.last = sequence;
         if queue.idle {
             queue.idle = false;

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use sportello_journal::{Journal, JournalError, JournalOptions, Recovery, SegmentJournal, Sequence};
 
-const FRAME_BYTES: u64 = 56;
+/// Of a frame, without the hash that the first of a link has.
+const HEAD_BYTES: u64 = 24;
+const HASH_BYTES: u64 = 32;
 const HEADER_BYTES: u64 = 64;
 const RECORD_BYTES: u64 = 100;
 
@@ -48,8 +50,9 @@ fn segment(folder: &Path, first: u64) -> PathBuf {
     folder.join(format!("{first:020}.segment"))
 }
 
+/// In the first link.
 fn frame_offset(record: u64) -> u64 {
-    HEADER_BYTES + (record - 1) * (FRAME_BYTES + RECORD_BYTES)
+    HEADER_BYTES + (record - 1) * (HEAD_BYTES + RECORD_BYTES) + if record > 1 { HASH_BYTES } else { 0 }
 }
 
 fn overwrite(path: &Path, offset: u64, change: impl Fn(&mut [u8]), length: usize) {
@@ -76,7 +79,8 @@ fn refused_at(folder: &Path, path: &Path, offset: u64) -> String {
 
 #[test]
 fn torn_tail_is_truncated_and_reported() {
-    for kept in [1, FRAME_BYTES - 1, FRAME_BYTES, FRAME_BYTES + RECORD_BYTES - 1] {
+    // Each ends with a byte that is not zero: the length's, the sequence's, one of the record.
+    for kept in [1, 17, HEAD_BYTES + 1, HEAD_BYTES + RECORD_BYTES - 1] {
         let folder = tempfile::tempdir().unwrap();
         fill(folder.path(), 10, 64 << 20);
         let path = segment(folder.path(), 1);
@@ -94,13 +98,15 @@ fn torn_tail_is_truncated_and_reported() {
 
 #[test]
 fn flipped_bit_inside_stops_with_segment_and_offset() {
-    // Every field of the frame, and the record.
-    for field in [0, 3, 4, 8, 16, 24, FRAME_BYTES, FRAME_BYTES + RECORD_BYTES - 1] {
+    // Every field of a frame, and the record; of the first one the hash, too.
+    let plain = [0, 3, 4, 8, 16, HEAD_BYTES, HEAD_BYTES + RECORD_BYTES - 1].map(|field| (5, field));
+    let first = [3, HEAD_BYTES, HEAD_BYTES + HASH_BYTES - 1, HEAD_BYTES + HASH_BYTES].map(|field| (1, field));
+    for (record, field) in plain.into_iter().chain(first) {
         let folder = tempfile::tempdir().unwrap();
         fill(folder.path(), 10, 64 << 20);
         let path = segment(folder.path(), 1);
-        flip_bit(&path, frame_offset(5) + field);
-        refused_at(folder.path(), &path, frame_offset(5));
+        flip_bit(&path, frame_offset(record) + field);
+        refused_at(folder.path(), &path, frame_offset(record));
     }
 }
 
@@ -110,8 +116,8 @@ fn a_sector_lost_inside_stops_with_segment_and_offset() {
     fill(folder.path(), 40, 64 << 20);
     let path = segment(folder.path(), 1);
     overwrite(&path, 2048, |bytes| bytes.fill(0), 512);
-    // 2048 lies in record 13.
-    refused_at(folder.path(), &path, frame_offset(13));
+    // 2048 lies in record 16.
+    refused_at(folder.path(), &path, frame_offset(16));
 }
 
 #[test]
@@ -119,13 +125,14 @@ fn a_flipped_bit_in_the_last_group_is_told_from_a_torn_one() {
     let folder = tempfile::tempdir().unwrap();
     fill_one_group(folder.path());
     let path = segment(folder.path(), 1);
-    flip_bit(&path, HEADER_BYTES + FRAME_BYTES + 1500 + FRAME_BYTES);
-    refused_at(folder.path(), &path, HEADER_BYTES + FRAME_BYTES + 1500);
+    let second = HEADER_BYTES + HEAD_BYTES + HASH_BYTES + 1500;
+    flip_bit(&path, second + HEAD_BYTES);
+    refused_at(folder.path(), &path, second);
     // The same group with a sector of the second record that never reached the disk.
     overwrite(&path, 2048, |bytes| bytes.fill(0), 512);
     let (_, recovery) = open(folder.path()).unwrap();
     assert_eq!(recovery.last, Sequence::new(1));
-    assert_eq!(recovery.torn.unwrap().offset, HEADER_BYTES + FRAME_BYTES + 1500);
+    assert_eq!(recovery.torn.unwrap().offset, second);
 }
 
 /// Documented, not wished: nothing after the very last record tells whether it ever was whole.
@@ -133,7 +140,7 @@ fn a_flipped_bit_in_the_last_group_is_told_from_a_torn_one() {
 fn a_flipped_bit_in_the_very_last_record_counts_as_torn_and_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     fill(folder.path(), 10, 64 << 20);
-    flip_bit(&segment(folder.path(), 1), frame_offset(10) + FRAME_BYTES);
+    flip_bit(&segment(folder.path(), 1), frame_offset(10) + HEAD_BYTES);
     let (_, recovery) = open(folder.path()).unwrap();
     assert_eq!((recovery.last, recovery.torn.unwrap().offset), (Sequence::new(9), frame_offset(10)));
 }
@@ -161,7 +168,7 @@ fn damage_in_an_old_segment_is_found_by_reading_and_by_verifying() {
     let folder = tempfile::tempdir().unwrap();
     fill(folder.path(), 200, 4096);
     let path = segment(folder.path(), 1);
-    flip_bit(&path, frame_offset(3) + FRAME_BYTES);
+    flip_bit(&path, frame_offset(3) + HEAD_BYTES);
     let (journal, _) = open(folder.path()).unwrap();
     let items: Vec<_> = journal.read(Sequence::FIRST).unwrap().collect();
     assert_eq!(items.len(), 3, "two good records, the damage, and nothing after it");
@@ -177,7 +184,7 @@ fn an_old_segment_cut_short_is_found_by_verifying() {
     fill(folder.path(), 200, 4096);
     let path = segment(folder.path(), 1);
     let length = std::fs::metadata(&path).unwrap().len();
-    for cut in [1, FRAME_BYTES + RECORD_BYTES] {
+    for cut in [1, HEAD_BYTES + RECORD_BYTES] {
         OpenOptions::new().write(true).open(&path).unwrap().set_len(length - cut).unwrap();
         let (journal, _) = open(folder.path()).unwrap();
         let error = journal.verify(&mut |_| ()).unwrap_err();
@@ -185,23 +192,52 @@ fn an_old_segment_cut_short_is_found_by_verifying() {
     }
 }
 
-#[test]
-fn records_replaced_together_with_their_checksums_break_the_chain() {
-    let folder = tempfile::tempdir().unwrap();
-    fill(folder.path(), 10, 64 << 20);
-    let path = segment(folder.path(), 1);
+/// Replaces a byte of the fifth record, and its checksum.
+fn replace_the_fifth(path: &Path) {
     overwrite(
-        &path,
+        path,
         frame_offset(5),
         |frame| {
-            frame[FRAME_BYTES as usize] ^= 1;
+            frame[HEAD_BYTES as usize] ^= 1;
             let checksum = crc32c::crc32c_append(crc32c::crc32c(&frame[..4]), &frame[8..]);
             frame[4..8].copy_from_slice(&checksum.to_le_bytes());
         },
-        (FRAME_BYTES + RECORD_BYTES) as usize,
+        (HEAD_BYTES + RECORD_BYTES) as usize,
     );
-    let message = refused_at(folder.path(), &path, frame_offset(6));
+}
+
+#[test]
+fn records_replaced_together_with_their_checksums_break_the_chain() {
+    const LINK_BYTES: u64 = 64 << 10;
+    let folder = tempfile::tempdir().unwrap();
+    let in_a_link = (LINK_BYTES - HASH_BYTES).div_ceil(HEAD_BYTES + RECORD_BYTES);
+    fill(folder.path(), in_a_link + 1, 64 << 20);
+    let path = segment(folder.path(), 1);
+    replace_the_fifth(&path);
+    // The next link names the hash that the first one should have had.
+    let message = refused_at(folder.path(), &path, frame_offset(in_a_link + 1));
     assert!(message.contains("chain"), "{message}");
+}
+
+#[test]
+fn records_replaced_in_an_old_segment_break_the_chain() {
+    let folder = tempfile::tempdir().unwrap();
+    fill(folder.path(), 200, 4096);
+    replace_the_fifth(&segment(folder.path(), 1));
+    let (journal, _) = open(folder.path()).unwrap();
+    for error in [journal.verify(&mut |_| ()).unwrap_err(), journal.read(Sequence::FIRST).unwrap().find_map(Result::err).unwrap()] {
+        assert!(error.to_string().contains("chain"), "{error}");
+    }
+}
+
+/// Documented, not wished: the last link's hash stands nowhere yet.
+#[test]
+fn records_replaced_in_the_last_link_change_the_head() {
+    let folder = tempfile::tempdir().unwrap();
+    fill(folder.path(), 10, 64 << 20);
+    let head = open(folder.path()).unwrap().0.head();
+    replace_the_fifth(&segment(folder.path(), 1));
+    assert_ne!(open(folder.path()).unwrap().0.head(), head, "whoever keeps it elsewhere sees it");
 }
 
 #[test]

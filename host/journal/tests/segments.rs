@@ -19,12 +19,12 @@ fn segments_rotate_at_their_limit_and_are_named_by_their_first_record() {
     for _ in 0..20 {
         journal.wait_durable(journal.append(&[7; 1000]).unwrap()).unwrap();
     }
-    // A header of 64 and four frames of 1056 pass 4096.
+    // A header of 64, a frame of 1056 and three of 1024 pass 4096.
     let expected: Vec<_> = (0..5).map(|segment| format!("{:020}.segment", segment * 4 + 1)).collect();
     assert_eq!(segments(folder.path()), expected);
     assert_eq!(
         std::fs::metadata(folder.path().join(&expected[0])).unwrap().len(),
-        64 + 4 * 1056,
+        64 + 1056 + 3 * 1024,
         "a full segment ends with its last record"
     );
     let report = journal.verify(&mut |_| ()).unwrap();
