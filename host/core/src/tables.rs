@@ -199,7 +199,9 @@ impl<'rows> Tables<'rows> {
     /// The changes, in order of place.
     #[must_use]
     pub fn into_changes(self) -> Vec<RowChange> {
-        self.changed.into_iter().collect()
+        let mut changes = Vec::with_capacity(self.changed.len());
+        changes.extend(self.changed);
+        changes
     }
 
     /// A point to come back to with [`Tables::restore`].

@@ -35,10 +35,11 @@
 //!
 //! # Invariants
 //! 1. A sequence is published as durable after the fdatasync of its bytes returned without error, and after every smaller one.
-//! 2. Sequences have no gaps. Each record names the hash of the chain before it, the header of each segment too: no record can be
-//!    changed, left out, moved or put in without breaking every hash after it.
+//! 2. Sequences have no gaps. Records are chained in links of 64 KiB; the first record of each names the hash of the chain before it, and so
+//!    does the header of each segment: no record can be changed, left out, moved or put in without breaking every hash after it.
 //! 3. A segment that has a successor ends exactly with its last record: it is cut and synced before the successor is made. Segments
-//!    count from 1 in their headers, so a missing one is seen without reading the others.
+//!    count from 1 in their headers, so a missing one is seen without reading the others. Which record is the last follows from the lengths
+//!    of the records alone.
 //! 4. Behind the records of the last segment there are only zeros.
 //! 5. Frame *n* tells how far the journal was durable when it was made. So a good frame proves that what it names had reached the
 //!    disk, and that damage there is damage, not an unfinished write.
@@ -47,7 +48,7 @@
 //! # One commit
 //! ```text
 //!  appending thread                         syncing thread
-//!  seal, append: frame into the queue ────► take the queue, chain (SHA-256, CRC-32C)
+//!  seal, append: frame into the queue ────► take the queue, chain (BLAKE3, CRC-32C)
 //!  seal, append …                           before_write: sync the key slots, if something was claimed
 //!  seal, append …                           write; more queued? take, chain, write …
 //!  wait_durable, or a callback ◄─────────── fdatasync, publish
@@ -56,9 +57,9 @@
 //! The group is what came during the last fsync. [`JournalOptions::group_bytes_max`] bounds it, [`JournalOptions::queue_bytes_max`] bounds what may
 //! wait (then `append` waits too). What was measured and led to this shape, on a two-core machine with 512-byte items:
 //!
-//! - Hashing is the largest cost on the processor (0.4 µs a record, as much as sealing it). The syncing thread does it, while
-//!   the appending one, which also decides what happens, goes on; only while the syncing thread wakes up (50 µs) does the appending thread hash.
-//!   For batches of 512 that took a third off a commit.
+//! - Hashing record by record (SHA-256) was the largest cost on the processor: 0.4 µs a record, as much as sealing it, in the way of every large
+//!   group. A link is hashed in pieces of up to 64 KiB (BLAKE3, many lanes at once), on the syncing thread alone. That took a fifth off a
+//!   commit of 512 records; `docs/decisions/0010-chain-by-links.md` has the figures.
 //! - An fdatasync into blocks that already hold zeros takes about half the time of one that lets the file grow, because the file
 //!   system has no metadata to commit (36 KB: 108 against 207 µs). `fallocate` alone gains little: its blocks are marked unwritten, and
 //!   the first write unmarks them. So the syncing thread writes a megabyte of zeros ahead, after an acknowledgement. It costs writing every
@@ -85,6 +86,7 @@
 //! ## What can't be told apart
 //! - A bit flipped in the very last record looks like a torn tail. It is cut off, and told.
 //! - So does a record of the last group that lost a whole sector after it was acknowledged, with what follows it in that group.
+//! - Records of the last link that are replaced together with their checksums: its hash stands nowhere yet. [`Journal::head`] changes.
 //! - A last segment that is missing as a whole leaves a shorter, good journal. Whoever keeps a sequence or a hash elsewhere (the views, a
 //!   backup) sees it.
 //!
