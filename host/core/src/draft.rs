@@ -1,33 +1,9 @@
 //! A command's work in progress: rows as they would be, and the events that make them so.
 
 use crate::event::{Event, apply};
-use crate::tables::{RowChange, Rows, SavedDraft, Table, Tables};
+use crate::numbers::Counter;
+use crate::tables::{RowChange, Rows, SavedDraft, Tables};
 use crate::time::Timestamp;
-
-/// The next number of each counted thing, by [`Counter`].
-pub const COUNTERS: Table<u8, u64> = Table::new(0, "counters");
-
-/// Things that are numbered from 1.
-#[derive(Clone, Copy, Debug)]
-#[repr(u8)]
-pub enum Counter {
-    /// Interactions.
-    Interaction = 1,
-    /// People.
-    Person = 2,
-    /// Links.
-    Link = 3,
-    /// Cases.
-    Case = 4,
-    /// Effects.
-    Effect = 5,
-    /// Parked deliveries.
-    Delivery = 6,
-    /// Tokens.
-    Token = 7,
-    /// Workflow runs.
-    Run = 8,
-}
 
 /// What a command has come to so far. `E` is the event type of whoever composes the domains.
 ///
@@ -73,7 +49,7 @@ impl<'rows, E: From<Event>> Draft<'rows, E> {
     /// The number the next thing of this kind will have.
     #[must_use]
     pub fn next(&self, counter: Counter) -> u64 {
-        self.tables.get(&COUNTERS, &(counter as u8)).unwrap_or(1)
+        self.tables.next_number(counter)
     }
 
     /// Something of the core happened.
@@ -142,5 +118,5 @@ pub fn note_numbers(tables: &mut Tables, event: &Event) {
         Event::TokenCreated(event) => (Counter::Token, event.token.0),
         _ => return,
     };
-    tables.put(&COUNTERS, &(counter as u8), &(number + 1));
+    tables.note_number(counter, number);
 }

@@ -3,7 +3,10 @@
 //! Ids that end in a *slot* are the number of a key slot (see the journal crate): the identity behind them (a network's user id, an e-mail
 //! address, a thread's key) is known only to that slot, so erasing the slot erases the identity.
 
-use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer, Serialize};
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
@@ -89,8 +92,9 @@ impl crate::tables::Key for Digest {
 }
 
 /// A channel's name: lower-case words joined by `-`, at most 64 bytes, chosen by the operator.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct ChannelName(String);
+/// Shared: it stands in most rows and events of its channel.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct ChannelName(Arc<str>);
 
 impl ChannelName {
     /// Checks the form of a name.
@@ -105,7 +109,7 @@ impl ChannelName {
             && !name.starts_with('-')
             && !name.ends_with('-');
         if well_formed {
-            Ok(Self(name))
+            Ok(Self(name.into()))
         } else {
             Err(format!("{name:?} is no channel name: use 1 to 64 of a-z, 0-9 and '-', for example \"town-page\""))
         }
@@ -118,6 +122,27 @@ impl ChannelName {
     }
 }
 
+impl<'de> Deserialize<'de> for ChannelName {
+    /// As any text: whoever reads what people wrote checks it with [`ChannelName::new`].
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Name;
+
+        impl Visitor<'_> for Name {
+            type Value = ChannelName;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("a channel's name")
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<ChannelName, E> {
+                Ok(ChannelName(name.into()))
+            }
+        }
+
+        deserializer.deserialize_str(Name)
+    }
+}
+
 impl std::fmt::Display for ChannelName {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.fmt(formatter)
@@ -126,6 +151,6 @@ impl std::fmt::Display for ChannelName {
 
 impl crate::tables::Key for ChannelName {
     fn write_to(&self, key: &mut Vec<u8>) {
-        crate::tables::Key::write_to(self.0.as_str(), key);
+        crate::tables::Key::write_to(self.as_str(), key);
     }
 }

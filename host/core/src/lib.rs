@@ -30,6 +30,7 @@ pub mod draft;
 pub mod event;
 pub mod ids;
 mod matching;
+pub mod numbers;
 pub mod refusal;
 mod sabotage;
 pub mod tables;

@@ -4,7 +4,8 @@ use crate::domain::channel::{CHANNELS, LinkPermission};
 use crate::domain::contact::{CONTACTS, CONTACTS_OF_IDENTIFIER};
 use crate::domain::person::{Evidence, LINKED_PROFILES, LINKS, LawfulBasis, LinkMade, PROFILES_PER_PERSON_MAX, REFUSED_LINKS};
 use crate::domain::profile::{Identified, LookUp, LookUpAnswered, PROFILES, Profile};
-use crate::draft::{Counter, Draft};
+use crate::draft::Draft;
+use crate::numbers::Counter;
 use crate::event::Event;
 use crate::ids::{ContactId, LinkId, ProfileId};
 

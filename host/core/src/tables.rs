@@ -12,6 +12,8 @@ use serde::de::DeserializeOwned;
 use sportello_rows::Shelves;
 pub use sportello_rows::{Place, Value};
 
+use crate::numbers::{COUNTERS, COUNTERS_MAX, Counter};
+
 /// Where rows are read from. Look-ups only: nothing in the core scans.
 pub trait Rows {
     /// The row's bytes. A store that cannot answer remembers its failure and says `None`; whoever composes the core checks before it commits.
@@ -111,6 +113,8 @@ pub type RowChange = (Place, Option<Value>);
 pub struct Tables<'rows> {
     rows: &'rows dyn Rows,
     changed: Shelves<Option<Value>>,
+    /// The next number of each counted thing, 0 where it has not changed: they change with nearly every event, so they become rows at the end.
+    numbers: [u64; COUNTERS_MAX],
     /// Where places and values are put together before they have a size: neither allocates twice.
     scratch: Cell<Vec<u8>>,
 }
@@ -119,7 +123,7 @@ impl<'rows> Tables<'rows> {
     /// An empty draft over `rows`.
     #[must_use]
     pub fn over(rows: &'rows dyn Rows) -> Self {
-        Self { rows, changed: Shelves::default(), scratch: Cell::default() }
+        Self { rows, changed: Shelves::default(), numbers: [0; COUNTERS_MAX], scratch: Cell::default() }
     }
 
     /// The row as it stands in the draft.
@@ -190,7 +194,21 @@ impl<'rows> Tables<'rows> {
         true
     }
 
-    /// How many rows are changed.
+    /// The number the next thing of this kind will have.
+    #[must_use]
+    pub fn next_number(&self, counter: Counter) -> u64 {
+        match self.numbers[counter as usize] {
+            0 => self.get(&COUNTERS, &(counter as u8)).unwrap_or(1),
+            next => next,
+        }
+    }
+
+    /// The last thing of this kind has this number.
+    pub fn note_number(&mut self, counter: Counter, number: u64) {
+        self.numbers[counter as usize] = number + 1;
+    }
+
+    /// How many rows are changed, counters left out.
     #[must_use]
     pub fn changed(&self) -> usize {
         self.changed.len()
@@ -198,7 +216,12 @@ impl<'rows> Tables<'rows> {
 
     /// The changes, in order of place.
     #[must_use]
-    pub fn into_changes(self) -> Vec<RowChange> {
+    pub fn into_changes(mut self) -> Vec<RowChange> {
+        for (counter, next) in (0..).zip(self.numbers) {
+            if next > 0 {
+                self.put(&COUNTERS, &counter, &next);
+            }
+        }
         let mut changes = Vec::with_capacity(self.changed.len());
         changes.extend(self.changed);
         changes
@@ -207,17 +230,21 @@ impl<'rows> Tables<'rows> {
     /// A point to come back to with [`Tables::restore`].
     #[must_use]
     pub fn save(&self) -> SavedDraft {
-        SavedDraft(self.changed.clone())
+        SavedDraft { changed: self.changed.clone(), numbers: self.numbers }
     }
 
     /// Forgets all changes since `saved`.
     pub fn restore(&mut self, saved: SavedDraft) {
-        self.changed = saved.0;
+        self.changed = saved.changed;
+        self.numbers = saved.numbers;
     }
 }
 
 /// A draft as it was at some point.
-pub struct SavedDraft(Shelves<Option<Value>>);
+pub struct SavedDraft {
+    changed: Shelves<Option<Value>>,
+    numbers: [u64; COUNTERS_MAX],
+}
 
 impl Rows for Tables<'_> {
     fn row(&self, table: u8, key: &[u8]) -> Option<Value> {

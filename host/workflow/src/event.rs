@@ -1,7 +1,7 @@
 //! What happened to workflows and runs, as it stands in the journal: the core's stored form, kinds 1000 to 1999.
 
 use serde::{Deserialize, Serialize};
-use sportello_core::draft::{COUNTERS, Counter};
+use sportello_core::numbers::Counter;
 use sportello_core::event::{EVENT_VERSION, EventError, encode_event};
 use sportello_core::ids::{CaseId, Digest, EffectId, InteractionId};
 use sportello_core::tables::Tables;
@@ -308,7 +308,7 @@ fn started(tables: &mut Tables, at: Timestamp, event: &RunStarted) {
     let mut runs = tables.get(&RUNS_OF_CASE, &event.case).unwrap_or_default();
     runs.live.push(event.run);
     tables.put(&RUNS_OF_CASE, &event.case, &runs);
-    tables.put(&COUNTERS, &(Counter::Run as u8), &(event.run.0 + 1));
+    tables.note_number(Counter::Run, event.run.0);
 }
 
 fn note_start(tables: &mut Tables, at: Timestamp, case: CaseId, workflow: &str) {

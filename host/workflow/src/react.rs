@@ -5,7 +5,8 @@ use sportello_core::domain::conversation::CONVERSATIONS;
 use sportello_core::domain::effect::{AskedBy, EFFECTS};
 use sportello_core::domain::interaction::{Change, INTERACTIONS, InteractionReceived};
 use sportello_core::domain::profile::LookUp;
-use sportello_core::draft::{Counter, Draft};
+use sportello_core::draft::Draft;
+use sportello_core::numbers::Counter;
 use sportello_core::event::Event as CoreEvent;
 use sportello_core::ids::{CaseId, EffectId, InteractionId};
 

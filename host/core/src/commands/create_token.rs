@@ -2,7 +2,8 @@
 
 use crate::commands::Accepted;
 use crate::domain::access::{Role, TOKENS_BY_HASH, TokenCreated, TokenHash};
-use crate::draft::{Counter, Draft};
+use crate::draft::Draft;
+use crate::numbers::Counter;
 use crate::event::Event;
 use crate::ids::TokenId;
 use crate::refusal::Refusal;

@@ -12,7 +12,8 @@ use crate::domain::effect::{EFFECTS, EFFECTS_BY_KEY, Effect, EffectDone, EffectS
 use crate::domain::interaction::{Change, IDENTITIES, INTERACTIONS, InteractionReceived, InteractionWithdrawn, SUBJECTS, VERSIONS_MAX};
 use crate::domain::person::{Origin, PersonAppeared};
 use crate::domain::profile::{Identified, LOOK_UPS_PENDING, LookUp, LookUpAnswered, PROFILES, Profile, ProfileSeen};
-use crate::draft::{Counter, Draft};
+use crate::draft::Draft;
+use crate::numbers::Counter;
 use crate::event::Event;
 use crate::ids::{ChannelName, ConversationId, DeliveryId, Fingerprint, InteractionId, PersonId, ProfileId, SlotId, SubjectId};
 use crate::matching;

@@ -3,7 +3,8 @@
 use crate::commands::Accepted;
 use crate::domain::channel::CHANNELS;
 use crate::domain::delivery::DeliveryParked;
-use crate::draft::{Counter, Draft};
+use crate::draft::Draft;
+use crate::numbers::Counter;
 use crate::event::Event;
 use crate::ids::{ChannelName, DeliveryId, SlotId};
 use crate::refusal::Refusal;
