@@ -11,7 +11,10 @@ use sportello_views::{Change, Direction, Views, ViewsOptions};
 const HOOK: &str = "/hooks/demo/facebook-page";
 /// Layout of a segment, as the journal's documentation gives it.
 const HEADER_BYTES: usize = 64;
-const FRAME_BYTES: usize = 56;
+/// Of a frame; the first of each link has a hash behind it, and says so with the highest bit of the record's length.
+const HEAD_BYTES: usize = 24;
+const HASH_BYTES: usize = 32;
+const WITH_HASH: u32 = 1 << 31;
 const COMMENTS: usize = 12;
 
 /// A data folder that the binary left behind, killed after `COMMENTS` comments were acknowledged.
@@ -91,11 +94,12 @@ fn frames(segment: &Path) -> Vec<usize> {
     let mut at = vec![HEADER_BYTES];
     loop {
         let offset = *at.last().unwrap();
-        let length = bytes.get(offset..offset + 4).map_or(0, |length| u32::from_le_bytes(length.try_into().unwrap()) as usize);
+        let length = bytes.get(offset..offset + 4).map_or(0, |length| u32::from_le_bytes(length.try_into().unwrap()));
         if length == 0 {
             return at;
         }
-        at.push(offset + FRAME_BYTES + length);
+        let hash_bytes = if length & WITH_HASH == 0 { 0 } else { HASH_BYTES };
+        at.push(offset + HEAD_BYTES + hash_bytes + (length & !WITH_HASH) as usize);
     }
 }
 
@@ -129,7 +133,7 @@ async fn a_flipped_bit_is_refused_with_segment_and_offset_and_nothing_is_changed
     let frames = frames(&segment);
     let damaged = frames[frames.len() / 2];
     let before = std::fs::read(&segment).unwrap();
-    change(&segment, |bytes| bytes[damaged + FRAME_BYTES + 3] ^= 0x10);
+    change(&segment, |bytes| bytes[damaged + HEAD_BYTES + 3] ^= 0x10);
     let changed = std::fs::read(&segment).unwrap();
     for task in ["serve", "verify"] {
         let output = left.run(task).await;

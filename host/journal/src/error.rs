@@ -83,6 +83,18 @@ pub enum JournalError {
         /// The newest version this program reads.
         supported: u32,
     },
+    /// A file was written by a build before the first release, in a form no program reads any more.
+    #[error(
+        "{} has format version {found}, this program reads version {supported}: read it with the build that wrote it          (`sportello events export`); nothing was changed", path.display()
+    )]
+    OlderFormat {
+        /// The file.
+        path: PathBuf,
+        /// The version in its header.
+        found: u32,
+        /// The version this program reads.
+        supported: u32,
+    },
     /// A read starts after the end.
     #[error("the journal ends at {durable}: sequence {asked} can't be read yet")]
     BeyondEnd {

@@ -32,7 +32,7 @@
 use crate::Sequence;
 
 /// The format version written.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 /// Length of a segment's header.
 pub(crate) const HEADER_BYTES: usize = 64;
 /// Length of a frame's head without a hash.
@@ -64,6 +64,8 @@ pub(crate) struct Header {
 pub(crate) enum BadHeader {
     /// Written by a newer program.
     Newer(u32),
+    /// Written by a build before the first release.
+    Older(u32),
     /// Not a header, or a damaged one.
     Broken(&'static str),
 }
@@ -93,8 +95,11 @@ impl Header {
         if version > VERSION {
             return Err(BadHeader::Newer(version));
         }
-        if version != VERSION || read_u32(bytes, 12) != header_checksum(bytes) {
+        if read_u32(bytes, 12) != header_checksum(bytes) {
             return Err(BadHeader::Broken("the checksum of the segment's header is wrong"));
+        }
+        if version < VERSION {
+            return Err(BadHeader::Older(version));
         }
         Ok(Self { ordinal: read_u64(bytes, 16), first: Sequence::new(read_u64(bytes, 24)), previous_hash: read_hash(bytes, 32) })
     }

@@ -128,6 +128,7 @@ fn check_header(disk: &dyn Disk, folder: &Path, name: &str, before: Option<&Segm
 pub(crate) fn bad_header(path: &Path, bad: BadHeader) -> JournalError {
     match bad {
         BadHeader::Newer(found) => JournalError::NewerFormat { path: path.to_owned(), found, supported: VERSION },
+        BadHeader::Older(found) => JournalError::OlderFormat { path: path.to_owned(), found, supported: VERSION },
         BadHeader::Broken(reason) => JournalError::damaged(path, 0, reason),
     }
 }
