@@ -5,9 +5,9 @@ use crate::domain::contact::{CONTACTS, CONTACTS_OF_IDENTIFIER};
 use crate::domain::person::{Evidence, LINKED_PROFILES, LINKS, LawfulBasis, LinkMade, PROFILES_PER_PERSON_MAX, REFUSED_LINKS};
 use crate::domain::profile::{Identified, LookUp, LookUpAnswered, PROFILES, Profile};
 use crate::draft::Draft;
-use crate::numbers::Counter;
 use crate::event::Event;
 use crate::ids::{ContactId, LinkId, ProfileId};
+use crate::numbers::Counter;
 
 /// Whether the profile's network lets it be linked to a contact on evidence alone.
 pub(crate) fn permission<E: From<Event>>(draft: &Draft<'_, E>, profile: &Profile) -> LinkPermission {

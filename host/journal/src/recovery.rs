@@ -59,7 +59,14 @@ pub(crate) fn recover(disk: &dyn Disk, folder: &Path, segment_bytes_max: u64) ->
         offset: walked.end as u64,
         zeros_until: if walked.torn_bytes.is_some() { walked.end } else { bytes.len() } as u64,
     };
-    Ok(Recovered { last: walked.last, chain: walked.chain, layout: walked.layout.limited_to(segment_bytes_max), segments: entries, active, torn })
+    Ok(Recovered {
+        last: walked.last,
+        chain: walked.chain,
+        layout: walked.layout.limited_to(segment_bytes_max),
+        segments: entries,
+        active,
+        torn,
+    })
 }
 
 /// Makes sure that what was found is on the disk, and that what is cut off is not.

@@ -5,8 +5,8 @@
 
 use std::ops::Bound;
 
-pub use sportello_rows::{Place, Value};
 pub(crate) use sportello_rows::place;
+pub use sportello_rows::{Place, Value};
 
 /// Number of a table, 0 to 254.
 pub type TableId = u8;

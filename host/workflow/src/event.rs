@@ -1,9 +1,9 @@
 //! What happened to workflows and runs, as it stands in the journal: the core's stored form, kinds 1000 to 1999.
 
 use serde::{Deserialize, Serialize};
-use sportello_core::numbers::Counter;
 use sportello_core::event::{EVENT_VERSION, EventError, encode_event};
 use sportello_core::ids::{CaseId, Digest, EffectId, InteractionId};
+use sportello_core::numbers::Counter;
 use sportello_core::tables::Tables;
 use sportello_core::time::Timestamp;
 

@@ -6,9 +6,9 @@ use sportello_core::domain::effect::{AskedBy, EFFECTS};
 use sportello_core::domain::interaction::{Change, INTERACTIONS, InteractionReceived};
 use sportello_core::domain::profile::LookUp;
 use sportello_core::draft::Draft;
-use sportello_core::numbers::Counter;
 use sportello_core::event::Event as CoreEvent;
 use sportello_core::ids::{CaseId, EffectId, InteractionId};
+use sportello_core::numbers::Counter;
 
 use crate::advance::{Composed, WHEN, advance, emit, fail, position_of};
 use crate::event::{Position, RetrySet, RunStarted, StartHeldBack, StepAsked, StepDone, TimerEnded};

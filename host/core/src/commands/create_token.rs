@@ -3,9 +3,9 @@
 use crate::commands::Accepted;
 use crate::domain::access::{Role, TOKENS_BY_HASH, TokenCreated, TokenHash};
 use crate::draft::Draft;
-use crate::numbers::Counter;
 use crate::event::Event;
 use crate::ids::TokenId;
+use crate::numbers::Counter;
 use crate::refusal::Refusal;
 
 /// Makes a token. The secret was drawn and shown by the edge; only its hash comes here.

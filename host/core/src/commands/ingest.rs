@@ -13,10 +13,10 @@ use crate::domain::interaction::{Change, IDENTITIES, INTERACTIONS, InteractionRe
 use crate::domain::person::{Origin, PersonAppeared};
 use crate::domain::profile::{Identified, LOOK_UPS_PENDING, LookUp, LookUpAnswered, PROFILES, Profile, ProfileSeen};
 use crate::draft::Draft;
-use crate::numbers::Counter;
 use crate::event::Event;
 use crate::ids::{ChannelName, ConversationId, DeliveryId, Fingerprint, InteractionId, PersonId, ProfileId, SlotId, SubjectId};
 use crate::matching;
+use crate::numbers::Counter;
 use crate::refusal::Refusal;
 use crate::time::Timestamp;
 

@@ -6,10 +6,10 @@ use crate::domain::contact::CONTACTS;
 use crate::domain::person::{Evidence, LINKS, LawfulBasis, LinkEnded, LinkMade, PROFILES_PER_PERSON_MAX};
 use crate::domain::profile::PROFILES;
 use crate::draft::Draft;
-use crate::numbers::Counter;
 use crate::event::Event;
 use crate::ids::{ContactId, LinkId, ProfileId};
 use crate::matching;
+use crate::numbers::Counter;
 use crate::refusal::Refusal;
 
 /// Links a profile to a contact because somebody says so. A link to another contact is ended first.

@@ -4,9 +4,9 @@ use crate::commands::Accepted;
 use crate::domain::channel::CHANNELS;
 use crate::domain::delivery::DeliveryParked;
 use crate::draft::Draft;
-use crate::numbers::Counter;
 use crate::event::Event;
 use crate::ids::{ChannelName, DeliveryId, SlotId};
+use crate::numbers::Counter;
 use crate::refusal::Refusal;
 
 /// Parks a signed delivery, sealed.

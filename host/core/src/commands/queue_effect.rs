@@ -7,9 +7,9 @@ use crate::domain::contact::CONTACTS;
 use crate::domain::conversation::CONVERSATIONS;
 use crate::domain::effect::{AskedBy, EFFECTS_BY_KEY, EffectQueued};
 use crate::draft::Draft;
-use crate::numbers::Counter;
 use crate::event::Event;
 use crate::ids::{CaseId, ChannelName, ContactId, ConversationId, EffectId, ProfileId, SlotId};
+use crate::numbers::Counter;
 use crate::refusal::Refusal;
 
 /// Queues an effect. The same key again is the same effect: nothing new happens.

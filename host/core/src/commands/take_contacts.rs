@@ -6,10 +6,10 @@ use crate::domain::contact::{CONTACTS, ContactSeen};
 use crate::domain::person::{Origin, PersonAppeared};
 use crate::domain::profile::{Identified, PROFILES_OF_IDENTIFIER};
 use crate::draft::Draft;
-use crate::numbers::Counter;
 use crate::event::Event;
 use crate::ids::{ChannelName, ContactId, PersonId};
 use crate::matching;
+use crate::numbers::Counter;
 use crate::refusal::Refusal;
 
 /// Takes in the answer of a look-up or a page of changes.
