@@ -18,6 +18,7 @@ use crate::domain::erasure::{self, Erased, PersonErased};
 use crate::domain::interaction::{self, InteractionReceived, InteractionWithdrawn};
 use crate::domain::person::{self, LinkEnded, LinkMade, PersonAppeared};
 use crate::domain::profile::{self, LookUpAnswered, ProfileSeen};
+use crate::encoding;
 use crate::tables::Tables;
 use crate::time::Timestamp;
 
@@ -172,10 +173,7 @@ pub fn encode_event(kind: u16, version: u8, event: &impl Serialize, record: &mut
     record.push(version);
     record.extend_from_slice(&[0; LENGTH_BYTES]);
     let start = record.len();
-    match postcard::to_extend(event, std::mem::take(record)) {
-        Ok(encoded) => *record = encoded,
-        Err(_) => unreachable!("a plain struct always encodes into memory"),
-    }
+    encoding::append(event, record);
     // A record is refused long before an event reaches 4 GiB.
     let length = u32::try_from(record.len() - start).unwrap_or(u32::MAX);
     record[start - LENGTH_BYTES..start].copy_from_slice(&length.to_le_bytes());

@@ -27,6 +27,7 @@
 pub mod commands;
 pub mod domain;
 pub mod draft;
+mod encoding;
 pub mod event;
 pub mod ids;
 mod matching;

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use sportello_rows::Shelves;
 pub use sportello_rows::{Place, Value};
 
+use crate::encoding;
 use crate::numbers::{COUNTERS, COUNTERS_MAX, Counter};
 
 /// Where rows are read from. Look-ups only: nothing in the core scans.
@@ -146,14 +147,12 @@ impl<'rows> Tables<'rows> {
 
     /// Writes a row.
     pub fn put<K: Key + ?Sized, V: Serialize + DeserializeOwned>(&mut self, table: &Table<K, V>, key: &K, value: &V) {
-        let mut encoding = self.scratch.take();
-        encoding.clear();
-        // Our row types hold no maps with failing serializers: encoding into memory cannot fail.
-        if let Ok(encoded) = postcard::to_extend(value, encoding) {
-            let value = Value::from(encoded.as_slice());
-            self.scratch.set(encoded);
-            self.change(table.id, key, Some(value));
-        }
+        let mut bytes = self.scratch.take();
+        bytes.clear();
+        encoding::append(value, &mut bytes);
+        let value = Value::from(bytes.as_slice());
+        self.scratch.set(bytes);
+        self.change(table.id, key, Some(value));
     }
 
     /// Removes a row.
