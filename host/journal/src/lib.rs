@@ -58,8 +58,8 @@
 //! wait (then `append` waits too). What was measured and led to this shape, on a two-core machine with 512-byte items:
 //!
 //! - Hashing record by record (SHA-256) was the largest cost on the processor: 0.4 µs a record, as much as sealing it, in the way of every large
-//!   group. A link is hashed in pieces of up to 64 KiB (BLAKE3, many lanes at once), on the syncing thread alone. That took a fifth off a
-//!   commit of 512 records; `docs/decisions/0010-chain-by-links.md` has the figures.
+//!   group. A link is hashed in pieces of up to 64 KiB (BLAKE3, many lanes at once), on the syncing thread alone;
+//!   `docs/decisions/0010-chain-by-links.md` has the figures.
 //! - An fdatasync into blocks that already hold zeros takes about half the time of one that lets the file grow, because the file
 //!   system has no metadata to commit (36 KB: 108 against 207 µs). `fallocate` alone gains little: its blocks are marked unwritten, and
 //!   the first write unmarks them. So the syncing thread writes a megabyte of zeros ahead, after an acknowledgement. It costs writing every
