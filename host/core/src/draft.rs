@@ -2,7 +2,7 @@
 
 use crate::event::{Event, apply};
 use crate::numbers::Counter;
-use crate::tables::{RowChange, Rows, SavedDraft, Tables};
+use crate::tables::{RowChange, Rows, Tables};
 use crate::time::Timestamp;
 
 /// What a command has come to so far. `E` is the event type of whoever composes the domains.
@@ -81,29 +81,11 @@ impl<'rows, E: From<Event>> Draft<'rows, E> {
         self.events = shown;
     }
 
-    /// A point to come back to.
-    #[must_use]
-    pub fn save(&self) -> SavePoint {
-        SavePoint { tables: self.tables.save(), events: self.events.len() }
-    }
-
-    /// Forgets everything since `saved`.
-    pub fn restore(&mut self, saved: SavePoint) {
-        self.tables.restore(saved.tables);
-        self.events.truncate(saved.events);
-    }
-
     /// The events and the changed rows.
     #[must_use]
     pub fn finish(self) -> (Vec<E>, Vec<RowChange>) {
         (self.events, self.tables.into_changes())
     }
-}
-
-/// A draft as it was at some point.
-pub struct SavePoint {
-    tables: SavedDraft,
-    events: usize,
 }
 
 /// Moves the counters past the numbers an event uses.
@@ -119,4 +101,48 @@ pub fn note_numbers(tables: &mut Tables, event: &Event) {
         _ => return,
     };
     tables.note_number(counter, number);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::profile::{LookUp, LookUpAnswered};
+    use crate::ids::ProfileId;
+    use crate::tables::Value;
+
+    struct NoRows;
+
+    impl Rows for NoRows {
+        fn row(&self, _: u8, _: &[u8]) -> Option<Value> {
+            None
+        }
+    }
+
+    fn answered(profile: u64) -> Event {
+        LookUpAnswered { profile: ProfileId(profile), look_up: LookUp::Absent }.into()
+    }
+
+    /// One event, each of which brings the next about up to the `last`.
+    fn chain(last: u64, events_max: usize) -> Vec<Event> {
+        let mut draft: Draft<'_, Event> = Draft::new(&NoRows, Timestamp(0));
+        draft.emit(answered(1));
+        draft.respond(events_max, |draft, event| {
+            if let Event::LookUpAnswered(event) = event
+                && event.profile.0 < last
+            {
+                draft.emit(answered(event.profile.0 + 1));
+            }
+        });
+        draft.finish().0
+    }
+
+    #[test]
+    fn every_event_is_answered_in_order_also_those_that_answers_bring_about() {
+        assert_eq!(chain(5, 100), (1..=5).map(answered).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn events_that_bring_each_other_about_for_ever_end_with_one_too_many() {
+        assert_eq!(chain(u64::MAX, 6).len(), 7);
+    }
 }

@@ -225,24 +225,6 @@ impl<'rows> Tables<'rows> {
         changes.extend(self.changed);
         changes
     }
-
-    /// A point to come back to with [`Tables::restore`].
-    #[must_use]
-    pub fn save(&self) -> SavedDraft {
-        SavedDraft { changed: self.changed.clone(), numbers: self.numbers }
-    }
-
-    /// Forgets all changes since `saved`.
-    pub fn restore(&mut self, saved: SavedDraft) {
-        self.changed = saved.changed;
-        self.numbers = saved.numbers;
-    }
-}
-
-/// A draft as it was at some point.
-pub struct SavedDraft {
-    changed: Shelves<Option<Value>>,
-    numbers: [u64; COUNTERS_MAX],
 }
 
 impl Rows for Tables<'_> {

@@ -15,7 +15,7 @@
 //!
 //! | offset | size | what |
 //! |---|---|---|
-//! | 0 | 4 | length of the record, below 2^28; the highest bit says that a hash is part of the head |
+//! | 0 | 4 | length of the record, at most 2^28; the highest bit says that a hash is part of the head |
 //! | 4 | 4 | CRC-32C of the frame without this field |
 //! | 8 | 8 | *durable*: the highest sequence already fsynced when this frame was made |
 //! | 16 | 8 | sequence |

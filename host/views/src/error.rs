@@ -38,6 +38,14 @@ pub enum ViewsError {
         /// The sequence offered.
         given: u64,
     },
+    /// A run of records was applied that is not durable whole: a part of it could not be stored.
+    #[error("records up to {last} were applied as one run, but only those up to {durable} are durable; this is a fault of the program")]
+    RunNotDurable {
+        /// The last record of the run.
+        last: u64,
+        /// The last durable record.
+        durable: u64,
+    },
     /// A change is larger than the store takes. Nothing of its record was applied.
     #[error("record {sequence} changes a row of table {table} with {what} of {bytes} bytes; the most is {bytes_max}")]
     TooLarge {

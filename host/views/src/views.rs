@@ -45,7 +45,7 @@ pub struct StateHash {
 /// The numbers an operator watches. Counters start at opening.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ViewsMetrics {
-    /// Rows in the overlay.
+    /// Rows in the overlay; some of them the store may have already.
     pub overlay_rows: u64,
     /// Memory accounted to the overlay in bytes.
     pub overlay_bytes: u64,
@@ -179,7 +179,8 @@ impl Views {
         self.apply_run(sequence..=sequence, changes)
     }
 
-    /// As [`Views::apply`] for what several records in a row come to, a change for each row they changed. Such a run reaches the store whole.
+    /// As [`Views::apply`] for what several records in a row come to, a change for each row they changed. Such a run reaches the store whole, so
+    /// all of it must be durable.
     pub fn apply_run(&self, sequences: RangeInclusive<u64>, changes: Vec<Change>) -> Result<(), ViewsError> {
         let (first, sequence) = sequences.into_inner();
         self.check(sequence, &changes)?;
@@ -195,7 +196,11 @@ impl Views {
             progress = self.shared.wait_while(|progress| over(progress));
         }
         progress.usable()?;
+        let durable = progress.durable;
         drop(progress);
+        if first < sequence && durable < sequence {
+            return Err(ViewsError::RunNotDurable { last: sequence, durable });
+        }
 
         let mut overlay = self.shared.overlay_mut();
         if first != overlay.cursor + 1 || sequence < first {

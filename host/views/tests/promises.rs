@@ -112,6 +112,29 @@ fn the_overlay_holds_no_more_than_its_limit_while_the_writer_runs_ahead() {
 }
 
 #[test]
+fn a_run_of_records_is_one_step_and_reaches_the_store_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let views = Views::open(folder.path(), ViewsOptions { batch_rows_max: 5, ..options() }).unwrap().views;
+    let run = || (0..20).map(|row| set(1, &format!("{row:02}"), "x")).collect();
+    // Half of it could not be stored.
+    views.only_up_to(3);
+    assert!(matches!(views.apply_run(1..=4, run()), Err(ViewsError::RunNotDurable { last: 4, durable: 3 })));
+    views.only_up_to(4);
+    for gap in [2..=3, 0..=1] {
+        assert!(
+            matches!(views.apply_run(gap.clone(), vec![]), Err(ViewsError::OutOfOrder { cursor: 0, .. })),
+            "{gap:?} does not go on from 0"
+        );
+    }
+    assert_eq!((views.cursor(), views.metrics().overlay_rows), (0, 0), "nothing of what was refused is applied");
+    views.apply_run(1..=4, run()).unwrap();
+    assert_eq!(views.cursor(), 4);
+    views.flush().unwrap();
+    assert_eq!((views.stored_cursor(), views.metrics().batches, views.metrics().rows_written), (4, 1, 20));
+    views.apply(5, vec![set(1, "00", "y")]).unwrap();
+}
+
+#[test]
 fn the_writer_never_waits_for_records_that_are_not_durable() {
     let folder = tempfile::tempdir().unwrap();
     let views = Views::open(folder.path(), ViewsOptions { overlay_bytes_max: 1 << 10, ..options() }).unwrap().views;

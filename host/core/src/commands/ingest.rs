@@ -295,7 +295,7 @@ fn is_kept_longer<E: From<Event>>(draft: &Draft<'_, E>, known: &Profile, kept_ms
     kept_ms.is_some_and(|kept_ms| draft.now().ms_since(known.last_seen_at) >= PUT_OFF_EVERY_MS.min(kept_ms / 2))
 }
 
-/// Where there is no CRM, that none knows somebody is certain at once, of whoever had been known, too.
+/// Where there is no CRM, that none knows somebody is certain at once.
 fn answer_where_no_crm_is<E: From<Event>>(draft: &mut Draft<'_, E>, id: ProfileId) {
     let asked = draft.tables().contains(&LOOK_UPS_PENDING, &id);
     if asked && draft.tables().get(&CRMS, &()).is_none_or(|crms| crms.is_empty()) {

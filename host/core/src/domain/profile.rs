@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::channel::CRMS;
 use crate::domain::erasure::{self, Due};
 use crate::ids::{ChannelName, IdentifierId, LinkId, PersonId, ProfileId};
 use crate::tables::{Table, Tables};
@@ -34,7 +33,7 @@ pub struct Identified {
 pub enum LookUp {
     /// Not answered yet.
     Pending,
-    /// Every CRM there was has been asked, and none knows them.
+    /// Every CRM was asked and none knows them.
     Absent,
     /// A contact was found. Whether it could be linked is another matter.
     Found,
@@ -124,13 +123,11 @@ pub(crate) fn seen(tables: &mut Tables, at: Timestamp, event: &ProfileSeen) {
     let look_up = match &before {
         _ if event.own => LookUp::NotAsked,
         Some(profile) if !is_news => profile.look_up,
-        // Where there is no CRM, that none knows somebody new is certain at once.
-        None if tables.get(&CRMS, &()).is_none_or(|crms| crms.is_empty()) => LookUp::Absent,
         _ => LookUp::Pending,
     };
-    if event.own && before.is_some() {
+    if event.own {
         tables.delete(&LOOK_UPS_PENDING, &event.profile);
-    } else if is_news && look_up == LookUp::Pending {
+    } else if is_news {
         tables.put(&LOOK_UPS_PENDING, &event.profile, &());
     }
     // Whoever is seen again is kept from now on, not from the first day.

@@ -43,6 +43,14 @@ fn a_retired_workflow_starts_nothing_and_lets_runs_finish() {
 }
 
 #[test]
+fn where_there_is_no_crm_the_first_words_start_what_follows_a_look_up() {
+    let mut tenant = Tenant::without_crm();
+    tenant.define("{name: greet, on: profile.looked-up, steps: [{priority: 10}]}");
+    let case = tenant.say(1, 10);
+    assert_eq!(CASES.get(&tenant.rows, &case).expect("a case").priority, 10);
+}
+
+#[test]
 fn the_same_definition_again_changes_nothing() {
     let mut tenant = Tenant::new();
     let source = "{name: greet, on: case.opened, steps: [{priority: 10}]}";

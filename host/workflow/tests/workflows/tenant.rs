@@ -140,8 +140,17 @@ const MINUTE_MS: u64 = 60_000;
 impl Tenant {
     /// A tenant with a channel that can reply and a CRM that can take activities.
     pub(crate) fn new() -> Self {
+        Self::of(&[(CHANNEL, ChannelKind::Channel, "reply"), (CRM, ChannelKind::Crm, "activity")])
+    }
+
+    /// A tenant with the channel alone.
+    pub(crate) fn without_crm() -> Self {
+        Self::of(&[(CHANNEL, ChannelKind::Channel, "reply")])
+    }
+
+    fn of(channels: &[(&str, ChannelKind, &str)]) -> Self {
         let mut tenant = Self { rows: MemoryRows::default(), records: Vec::new(), now: Timestamp(1_000_000), next_slot: 1_000 };
-        for (name, kind, action) in [(CHANNEL, ChannelKind::Channel, "reply"), (CRM, ChannelKind::Crm, "activity")] {
+        for &(name, kind, action) in channels {
             let digest = Digest([name.len() as u8; 32]);
             tenant.submit(core::InstallConnector { digest, name: name.to_owned(), version: "1.0.0".to_owned() }).expect("installed");
             tenant.submit(core::ConfigureChannel { channel: channel(name), settings: settings(name) }).expect("configured");
