@@ -1,23 +1,21 @@
 //! Durable append against a raw file.
 //!
 //! A commit of ours: for 64 or 512 interactions of 512 bytes take a key slot, seal the words under it, encode the event, append the record;
-//! then wait until all are durable. As in the host one thread encodes and appends, and whoever has a processor seals: here the appending thread
-//! while it has nothing to append, and one more. A raw commit: write as many bytes to a file with one call, fdatasync. They alternate, one
+//! then wait until all are durable. A raw commit: write as many bytes to a file with one call, fdatasync. They alternate, one
 //! by one, in one process and on one disk, so that both see the same weather. Two raw files: one that grows as any file does (the reference of the budget), and
 //! one filled with zeros beforehand (as fast as the disk can be).
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sportello_core::domain::interaction::{Change, InteractionReceived};
 use sportello_core::event::Event;
 use sportello_core::ids::{ChannelName, ConversationId, Fingerprint, InteractionId, ProfileId, SlotId, SubjectId};
 use sportello_core::time::Timestamp;
-use sportello_journal::{Journal as _, JournalError, JournalOptions, KeySlots, SEAL_OVERHEAD_BYTES, SegmentJournal, SlotOptions};
+use sportello_journal::{Journal as _, JournalOptions, KeySlots, SEAL_OVERHEAD_BYTES, SegmentJournal, SlotOptions};
 use sportello_server::tenant::TenantRecord;
 
 use crate::measured::Measured;
@@ -29,8 +27,6 @@ pub(crate) const ITEM_BYTES: usize = 512;
 /// What the journal adds to a record, but for the first of a link; see the module `format` of the journal.
 const FRAME_BYTES: usize = 24;
 const FLOOR: f64 = 0.7;
-/// Items a thread seals before it looks what else there is to do. Divides the batches.
-const SEALED_AT_ONCE: usize = 16;
 
 pub(crate) fn run(plan: &Plan) -> Result<Vec<Measured>, Problem> {
     [64, 512].into_iter().map(|batch| measure(plan, batch)).collect()
@@ -76,49 +72,8 @@ fn measure(plan: &Plan, batch: usize) -> Result<Measured, Problem> {
 /// The journal with its key slots, opened as a tenant opens them.
 struct Appender {
     journal: SegmentJournal,
-    sealing: Arc<Sealing>,
-    sealed: mpsc::Receiver<Result<Vec<Sealed>, JournalError>>,
-    channel: ChannelName,
-}
-
-/// What is left to seal, by two threads.
-struct Sealing {
     slots: Arc<KeySlots>,
-    words: [u8; ITEM_BYTES],
-    left: AtomicUsize,
-    wanted: Condvar,
-    ended: Mutex<bool>,
-}
-
-/// An interaction's slot, and its words sealed under that.
-type Sealed = (sportello_journal::SlotId, Vec<u8>);
-
-impl Sealing {
-    /// Seals the next few, if any are left.
-    fn some(&self) -> Option<Result<Vec<Sealed>, JournalError>> {
-        self.left.fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(SEALED_AT_ONCE)).ok()?;
-        let seal = |_| {
-            let slot = self.slots.allocate()?;
-            Ok((slot, self.slots.seal(slot, &slot.0.to_le_bytes(), &self.words)?))
-        };
-        Some((0..SEALED_AT_ONCE).map(seal).collect())
-    }
-
-    /// The other thread.
-    fn run(&self, sealed: &mpsc::Sender<Result<Vec<Sealed>, JournalError>>) {
-        loop {
-            while let Some(some) = self.some() {
-                if sealed.send(some).is_err() {
-                    return;
-                }
-            }
-            let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-            let ended = self.wanted.wait_while(ended, |ended| !*ended && self.left.load(Ordering::Acquire) == 0);
-            if *ended.unwrap_or_else(PoisonError::into_inner) {
-                return;
-            }
-        }
-    }
+    channel: ChannelName,
 }
 
 impl Appender {
@@ -126,12 +81,7 @@ impl Appender {
         let slots = Arc::new(KeySlots::open(&folder.join("keys.slots"), SlotOptions::default())?);
         let options = JournalOptions { before_write: Some(slots.before_write()), ..JournalOptions::default() };
         let (journal, _) = SegmentJournal::open(&folder.join("journal"), options)?;
-        let (words, left) = ([b'a'; ITEM_BYTES], AtomicUsize::new(0));
-        let sealing = Arc::new(Sealing { slots, words, left, wanted: Condvar::new(), ended: Mutex::new(false) });
-        let (sender, sealed) = mpsc::channel();
-        let other = Arc::clone(&sealing);
-        std::thread::Builder::new().name("sealing".to_owned()).spawn(move || other.run(&sender))?;
-        let appender = Self { journal, sealing, sealed, channel: ChannelName::new("facebook-page")? };
+        let appender = Self { journal, slots, channel: ChannelName::new("facebook-page")? };
         // What is measured must be what the product writes: its own reader has to understand it.
         let read = TenantRecord::decode(&appender.record(sportello_journal::SlotId(1), vec![0; ITEM_BYTES + SEAL_OVERHEAD_BYTES]))?;
         match read.events.as_slice() {
@@ -143,27 +93,14 @@ impl Appender {
     /// How long it took, and how many bytes went to the disk.
     fn commit(&mut self, batch: usize) -> Result<(Duration, usize), Problem> {
         let start = Instant::now();
-        let (mut bytes, mut appended) = (0, 0);
+        let mut bytes = 0;
         let mut last = self.journal.durable();
-        self.sealing.left.store(batch, Ordering::Release);
-        {
-            let _ended = self.sealing.ended.lock().unwrap_or_else(PoisonError::into_inner);
-            self.sealing.wanted.notify_one();
-        }
-        while appended < batch {
-            let some = match self.sealed.try_recv() {
-                Ok(some) => some?,
-                Err(_) => match self.sealing.some() {
-                    Some(some) => some?,
-                    None => self.sealed.recv()??,
-                },
-            };
-            for (slot, sealed) in some {
-                let record = self.record(slot, sealed);
-                bytes += FRAME_BYTES + record.len();
-                last = self.journal.append(&record)?;
-                appended += 1;
-            }
+        for _ in 0..batch {
+            let slot = self.slots.allocate()?;
+            let sealed = self.slots.seal(slot, &slot.0.to_le_bytes(), &[b'a'; ITEM_BYTES])?;
+            let record = self.record(slot, sealed);
+            bytes += FRAME_BYTES + record.len();
+            last = self.journal.append(&record)?;
         }
         self.journal.wait_durable(last)?;
         Ok((start.elapsed(), bytes))
@@ -199,13 +136,6 @@ impl Appender {
         record.extend_from_slice(&1_u16.to_le_bytes());
         event.encode(&mut record);
         record
-    }
-}
-
-impl Drop for Appender {
-    fn drop(&mut self) {
-        *self.sealing.ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.sealing.wanted.notify_one();
     }
 }
 

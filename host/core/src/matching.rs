@@ -18,20 +18,26 @@ pub(crate) fn permission<E: From<Event>>(draft: &Draft<'_, E>, profile: &Profile
         .map_or(LinkPermission::Forbidden, |policy| policy.link)
 }
 
+/// The contacts that carry one of these identifiers, each with the first it does.
+pub(crate) fn contacts_of<'a, E: From<Event>>(draft: &Draft<'_, E>, identifiers: &'a [Identified]) -> Vec<(ContactId, &'a Identified)> {
+    let mut contacts: Vec<(ContactId, &Identified)> = Vec::new();
+    for identified in identifiers {
+        for contact in draft.tables().get(&CONTACTS_OF_IDENTIFIER, &identified.identifier).unwrap_or_default() {
+            if !contacts.iter().any(|(known, _)| *known == contact) {
+                contacts.push((contact, identified));
+            }
+        }
+    }
+    contacts
+}
+
 /// Links a profile if exactly one contact shares an identifier with it.
 pub(crate) fn link_by_evidence<E: From<Event>>(draft: &mut Draft<'_, E>, profile_id: ProfileId) {
     let Some(profile) = draft.tables().get(&PROFILES, &profile_id) else { return };
     if profile.own || profile.link.is_some() || profile.erased {
         return;
     }
-    let mut candidates: Vec<(ContactId, &Identified)> = Vec::new();
-    for identified in &profile.identifiers {
-        for contact in draft.tables().get(&CONTACTS_OF_IDENTIFIER, &identified.identifier).unwrap_or_default() {
-            if !candidates.iter().any(|(known, _)| *known == contact) {
-                candidates.push((contact, identified));
-            }
-        }
-    }
+    let candidates = contacts_of(draft, &profile.identifiers);
     if candidates.is_empty() {
         return;
     }

@@ -8,7 +8,7 @@ use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 
 use crate::disk::{Disk, DiskFile};
 
@@ -31,6 +31,34 @@ struct State {
     power_until: Option<u64>,
     capacity_bytes: Option<u64>,
     failing_syncs: Option<String>,
+    held_write: Option<Gate>,
+}
+
+/// Where a write waits.
+#[derive(Debug)]
+struct Gate {
+    begun: mpsc::Sender<()>,
+    go_on: mpsc::Receiver<()>,
+}
+
+/// A write that waits before it does anything; see [`FaultyDisk::hold_next_write`].
+#[derive(Debug)]
+pub struct HeldWrite {
+    begun: mpsc::Receiver<()>,
+    go_on: mpsc::Sender<()>,
+}
+
+impl HeldWrite {
+    /// Waits until somebody is about to write; for ever, if nobody does.
+    pub fn wait_for_it(&self) {
+        // The other end lies in the disk until a write takes it.
+        let _ = self.begun.recv();
+    }
+
+    /// Lets the write go on.
+    pub fn let_go(self) {
+        let _ = self.go_on.send(());
+    }
 }
 
 #[derive(Debug, Default, Clone)]
@@ -167,6 +195,14 @@ impl FaultyDisk {
         self.state().failing_syncs = part.map(str::to_owned);
     }
 
+    /// Holds the next write until it is let go.
+    #[must_use]
+    pub fn hold_next_write(&self) -> HeldWrite {
+        let ((begun, was_begun), (go_on, may_go_on)) = (mpsc::channel(), mpsc::channel());
+        self.state().held_write = Some(Gate { begun, go_on: may_go_on });
+        HeldWrite { begun: was_begun, go_on }
+    }
+
     /// The disk after a power cut now: what was synced, and any part of what was not.
     #[must_use]
     pub fn after_power_cut(&self, seed: u64) -> Self {
@@ -214,6 +250,11 @@ impl DiskFile for FaultyFile {
     }
 
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let held = self.state().held_write.take();
+        if let Some(gate) = held {
+            let _ = gate.begun.send(());
+            let _ = gate.go_on.recv();
+        }
         let mut state = self.state();
         state.operate()?;
         let room = state.room();

@@ -2,8 +2,10 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
+use sportello_journal::disk::Disk as _;
 use sportello_journal::faults::FaultyDisk;
 use sportello_journal::{JournalError, KeySlots, SEAL_OVERHEAD_BYTES, SlotId, SlotOptions, Unsealed};
 
@@ -120,6 +122,31 @@ fn an_erased_slot_leaves_no_key_on_disk() {
     let slots = KeySlots::open(&path, SlotOptions::default()).unwrap();
     assert_eq!(slots.open_sealed(slot, b"", &sealed).unwrap(), Unsealed::Erased);
     assert_eq!(slots.find(&identity), Some(again));
+}
+
+#[test]
+fn what_is_erased_stays_so_although_its_claim_was_just_being_written() {
+    let disk = FaultyDisk::new();
+    let slots = Arc::new(open(&disk, 8));
+    let (slot, _) = slots.claim(&slots.identity("chirper", "1234567890")).unwrap();
+    let held = disk.hold_next_write();
+    let both = [Arc::clone(&slots), Arc::clone(&slots)];
+    let (done, erased) = mpsc::channel();
+    let [writing, erasing] = both;
+    let writing = std::thread::spawn(move || writing.sync().unwrap());
+    held.wait_for_it();
+    let erasing = std::thread::spawn(move || {
+        erasing.erase(&[slot]).unwrap();
+        done.send(()).unwrap();
+    });
+    // It has to wait for what is being written; if it does not, it gets the time to go wrong.
+    erased.recv_timeout(Duration::from_millis(100)).unwrap_err();
+    held.let_go();
+    writing.join().unwrap();
+    erasing.join().unwrap();
+    let mut row = [1; 64];
+    disk.open(Path::new(PATH)).unwrap().read_at(&mut row, 4096 + (slot.0 - 1) * 64).unwrap();
+    assert_eq!(row, [0; 64], "neither key nor identity came back");
 }
 
 #[test]

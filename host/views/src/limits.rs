@@ -21,9 +21,9 @@ pub struct ViewsOptions {
     /// has, it may hold as many rows again. Default 64 MiB.
     pub overlay_bytes_max: usize,
     /// Rows of one batch to the store, unless a single record has more. sled answers no read while it takes a batch, so
-    /// this is also the longest wait of a reader. Default 1,024.
+    /// this is also the longest wait of a reader. Default 4,096.
     pub batch_rows_max: usize,
-    /// Bytes of one batch to the store, unless a single record has more. Default 1 MiB.
+    /// Bytes of one batch to the store, unless a single record has more. Default 4 MiB.
     pub batch_bytes_max: usize,
     /// Largest value of a row in bytes. Default 4 MiB.
     pub value_bytes_max: usize,
@@ -41,8 +41,8 @@ impl ViewsOptions {
         ViewsOptions {
             made_from: made_from.into(),
             overlay_bytes_max: 64 << 20,
-            batch_rows_max: 1_024,
-            batch_bytes_max: 1 << 20,
+            batch_rows_max: 4_096,
+            batch_bytes_max: 4 << 20,
             value_bytes_max: 4 << 20,
             cache_bytes_max: 64 << 20,
             write_behind_max: Duration::from_millis(100),

@@ -7,7 +7,7 @@ use sportello_core::domain::interaction::{Change, INTERACTIONS, InteractionRecei
 use sportello_core::domain::profile::LookUp;
 use sportello_core::draft::Draft;
 use sportello_core::event::Event as CoreEvent;
-use sportello_core::ids::{CaseId, EffectId, InteractionId};
+use sportello_core::ids::{CaseId, EffectId, InteractionId, ProfileId};
 use sportello_core::numbers::Counter;
 
 use crate::advance::{Composed, WHEN, advance, emit, fail, position_of};
@@ -55,12 +55,15 @@ pub fn react<E: Composed>(draft: &mut Draft<'_, E>, event: &CoreEvent) {
                 start_all(draft, &[Trigger::LinkMade], case, None);
             }
         }
-        CoreEvent::LookUpAnswered(event) if event.look_up == LookUp::Absent => {
-            if let Some(case) = draft.tables().get(&LATEST_CASES, &event.profile) {
-                start_all(draft, &[Trigger::ProfileLookedUp], case, None);
-            }
-        }
+        CoreEvent::LookUpAnswered(event) if event.look_up == LookUp::Absent => looked_up_in_vain(draft, event.profile),
+        CoreEvent::ProfileSeen(event) if event.look_up == Some(LookUp::Absent) => looked_up_in_vain(draft, event.profile),
         _ => {}
+    }
+}
+
+fn looked_up_in_vain<E: Composed>(draft: &mut Draft<'_, E>, profile: ProfileId) {
+    if let Some(case) = draft.tables().get(&LATEST_CASES, &profile) {
+        start_all(draft, &[Trigger::ProfileLookedUp], case, None);
     }
 }
 

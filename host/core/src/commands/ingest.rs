@@ -11,7 +11,7 @@ use crate::domain::delivery::{DELIVERIES, DeliveryReplayed, DeliveryState};
 use crate::domain::effect::{EFFECTS, EFFECTS_BY_KEY, Effect, EffectDone, EffectState, RECEIPTS};
 use crate::domain::interaction::{Change, IDENTITIES, INTERACTIONS, InteractionReceived, InteractionWithdrawn, SUBJECTS, VERSIONS_MAX};
 use crate::domain::person::{Origin, PersonAppeared};
-use crate::domain::profile::{Identified, LOOK_UPS_PENDING, LookUp, LookUpAnswered, PROFILES, Profile, ProfileSeen};
+use crate::domain::profile::{Identified, LookUp, PROFILES, Profile, ProfileSeen};
 use crate::draft::Draft;
 use crate::event::Event;
 use crate::ids::{ChannelName, ConversationId, DeliveryId, Fingerprint, InteractionId, PersonId, ProfileId, SlotId, SubjectId};
@@ -213,6 +213,16 @@ impl Ingest {
         if known.is_none() {
             draft.emit(PersonAppeared { person, origin: Origin::Profile(author.profile) });
         }
+        let is_linkable = !matching::contacts_of(draft, &identifiers).is_empty();
+        // Who is new, or can be recognised by something else than before, is asked about.
+        let is_news = known.as_ref().is_none_or(|known| known.own || known.link.is_none() && known.identifiers != identifiers);
+        let look_up = match is_news {
+            _ if own => Some(LookUp::NotAsked),
+            // Where there is no CRM, that none knows somebody is certain at once.
+            true if !is_linkable && draft.tables().get(&CRMS, &()).is_none_or(|crms| crms.is_empty()) => Some(LookUp::Absent),
+            true => Some(LookUp::Pending),
+            false => None,
+        };
         draft.emit(ProfileSeen {
             profile: author.profile,
             channel: self.channel.clone(),
@@ -221,10 +231,12 @@ impl Ingest {
             identifiers,
             own,
             person,
+            look_up,
             erase_at: kept_ms.map(|kept_ms| draft.now().plus_ms(kept_ms)),
         });
-        matching::link_by_evidence(draft, author.profile);
-        answer_where_no_crm_is(draft, author.profile);
+        if is_linkable {
+            matching::link_by_evidence(draft, author.profile);
+        }
         Ok(())
     }
 
@@ -293,15 +305,6 @@ impl Ingest {
 /// Retention counts from the last time somebody was seen; it is put off once a day at most, so that not every word of theirs is an event.
 fn is_kept_longer<E: From<Event>>(draft: &Draft<'_, E>, known: &Profile, kept_ms: Option<u64>) -> bool {
     kept_ms.is_some_and(|kept_ms| draft.now().ms_since(known.last_seen_at) >= PUT_OFF_EVERY_MS.min(kept_ms / 2))
-}
-
-/// Where there is no CRM, that none knows somebody is certain at once.
-fn answer_where_no_crm_is<E: From<Event>>(draft: &mut Draft<'_, E>, id: ProfileId) {
-    let asked = draft.tables().contains(&LOOK_UPS_PENDING, &id);
-    if asked && draft.tables().get(&CRMS, &()).is_none_or(|crms| crms.is_empty()) {
-        let linked = draft.tables().get(&PROFILES, &id).is_some_and(|profile| profile.link.is_some());
-        draft.emit(LookUpAnswered { profile: id, look_up: if linked { LookUp::Found } else { LookUp::Absent } });
-    }
 }
 
 fn withdraw_versions<E: From<Event>>(draft: &mut Draft<'_, E>, subject: SubjectId) {

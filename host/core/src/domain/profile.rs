@@ -33,7 +33,7 @@ pub struct Identified {
 pub enum LookUp {
     /// Not answered yet.
     Pending,
-    /// Every CRM was asked and none knows them.
+    /// Every CRM was asked and none knows them, or there is none that could be asked.
     Absent,
     /// A contact was found. Whether it could be linked is another matter.
     Found,
@@ -90,6 +90,8 @@ pub struct ProfileSeen {
     pub own: bool,
     /// The person that comes into being with it; the profile's present one where it is known already.
     pub person: PersonId,
+    /// Where looking it up stands from now on. None: where it stood; nothing that could be asked about is new.
+    pub look_up: Option<LookUp>,
     /// When it may be kept until, by the network's policy.
     pub erase_at: Option<Timestamp>,
 }
@@ -118,17 +120,12 @@ pub(crate) fn seen(tables: &mut Tables, at: Timestamp, event: &ProfileSeen) {
             erasure::identifier_carried(tables, identified.identifier);
         }
     }
-    // Who is new, or can be recognised by something else than before, is asked about.
-    let is_news = before.as_ref().is_none_or(|profile| profile.own || profile.link.is_none() && profile.identifiers != event.identifiers);
-    let look_up = match &before {
-        _ if event.own => LookUp::NotAsked,
-        Some(profile) if !is_news => profile.look_up,
-        _ => LookUp::Pending,
-    };
-    if event.own {
-        tables.delete(&LOOK_UPS_PENDING, &event.profile);
-    } else if is_news {
-        tables.put(&LOOK_UPS_PENDING, &event.profile, &());
+    match event.look_up {
+        Some(LookUp::Pending) => tables.put(&LOOK_UPS_PENDING, &event.profile, &()),
+        Some(_) if before.as_ref().is_some_and(|profile| profile.look_up == LookUp::Pending) => {
+            tables.delete(&LOOK_UPS_PENDING, &event.profile);
+        }
+        _ => {}
     }
     // Whoever is seen again is kept from now on, not from the first day.
     if let Some(due) = before.as_ref().and_then(|profile| profile.erase_at) {
@@ -139,7 +136,7 @@ pub(crate) fn seen(tables: &mut Tables, at: Timestamp, event: &ProfileSeen) {
             sealed: event.sealed.clone(),
             identifiers: event.identifiers.clone(),
             own: event.own,
-            look_up,
+            look_up: event.look_up.unwrap_or(profile.look_up),
             last_seen_at: at,
             erase_at: event.erase_at,
             ..profile
@@ -152,7 +149,7 @@ pub(crate) fn seen(tables: &mut Tables, at: Timestamp, event: &ProfileSeen) {
             own: event.own,
             person: event.person,
             link: None,
-            look_up,
+            look_up: event.look_up.unwrap_or(LookUp::NotAsked),
             first_seen_at: at,
             last_seen_at: at,
             erased: false,

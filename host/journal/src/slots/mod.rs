@@ -32,7 +32,8 @@
 //! 3. **An identity is durable before a record that names its slot.** [`KeySlots::claim`] only remembers it; the journal calls
 //!    [`KeySlots::sync`], which writes all that were remembered at once, before it writes what was appended after the claim (see
 //!    [`KeySlots::before_write`]). Before it *writes*, not before it syncs: the kernel may bring a written page to the disk at any moment.
-//! 4. **Erased is durable** when [`KeySlots::erase`] returns, and stays so: no key is ever written into a slot again.
+//! 4. **Erased is durable** when [`KeySlots::erase`] returns, and stays so: no key is ever written into a slot again. Whoever claims and seals waits for
+//!    no write of identities, so erasing waits for the one under way: it may still bring the key that is to go.
 //!
 //! # Failure
 //! After a failed fsync nobody knows which rows the disk holds: every later call that would promise something durable is refused with
@@ -115,6 +116,9 @@ pub struct KeySlots {
     table: Mutex<Table>,
     /// Something was written that is not fsynced.
     dirty: AtomicBool,
+    /// Held while claimed identities go from the table to the file, so that nothing is written over what is erased meanwhile. Taken before
+    /// the table's lock: who claims and seals waits for no disk.
+    writing: Mutex<()>,
     /// Held while fsyncing, so that whoever finds the file clean knows that the fsync is over.
     syncing: Mutex<()>,
     /// The error that stopped the slots.
@@ -188,6 +192,7 @@ impl KeySlots {
             chunk_slots: u64::from(options.chunk_slots),
             table: Mutex::new(table),
             dirty: AtomicBool::new(false),
+            writing: Mutex::new(()),
             syncing: Mutex::new(()),
             failed: OnceLock::new(),
             _lock: lock,
@@ -241,7 +246,17 @@ impl KeySlots {
     /// # Errors
     /// What the system says; from then on always the same, see the [module](self).
     pub fn sync(&self) -> io::Result<()> {
-        self.write_claimed(&mut self.table()).inspect_err(|error| self.fail(error))?;
+        {
+            let _writing = self.writing();
+            let rows = {
+                let mut table = self.table();
+                let rows = table.claimed_rows();
+                table.claimed.clear();
+                rows
+            };
+            // A failure stops the slots for good, so what is no longer in the table is not missed.
+            rows.and_then(|rows| self.write_rows(rows)).inspect_err(|error| self.fail(error))?;
+        }
         let _syncing = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(error) = self.failed.get() {
             return Err(io::Error::new(error.kind(), Arc::clone(error)));
@@ -265,6 +280,7 @@ impl KeySlots {
     /// [`JournalError::UnknownSlot`] before anything is erased. After any other error some may be erased and some not: call again, after
     /// [`JournalError::Poisoned`] on slots opened anew.
     pub fn erase(&self, slots: &[SlotId]) -> Result<(), JournalError> {
+        let writing = self.writing();
         let mut table = self.table();
         if let Some(unknown) = slots.iter().find(|slot| !table.was_given_out(**slot)) {
             return Err(JournalError::UnknownSlot { slot: *unknown, last: table.given_out });
@@ -285,6 +301,7 @@ impl KeySlots {
         }
         // Sealing and claiming go on while the disk syncs.
         drop(table);
+        drop(writing);
         self.sync().map_err(|error| self.stopped(error))
     }
 
@@ -361,22 +378,17 @@ impl KeySlots {
         Ok(SlotId(table.given_out))
     }
 
-    /// Writes the identities that are not in the file yet: their rows, and those between them, with one call.
+    /// Writes the identities that are not in the file yet.
     fn write_claimed(&self, table: &mut Table) -> io::Result<()> {
-        let (Some((first, _)), Some((last, _))) = (table.claimed.first(), table.claimed.last()) else { return Ok(()) };
-        let (first, last) = (*first, *last);
-        let mut rows = Zeroizing::new(vec![0; (last.0 - first.0 + 1) as usize * ROW_BYTES]);
-        for (slot, row) in (first.0..).zip(rows.chunks_exact_mut(ROW_BYTES)) {
-            let key = table.key_ahead(SlotId(slot)).ok_or_else(|| io::Error::other(format!("the key of slot {slot} is not in memory")))?;
-            row[..32].copy_from_slice(key.as_slice());
-        }
-        for (slot, identity) in &table.claimed {
-            let start = (slot.0 - first.0) as usize * ROW_BYTES + 32;
-            rows[start..start + 32].copy_from_slice(identity);
-        }
+        self.write_rows(table.claimed_rows()?)?;
+        table.claimed.clear();
+        Ok(())
+    }
+
+    fn write_rows(&self, rows: Option<(SlotId, Zeroizing<Vec<u8>>)>) -> io::Result<()> {
+        let Some((first, rows)) = rows else { return Ok(()) };
         self.file.write_all_at(&rows, row_offset(first.0))?;
         self.dirty.store(true, Ordering::Release);
-        table.claimed.clear();
         Ok(())
     }
 
@@ -399,6 +411,10 @@ impl KeySlots {
         JournalError::Poisoned { durable: Sequence::NONE, action: "syncing", path: self.path.clone(), source: Arc::new(error) }
     }
 
+    fn writing(&self) -> MutexGuard<'_, ()> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn table(&self) -> MutexGuard<'_, Table> {
         // A panic can't leave the table half changed: each change is one assignment or one map operation.
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
@@ -408,6 +424,22 @@ impl KeySlots {
 impl Table {
     fn was_given_out(&self, slot: SlotId) -> bool {
         slot.0 >= 1 && slot.0 <= self.given_out
+    }
+
+    /// The rows of the identities that are not in the file yet, and those between them, from the slot of the first on.
+    fn claimed_rows(&mut self) -> io::Result<Option<(SlotId, Zeroizing<Vec<u8>>)>> {
+        let (Some((first, _)), Some((last, _))) = (self.claimed.first(), self.claimed.last()) else { return Ok(None) };
+        let (first, last) = (*first, *last);
+        let mut rows = Zeroizing::new(vec![0; (last.0 - first.0 + 1) as usize * ROW_BYTES]);
+        for (slot, row) in (first.0..).zip(rows.chunks_exact_mut(ROW_BYTES)) {
+            let key = self.key_ahead(SlotId(slot)).ok_or_else(|| io::Error::other(format!("the key of slot {slot} is not in memory")))?;
+            row[..32].copy_from_slice(key.as_slice());
+        }
+        for (slot, identity) in &self.claimed {
+            let start = (slot.0 - first.0) as usize * ROW_BYTES + 32;
+            rows[start..start + 32].copy_from_slice(identity);
+        }
+        Ok(Some((first, rows)))
     }
 
     /// The key of a slot of the newest chunk, kept in memory.
