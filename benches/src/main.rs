@@ -30,10 +30,6 @@ use crate::measured::Measured;
 /// What went wrong, for a person.
 type Problem = Box<dyn std::error::Error + Send + Sync>;
 
-/// As in the product.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Measures the budgets: each figure beside its limit or its peer, in the same run.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask bench", max_term_width = 110)]
@@ -92,6 +88,8 @@ impl Plan {
 }
 
 fn main() -> ExitCode {
+    // As in the product.
+    sportello_memory::set_up();
     let arguments = Arguments::parse();
     match run(&arguments) {
         Ok(all_passed) if all_passed || !arguments.enforce => ExitCode::SUCCESS,

@@ -26,10 +26,6 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// What comes in is allocated on one thread and freed on another, all day.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// One counter for every channel: takes in what customers say on every network, opens cases, runs workflows, answers, records.
 #[derive(Debug, Parser)]
 #[command(name = "sportello", version, max_term_width = 110, after_help = EXAMPLES)]
@@ -79,6 +75,7 @@ enum Task {
 }
 
 fn main() -> ExitCode {
+    sportello_memory::set_up();
     let arguments = Arguments::parse();
     let config = &arguments.config;
     let outcome = match arguments.task {
