@@ -88,8 +88,8 @@ impl Plan {
 }
 
 fn main() -> ExitCode {
-    // As in the product.
-    sportello_memory::set_up();
+    // As in the product. SAFETY: no thread has been started yet.
+    unsafe { sportello_memory::set_up() };
     let arguments = Arguments::parse();
     match run(&arguments) {
         Ok(all_passed) if all_passed || !arguments.enforce => ExitCode::SUCCESS,

@@ -75,7 +75,8 @@ enum Task {
 }
 
 fn main() -> ExitCode {
-    sportello_memory::set_up();
+    // SAFETY: no thread has been started yet.
+    unsafe { sportello_memory::set_up() };
     let arguments = Arguments::parse();
     let config = &arguments.config;
     let outcome = match arguments.task {

@@ -1,7 +1,8 @@
 //! Events: what happened, as it stands in the journal.
 //!
 //! Each event is stored as `[kind u16 LE | version u8 | length u32 LE | postcard payload]`. The kind's number and the payload's shape at each
-//! version never change: a new shape is a new version with an upcaster here, kept with a golden file. A kind or version this program does not
+//! version never change: a new shape is a new version with an upcaster here, kept with a golden file
+//! (until the first release the journal's format is raised instead). A kind or version this program does not
 //! know is reported as such, so that a reader can set the event aside and go on.
 
 use serde::Serialize;

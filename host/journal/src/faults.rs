@@ -195,7 +195,7 @@ impl FaultyDisk {
         self.state().failing_syncs = part.map(str::to_owned);
     }
 
-    /// Holds the next write until it is let go.
+    /// Holds the next write of bytes, to whichever file, until it is let go.
     #[must_use]
     pub fn hold_next_write(&self) -> HeldWrite {
         let ((begun, was_begun), (go_on, may_go_on)) = (mpsc::channel(), mpsc::channel());

@@ -130,13 +130,12 @@ fn what_is_erased_stays_so_although_its_claim_was_just_being_written() {
     let slots = Arc::new(open(&disk, 8));
     let (slot, _) = slots.claim(&slots.identity("chirper", "1234567890")).unwrap();
     let held = disk.hold_next_write();
-    let both = [Arc::clone(&slots), Arc::clone(&slots)];
-    let (done, erased) = mpsc::channel();
-    let [writing, erasing] = both;
-    let writing = std::thread::spawn(move || writing.sync().unwrap());
+    let writer = Arc::clone(&slots);
+    let writing = std::thread::spawn(move || writer.sync().unwrap());
     held.wait_for_it();
+    let (done, erased) = mpsc::channel();
     let erasing = std::thread::spawn(move || {
-        erasing.erase(&[slot]).unwrap();
+        slots.erase(&[slot]).unwrap();
         done.send(()).unwrap();
     });
     // It has to wait for what is being written; if it does not, it gets the time to go wrong.

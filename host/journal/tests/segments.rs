@@ -75,7 +75,7 @@ fn options_that_cannot_work_are_refused() {
     assert!(matches!(error, JournalError::Option { option: "segment_bytes_max", .. }), "{error}");
 }
 
-/// A change of these bytes is a new format version: old journals must stay readable. Written anew with `GOLDEN=write`.
+/// A change of these bytes is a new format version: from the first release on old journals must stay readable. Written anew with `GOLDEN=write`.
 #[test]
 fn the_format_is_what_the_golden_segment_says() {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/00000000000000000001.segment");

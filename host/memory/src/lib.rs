@@ -16,11 +16,14 @@ pub const KEPT_FREE_MS: i32 = 10_000;
 /// mimalloc's `mi_option_purge_delay`. The crate has no name for it; a test sees that it is this one.
 const PURGE_DELAY: c_int = 15;
 
-/// Sets the allocator. Call it when a program begins.
-pub fn set_up() {
-    // SAFETY: the function stores a number in mimalloc's own table of options, under an index that is in it (a test reads the default back). It has no
-    // other precondition; the programs call it before they start threads.
-    unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, c_long::from(KEPT_FREE_MS)) }
+/// Sets the allocator, but for what the environment says already (`MIMALLOC_PURGE_DELAY`).
+///
+/// # Safety
+/// Nothing but the calling thread runs yet: every thread's allocator reads what is written here.
+pub unsafe fn set_up() {
+    // SAFETY: the function stores a number in mimalloc's own table of options, under an index that is in it (a test reads the default back). It is not
+    // safe beside other threads; the caller promises that there are none.
+    unsafe { libmimalloc_sys::mi_option_set_default(PURGE_DELAY, c_long::from(KEPT_FREE_MS)) }
 }
 
 #[cfg(test)]
@@ -29,10 +32,11 @@ mod tests {
 
     #[test]
     fn what_is_set_is_how_long_free_memory_is_kept() {
-        // SAFETY: reads a number from mimalloc's table.
+        // SAFETY: reads a number from mimalloc's table, which nobody else writes.
         let kept_ms = || unsafe { libmimalloc_sys::mi_option_get(PURGE_DELAY) };
-        assert_eq!(kept_ms(), 1_000, "mimalloc's own default: another option, or another mimalloc");
-        set_up();
+        assert_eq!(kept_ms(), 1_000, "mimalloc's own default: another option, another mimalloc, or the environment says otherwise");
+        // SAFETY: no other thread of this test frees memory for long enough that its delay matters.
+        unsafe { set_up() };
         assert_eq!(kept_ms(), c_long::from(KEPT_FREE_MS));
     }
 }

@@ -26,7 +26,7 @@ pub enum Trigger {
     InteractionReceived,
     /// A profile was linked to a contact; the run is about the case the profile opened last.
     LinkMade,
-    /// No CRM knows the profile; the run is about the case the profile opened last.
+    /// No CRM knows the profile, or there is none; the run is about the case the profile opened last.
     ProfileLookedUp,
 }
 

@@ -213,15 +213,24 @@ impl Ingest {
         if known.is_none() {
             draft.emit(PersonAppeared { person, origin: Origin::Profile(author.profile) });
         }
-        let is_linkable = !matching::contacts_of(draft, &identifiers).is_empty();
+        let is_among_contacts = !matching::contacts_of(draft, &identifiers).is_empty();
+        let is_linked = known.as_ref().is_some_and(|known| known.link.is_some());
         // Who is new, or can be recognised by something else than before, is asked about.
-        let is_news = known.as_ref().is_none_or(|known| known.own || known.link.is_none() && known.identifiers != identifiers);
-        let look_up = match is_news {
-            _ if own => Some(LookUp::NotAsked),
+        let is_news = known.as_ref().is_none_or(|known| known.own || !is_linked && known.identifiers != identifiers);
+        let look_up = if own {
+            Some(LookUp::NotAsked)
+        } else if !is_news {
+            None
+        } else if draft.tables().get(&CRMS, &()).is_some_and(|crms| !crms.is_empty()) {
+            Some(LookUp::Pending)
+        } else if is_linked {
+            Some(LookUp::Found)
+        } else if is_among_contacts {
+            // Answered below, with the link if it may be made.
+            Some(LookUp::Pending)
+        } else {
             // Where there is no CRM, that none knows somebody is certain at once.
-            true if !is_linkable && draft.tables().get(&CRMS, &()).is_none_or(|crms| crms.is_empty()) => Some(LookUp::Absent),
-            true => Some(LookUp::Pending),
-            false => None,
+            Some(LookUp::Absent)
         };
         draft.emit(ProfileSeen {
             profile: author.profile,
@@ -234,7 +243,7 @@ impl Ingest {
             look_up,
             erase_at: kept_ms.map(|kept_ms| draft.now().plus_ms(kept_ms)),
         });
-        if is_linkable {
+        if is_among_contacts {
             matching::link_by_evidence(draft, author.profile);
         }
         Ok(())

@@ -149,6 +149,7 @@ pub(crate) fn seen(tables: &mut Tables, at: Timestamp, event: &ProfileSeen) {
             own: event.own,
             person: event.person,
             link: None,
+            // Of a new profile it is always said.
             look_up: event.look_up.unwrap_or(LookUp::NotAsked),
             first_seen_at: at,
             last_seen_at: at,

@@ -1,4 +1,4 @@
-use sportello_core::commands::{AnswerLookUps, ContactNews, EndLink, LinkProfile, TakeContacts};
+use sportello_core::commands::{AnswerLookUps, Arrival, ContactNews, EndLink, LinkProfile, TakeContacts};
 use sportello_core::domain::channel::{Idempotency, LinkPermission, Policy};
 use sportello_core::domain::contact::{CONTACTS_OF_IDENTIFIER, CONTACTS_PER_IDENTIFIER_MAX};
 use sportello_core::domain::interaction::Change;
@@ -191,6 +191,21 @@ fn where_there_is_no_crm_any_more_what_it_told_still_links() {
     let mut desk = Desk::without_crm();
     contact(&mut desk, 701, 1, &[10_501]);
     desk.says(1, ADA.0, 601);
+    assert_eq!((ada(&desk).look_up, ada(&desk).link.is_some(), desk.count(&LOOK_UPS_PENDING)), (LookUp::Found, true, 0));
+}
+
+#[test]
+fn who_is_linked_is_found_where_there_is_no_crm_any_more() {
+    let mut desk = Desk::without_crm();
+    contact(&mut desk, 701, 1, &[10_999]);
+    desk.says(1, ADA.0, 601);
+    let basis = LawfulBasis::LegitimateInterest;
+    desk.must(LinkProfile { profile: ADA, contact: ContactId(701), by: "anna".into(), reason: "she called".into(), basis });
+    // Taken for the company's own account, and then no longer.
+    for (native_id, own) in [(2, true), (3, false)] {
+        let arrival = desk.arrival(native_id, 0, Change::Created, ADA.0, 601);
+        desk.ingest(vec![Arrival { own, ..arrival }]);
+    }
     assert_eq!((ada(&desk).look_up, ada(&desk).link.is_some(), desk.count(&LOOK_UPS_PENDING)), (LookUp::Found, true, 0));
 }
 

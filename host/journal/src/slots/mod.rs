@@ -32,8 +32,8 @@
 //! 3. **An identity is durable before a record that names its slot.** [`KeySlots::claim`] only remembers it; the journal calls
 //!    [`KeySlots::sync`], which writes all that were remembered at once, before it writes what was appended after the claim (see
 //!    [`KeySlots::before_write`]). Before it *writes*, not before it syncs: the kernel may bring a written page to the disk at any moment.
-//! 4. **Erased is durable** when [`KeySlots::erase`] returns, and stays so: no key is ever written into a slot again. Whoever claims and seals waits for
-//!    no write of identities, so erasing waits for the one under way: it may still bring the key that is to go.
+//! 4. **Erased is durable** when [`KeySlots::erase`] returns, and stays so: no key is ever written into a slot again. Identities are
+//!    written while others claim and seal, so erasing waits for the write under way: it may still bring the key that is to go.
 //!
 //! # Failure
 //! After a failed fsync nobody knows which rows the disk holds: every later call that would promise something durable is refused with
@@ -95,7 +95,8 @@ const CHUNK_SLOTS_MAX: u32 = 1 << 20;
 /// Bytes read at a time while the file is opened.
 const READ_BYTES: usize = 1 << 20;
 
-/// Rows that no fsync since proves durable are among this many at the end: a new chunk's fsync proves all chunks before it.
+/// Rows that no fsync since proves durable are among this many at the end: a new chunk's fsync proves all chunks before it, but for identities of the
+/// chunk before that are being written meanwhile.
 const UNPROVEN_ROWS: u64 = 2 * CHUNK_SLOTS_MAX as u64;
 
 /// What came out of a sealed item.
@@ -116,8 +117,8 @@ pub struct KeySlots {
     table: Mutex<Table>,
     /// Something was written that is not fsynced.
     dirty: AtomicBool,
-    /// Held while claimed identities go from the table to the file, so that nothing is written over what is erased meanwhile. Taken before
-    /// the table's lock: who claims and seals waits for no disk.
+    /// Held while [`KeySlots::sync`] brings claimed identities from the table to the file, so that nothing is written over what is erased meanwhile.
+    /// Taken before the table's lock, which is not held for that: whoever claims and seals meanwhile goes on.
     writing: Mutex<()>,
     /// Held while fsyncing, so that whoever finds the file clean knows that the fsync is over.
     syncing: Mutex<()>,
