@@ -214,24 +214,7 @@ impl Ingest {
             draft.emit(PersonAppeared { person, origin: Origin::Profile(author.profile) });
         }
         let is_among_contacts = !matching::contacts_of(draft, &identifiers).is_empty();
-        let is_linked = known.as_ref().is_some_and(|known| known.link.is_some());
-        // Who is new, or can be recognised by something else than before, is asked about.
-        let is_news = known.as_ref().is_none_or(|known| known.own || !is_linked && known.identifiers != identifiers);
-        let look_up = if own {
-            Some(LookUp::NotAsked)
-        } else if !is_news {
-            None
-        } else if draft.tables().get(&CRMS, &()).is_some_and(|crms| !crms.is_empty()) {
-            Some(LookUp::Pending)
-        } else if is_linked {
-            Some(LookUp::Found)
-        } else if is_among_contacts {
-            // Answered below, with the link if it may be made.
-            Some(LookUp::Pending)
-        } else {
-            // Where there is no CRM, that none knows somebody is certain at once.
-            Some(LookUp::Absent)
-        };
+        let look_up = look_up_after(draft, known.as_ref(), own, &identifiers, is_among_contacts);
         draft.emit(ProfileSeen {
             profile: author.profile,
             channel: self.channel.clone(),
@@ -314,6 +297,33 @@ impl Ingest {
 /// Retention counts from the last time somebody was seen; it is put off once a day at most, so that not every word of theirs is an event.
 fn is_kept_longer<E: From<Event>>(draft: &Draft<'_, E>, known: &Profile, kept_ms: Option<u64>) -> bool {
     kept_ms.is_some_and(|kept_ms| draft.now().ms_since(known.last_seen_at) >= PUT_OFF_EVERY_MS.min(kept_ms / 2))
+}
+
+/// Where looking somebody up stands once they are seen like this; None: where it stood.
+fn look_up_after<E: From<Event>>(
+    draft: &Draft<'_, E>,
+    known: Option<&Profile>,
+    own: bool,
+    identifiers: &[Identified],
+    is_among_contacts: bool,
+) -> Option<LookUp> {
+    if own {
+        return Some(LookUp::NotAsked);
+    }
+    let is_linked = known.is_some_and(|known| known.link.is_some());
+    // Who is new, or can be recognised by something else than before, is asked about.
+    if known.is_some_and(|known| !known.own && (is_linked || known.identifiers == identifiers)) {
+        return None;
+    }
+    let is_asked = draft.tables().get(&CRMS, &()).is_some_and(|crms| !crms.is_empty());
+    Some(match (is_asked, is_linked) {
+        (true, _) => LookUp::Pending,
+        (false, true) => LookUp::Found,
+        // Answered with the link, if it may be made.
+        (false, false) if is_among_contacts => LookUp::Pending,
+        // Where there is no CRM, that none knows somebody is certain at once.
+        (false, false) => LookUp::Absent,
+    })
 }
 
 fn withdraw_versions<E: From<Event>>(draft: &mut Draft<'_, E>, subject: SubjectId) {

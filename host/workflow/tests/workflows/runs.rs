@@ -48,6 +48,7 @@ fn where_there_is_no_crm_the_first_words_start_what_follows_a_look_up() {
     tenant.define("{name: greet, on: profile.looked-up, steps: [{priority: 10}]}");
     let case = tenant.say(1, 10);
     assert_eq!(CASES.get(&tenant.rows, &case).expect("a case").priority, 10);
+    assert!(RUNS.get(&tenant.rows, &RunId(2)).is_none(), "once");
 }
 
 #[test]
