@@ -95,8 +95,8 @@ const CHUNK_SLOTS_MAX: u32 = 1 << 20;
 /// Bytes read at a time while the file is opened.
 const READ_BYTES: usize = 1 << 20;
 
-/// Rows that no fsync since proves durable are among this many at the end: a new chunk's fsync proves all chunks before it, but for identities of the
-/// chunk before that are being written meanwhile.
+/// Rows that no fsync since proves durable are among this many at the end: a new chunk's fsync proves all chunks before it, but for the
+/// identities of a write under way, which are of the last chunks.
 const UNPROVEN_ROWS: u64 = 2 * CHUNK_SLOTS_MAX as u64;
 
 /// What came out of a sealed item.
