@@ -24,15 +24,16 @@ use axum::Router;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-pub use self::delivery::{Counts, DeliveryPlan, DeliveryReport, Forgery, PAUSE_MAX};
+pub use self::delivery::{Forgery, PAUSE_MAX};
 pub use self::graph::RateLimit;
 pub use self::world::{Person, Reply};
+pub use super::webhook::{Counts, DeliveryPlan, DeliveryReport};
 
-use self::delivery::Outbox;
 use self::graph::Access;
 use self::world::{Body, World};
+use super::webhook::Outbox;
 use super::{Faults, Serving, random_hex};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::http_client::HttpClient;
 
 /// How long a webhook receiver may take before a delivery counts as unanswered, by default.
@@ -108,7 +109,7 @@ impl Facebook {
     pub async fn start_with(settings: FacebookSettings) -> Result<Self> {
         let inside = Arc::new(Mutex::new(Inside {
             world: World::new(&settings.page_id, &settings.page_name, settings.now),
-            outbox: Outbox::default(),
+            outbox: Outbox::new(delivery::RULES),
             access: Access::new(&settings.access_token),
             random: fastrand::Rng::with_seed(settings.seed),
         }));
@@ -286,9 +287,5 @@ impl Facebook {
 
     fn inside(&self) -> MutexGuard<'_, Inside> {
         self.inside.lock().expect("no panic while the platform is held")
-    }
-
-    fn no_callback() -> Error {
-        Error::Unexpected { what: "delivering".to_owned(), answer: "no webhook was subscribed; call Facebook::subscribe first".to_owned() }
     }
 }

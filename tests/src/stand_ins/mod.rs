@@ -7,9 +7,11 @@
 pub mod crm;
 pub mod facebook;
 pub mod faults;
+pub mod webhook;
 pub mod wiki;
 
 pub use faults::{Fault, FaultHandle, Faults};
+pub use webhook::{Counts, DeliveryPlan, DeliveryReport};
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

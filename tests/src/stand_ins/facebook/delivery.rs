@@ -1,18 +1,17 @@
-//! The webhook sender: batches, signatures, redelivery, forgeries, and the books about them.
+//! What Facebook's webhook sender does its own way: subscribing, batches, signatures, forgeries.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use futures_util::StreamExt;
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
 use ring::hmac;
 use serde_json::{Value, json};
 
 use super::super::random_hex;
+use super::super::webhook::{self, Counts, DeliveryPlan, DeliveryReport, Outbox, Rules, Sender};
 use super::world::{Body, Person, Update};
 use super::{Facebook, Inside};
 use crate::error::{Error, Result};
@@ -22,59 +21,6 @@ use crate::http_client::{Answer, excerpt};
 const UPDATES_MAX: usize = 1_000;
 /// The most updates put into one `entry[]`, so that batches have several. Ours, not the platform's.
 const CHANGES_PER_ENTRY_MAX: usize = 10;
-/// How long the platform tries. [webhooks]
-const TRYING_TIME_MAX: SignedDuration = SignedDuration::from_hours(36);
-/// The pause before the n-th redelivery, in minutes; the last goes on. "At once, then ever more rarely" [webhooks]; the numbers are ours.
-const PAUSES_MINUTES: &[i64] = &[0, 1, 5, 15, 30, 60, 120, 240, 480];
-
-/// How waiting updates are sent.
-#[derive(Debug, Clone)]
-pub struct DeliveryPlan {
-    /// Updates in one POST, 1 to 1,000.
-    pub updates_max: usize,
-    /// Whether updates leave in another order than they were made.
-    pub shuffle: bool,
-    /// How many POSTs in a hundred are made twice although the first was acknowledged.
-    pub duplicates_percent: u8,
-    /// POSTs under way at the same time.
-    pub in_flight_max: usize,
-}
-
-impl Default for DeliveryPlan {
-    fn default() -> Self {
-        Self { updates_max: UPDATES_MAX, shuffle: false, duplicates_percent: 0, in_flight_max: 1 }
-    }
-}
-
-/// What became of the POSTs of one call.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct DeliveryReport {
-    /// POSTs made.
-    pub posted: u64,
-    /// Answered 200.
-    pub acknowledged: u64,
-    /// Answered otherwise, by status.
-    pub refused: BTreeMap<u16, u64>,
-    /// Not answered in time, or the connection broke.
-    pub unanswered: u64,
-}
-
-/// The platform's books since it started.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Updates that came to be.
-    pub updates_made: u64,
-    /// Updates in a POST that was answered 200.
-    pub updates_acknowledged: u64,
-    /// Updates given up after 36 hours.
-    pub updates_given_up: u64,
-    /// Updates not acknowledged yet: waiting to be sent, or to be sent again.
-    pub updates_pending: u64,
-    /// Forged POSTs.
-    pub forgeries: u64,
-    /// All POSTs, forged ones left out.
-    pub posts: DeliveryReport,
-}
 
 /// A POST that is not from the platform, or was changed on the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,25 +45,23 @@ impl Forgery {
         [Self::WrongSecret, Self::NoSignature, Self::OldSignatureOnly, Self::ChangedBody, Self::Unescaped, Self::ShortSignature];
 }
 
-#[derive(Debug, Clone)]
-struct Delivery {
-    updates: Vec<u64>,
-    body: Bytes,
-    first: Timestamp,
-    due: Timestamp,
-    attempts: usize,
-}
-
-/// What was sent and must perhaps be sent again.
-#[derive(Debug, Default)]
-pub(super) struct Outbox {
-    callback: Option<String>,
-    open: Vec<Delivery>,
-    acknowledged: BTreeSet<u64>,
-    given_up: BTreeSet<u64>,
-    posts: DeliveryReport,
-    forgeries: u64,
-}
+/// Only 200 acknowledges; "at once, then ever more rarely", for 36 hours. [webhooks] The pauses between are ours; the last goes on.
+pub(super) const RULES: Rules = Rules {
+    acknowledging: 200..=200,
+    pauses: &[
+        SignedDuration::ZERO,
+        SignedDuration::from_mins(1),
+        SignedDuration::from_mins(5),
+        SignedDuration::from_mins(15),
+        SignedDuration::from_mins(30),
+        SignedDuration::from_hours(1),
+        SignedDuration::from_hours(2),
+        SignedDuration::from_hours(4),
+        SignedDuration::from_hours(8),
+    ],
+    trying_time_max: SignedDuration::from_hours(36),
+    how_to_subscribe: "Facebook::subscribe",
+};
 
 impl Facebook {
     /// Verifies a webhook as the platform does when it is configured: GET with `hub.mode`, `hub.verify_token` and `hub.challenge`; the answer
@@ -134,7 +78,7 @@ impl Facebook {
         if answer.body != challenge.as_bytes() {
             return Err(Error::Unexpected { what: "verifying the webhook".to_owned(), answer: excerpt(&answer.text()) });
         }
-        self.inside().outbox.callback = Some(callback_url.to_owned());
+        self.inside().outbox.subscribe(callback_url);
         Ok(())
     }
 
@@ -155,19 +99,10 @@ impl Facebook {
             let mut inside = self.inside();
             let Inside { world, outbox, random, .. } = &mut *inside;
             let now = world.now();
-            let mut updates = world.take_waiting();
-            if plan.shuffle {
-                random.shuffle(&mut updates);
-            }
-            for batch in updates.chunks(plan.updates_max.clamp(1, UPDATES_MAX)) {
-                let body = Bytes::from(escaped(&batch_document(&world.page().id, batch)));
-                let numbers: Vec<u64> = batch.iter().map(|update| update.number).collect();
-                let delivery = Delivery { updates: numbers, body, first: now, due: now, attempts: 0 };
-                // A duplicate is a delivery of its own, with the same bytes.
-                if random.u8(0..100) < plan.duplicates_percent {
-                    outbox.open.push(delivery.clone());
-                }
-                outbox.open.push(delivery);
+            for batch in plan.batches(world.take_waiting(), UPDATES_MAX, random) {
+                let body = Bytes::from(escaped(&batch_document(&world.page().id, &batch)));
+                let numbers = batch.iter().map(|update| update.number).collect();
+                outbox.queue(numbers, body, now, plan, random);
             }
         }
         self.deliver_due(plan.in_flight_max).await
@@ -178,33 +113,7 @@ impl Facebook {
     /// # Errors
     /// When no webhook was subscribed.
     pub async fn deliver_due(&self, in_flight_max: usize) -> Result<DeliveryReport> {
-        let mut report = DeliveryReport::default();
-        loop {
-            let (due, callback) = {
-                let mut inside = self.inside();
-                let now = inside.world.now();
-                let callback = inside.outbox.callback.clone().ok_or_else(Self::no_callback)?;
-                let (due, later): (Vec<Delivery>, Vec<Delivery>) = inside.outbox.open.drain(..).partition(|delivery| delivery.due <= now);
-                inside.outbox.open = later;
-                (due, callback)
-            };
-            if due.is_empty() {
-                return Ok(report);
-            }
-            let posts = due.into_iter().map(|delivery| {
-                let callback = callback.as_str();
-                async move {
-                    let answer = self.post_signed(callback, &delivery.body, &signature(self.app_secret(), &delivery.body)).await;
-                    (delivery, answer)
-                }
-            });
-            let mut posts = futures_util::stream::iter(posts).buffer_unordered(in_flight_max.max(1));
-            while let Some((delivery, answer)) = posts.next().await {
-                let mut inside = self.inside();
-                let now = inside.world.now();
-                inside.outbox.settle(delivery, &answer, now, &mut report);
-            }
-        }
+        webhook::deliver_due(self, in_flight_max).await
     }
 
     /// Sends something that is not from the platform, about a comment that says `FORGED`.
@@ -214,8 +123,8 @@ impl Facebook {
     pub async fn forge(&self, forgery: Forgery) -> Result<Answer> {
         let (callback, page, now) = {
             let mut inside = self.inside();
-            inside.outbox.forgeries += 1;
-            (inside.outbox.callback.clone().ok_or_else(Self::no_callback)?, self.page_id().to_owned(), inside.world.now())
+            inside.outbox.count_forgery();
+            (inside.outbox.callback()?, self.page_id().to_owned(), inside.world.now())
         };
         let value = json!({
             "from": {"id": "1", "name": "Nessuno"}, "message": "FORGED: perché no?", "post_id": format!("{page}_1"), "comment_id": format!("1_{}", random_hex(4)),
@@ -256,7 +165,7 @@ impl Facebook {
     /// # Errors
     /// When no webhook was subscribed, or no answer comes.
     pub async fn send_signed(&self, body: impl Into<Bytes>) -> Result<Answer> {
-        let callback = self.inside().outbox.callback.clone().ok_or_else(Self::no_callback)?;
+        let callback = self.inside().outbox.callback()?;
         let body = body.into();
         self.post_signed(&callback, &body, &signature(self.app_secret(), &body)).await
     }
@@ -290,22 +199,7 @@ impl Facebook {
     /// The platform's books.
     pub fn counts(&self) -> Counts {
         let inside = self.inside();
-        let outbox = &inside.outbox;
-        let open: BTreeSet<u64> = outbox
-            .open
-            .iter()
-            .flat_map(|delivery| &delivery.updates)
-            .filter(|number| !outbox.acknowledged.contains(number))
-            .copied()
-            .collect();
-        Counts {
-            updates_made: inside.world.updates_made(),
-            updates_acknowledged: outbox.acknowledged.len() as u64,
-            updates_given_up: outbox.given_up.difference(&outbox.acknowledged).count() as u64,
-            updates_pending: (inside.world.waiting() + open.len()) as u64,
-            forgeries: outbox.forgeries,
-            posts: outbox.posts.clone(),
-        }
+        inside.outbox.counts(inside.world.updates_made(), inside.world.waiting())
     }
 
     async fn post_signed(&self, callback: &str, body: &Bytes, signature: &str) -> Result<Answer> {
@@ -314,28 +208,15 @@ impl Facebook {
     }
 }
 
-impl Outbox {
-    fn settle(&mut self, mut delivery: Delivery, answer: &Result<Answer>, now: Timestamp, report: &mut DeliveryReport) {
-        for counted in [report, &mut self.posts] {
-            counted.posted += 1;
-            match answer {
-                Ok(answer) if answer.status == 200 => counted.acknowledged += 1,
-                Ok(answer) => *counted.refused.entry(answer.status).or_default() += 1,
-                Err(_) => counted.unanswered += 1,
-            }
-        }
-        if answer.as_ref().is_ok_and(|answer| answer.status == 200) {
-            self.acknowledged.extend(delivery.updates);
-            return;
-        }
-        let minutes = PAUSES_MINUTES.get(delivery.attempts).or(PAUSES_MINUTES.last()).copied().unwrap_or_default();
-        delivery.attempts += 1;
-        delivery.due = now + SignedDuration::from_mins(minutes);
-        if delivery.due.duration_since(delivery.first) > TRYING_TIME_MAX {
-            self.given_up.extend(delivery.updates);
-        } else {
-            self.open.push(delivery);
-        }
+impl Sender for Facebook {
+    fn with_outbox<Done>(&self, deed: impl FnOnce(&mut Outbox, Timestamp) -> Done) -> Done {
+        let mut inside = self.inside();
+        let now = inside.world.now();
+        deed(&mut inside.outbox, now)
+    }
+
+    async fn post(&self, callback: &str, body: &Bytes) -> Result<Answer> {
+        self.post_signed(callback, body, &signature(self.app_secret(), body)).await
     }
 }
 
