@@ -4,6 +4,8 @@ mod promises;
 
 #[path = "stand_ins/facebook.rs"]
 mod facebook;
+#[path = "stand_ins/linkedin.rs"]
+mod linkedin;
 #[path = "stand_ins/receiver.rs"]
 mod receiver;
 

@@ -7,6 +7,7 @@
 pub mod crm;
 pub mod facebook;
 pub mod faults;
+pub mod linkedin;
 pub mod webhook;
 pub mod wiki;
 

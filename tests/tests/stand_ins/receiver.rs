@@ -17,6 +17,11 @@ pub(crate) trait Proof: Send + Sync + 'static {
     /// The body that answers the platform's GET; `None` when the query is not from the platform.
     fn answer(&self, query: &BTreeMap<String, String>) -> Option<String>;
 
+    /// What that body is.
+    fn content_type(&self) -> &'static str {
+        "text/plain; charset=utf-8"
+    }
+
     /// Whether a POST is from the platform, and came as it was sent.
     fn is_genuine(&self, headers: &HeaderMap, body: &[u8]) -> bool;
 }
@@ -70,7 +75,8 @@ impl Receiver {
 }
 
 async fn answer(State(keeper): State<Keeper>, Query(query): Query<BTreeMap<String, String>>) -> Response {
-    keeper.proof.answer(&query).map_or_else(|| StatusCode::FORBIDDEN.into_response(), IntoResponse::into_response)
+    let kind = [("content-type", keeper.proof.content_type())];
+    keeper.proof.answer(&query).map_or_else(|| StatusCode::FORBIDDEN.into_response(), |body| (kind, body).into_response())
 }
 
 async fn receive(State(keeper): State<Keeper>, headers: HeaderMap, body: Bytes) -> StatusCode {
