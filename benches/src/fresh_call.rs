@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use sportello_runtime::contract::WebhookRequest;
 use sportello_runtime::limits::{CallLimits, QuarantineLimits};
-use sportello_runtime::{Call, Channel, ChannelOptions, Runtime, RuntimeOptions, Secret};
+use sportello_runtime::{Call, Channel, ChannelOptions, NoVault, Runtime, RuntimeOptions, Secret};
 
 use crate::bare::Bare;
 use crate::extism::Extism;
@@ -140,6 +140,7 @@ async fn channel(runtime: &Runtime, guest: &[u8]) -> Result<Channel, Problem> {
         granted_origins: Vec::new(),
         secrets: BTreeMap::from([("signing".to_owned(), secret)]),
         allow_private_network: false,
+        vault: Arc::new(NoVault),
         limits: CallLimits::default(),
         quarantine: QuarantineLimits::default(),
     };

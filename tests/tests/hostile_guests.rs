@@ -15,7 +15,9 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use sportello_runtime::contract::{ConnectorError, Effect, Page, WebhookRequest};
 use sportello_runtime::limits::{CallLimits, EngineLimits, QuarantineLimits};
-use sportello_runtime::{Call, CallFailure, Channel, ChannelOptions, Done, QuarantineState, Runtime, RuntimeError, RuntimeOptions, Secret};
+use sportello_runtime::{
+    Call, CallFailure, Channel, ChannelOptions, Done, NoVault, QuarantineState, Runtime, RuntimeError, RuntimeOptions, Secret,
+};
 use sportello_tests::guests::guest;
 
 const TOKEN: &str = "the/token+nobody=may&see-0123456789";
@@ -53,6 +55,7 @@ impl House {
                 ("token".to_owned(), secret("token", TOKEN)),
             ]),
             allow_private_network: false,
+            vault: Arc::new(NoVault),
             limits: CallLimits {
                 wall_max: Duration::from_millis(1500),
                 computing_max: Duration::from_millis(300),

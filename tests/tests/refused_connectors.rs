@@ -9,7 +9,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use sportello_runtime::contract::Mac;
 use sportello_runtime::limits::{CallLimits, EngineLimits, QuarantineLimits};
-use sportello_runtime::{Call, Channel, ChannelOptions, ContractFault, Runtime, RuntimeError, RuntimeOptions, Secret, SignatureRefusal};
+use sportello_runtime::{
+    Call, Channel, ChannelOptions, ContractFault, NoVault, Runtime, RuntimeError, RuntimeOptions, Secret, SignatureRefusal,
+};
 use sportello_tests::guests::guest;
 
 fn runtime() -> Runtime {
@@ -124,6 +126,7 @@ async fn configured(runtime: &Runtime, change: impl FnOnce(&mut ChannelOptions))
         granted_origins: vec!["https://api.example.com".into()],
         secrets: BTreeMap::from([("signing".to_owned(), signing)]),
         allow_private_network: false,
+        vault: Arc::new(NoVault),
         limits: CallLimits::default(),
         quarantine: QuarantineLimits::default(),
     };

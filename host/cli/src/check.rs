@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use sportello_runtime::limits::{CallLimits, QuarantineLimits};
-use sportello_runtime::{BoundField, ChannelOptions, Prepared, Runtime, RuntimeOptions};
+use sportello_runtime::{BoundField, ChannelOptions, NoVault, Prepared, Runtime, RuntimeOptions};
 use sportello_server::config::{ChannelConfig, Config};
 use sportello_server::secrets::Secrets;
 
@@ -104,6 +105,8 @@ fn check_channel(
         granted_origins: channel.origins.clone(),
         secrets,
         allow_private_network: channel.private_network,
+        // Nothing is called here, so nothing is traded.
+        vault: Arc::new(NoVault),
         limits: CallLimits::default(),
         quarantine: QuarantineLimits::default(),
     };

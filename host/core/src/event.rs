@@ -13,6 +13,7 @@ use crate::domain::case::{self, CaseAnswered, CaseAssigned, CaseOpened, CasePrio
 use crate::domain::channel::{self, ChannelConfigured, ConnectorGranted, CursorMoved, StateWritten};
 use crate::domain::connector::{self, ConnectorInstalled, ConnectorRetired};
 use crate::domain::contact::{self, ContactSeen};
+use crate::domain::deletion::{self, DeletionRequested};
 use crate::domain::delivery::{self, DeliveryParked, DeliveryReplayed};
 use crate::domain::effect::{self, EffectDone, EffectFailed, EffectPostponed, EffectQueued, EffectStarted, EffectUndecided, EffectUnknown};
 use crate::domain::erasure::{self, Erased, PersonErased};
@@ -157,6 +158,8 @@ events! {
     90 PersonErased = "person.erased",
     /// Slots were overwritten.
     91 Erased = "erasure.done",
+    /// Somebody had the platform ask that what is kept of them be deleted.
+    92 DeletionRequested = "deletion.requested",
     /// A token was made.
     100 TokenCreated = "token.created",
     /// A token was revoked.
@@ -235,6 +238,7 @@ pub fn apply(tables: &mut Tables, at: Timestamp, event: &Event) {
         Event::DeliveryReplayed(event) => delivery::replayed(tables, at, event),
         Event::PersonErased(event) => erasure::person_erased(tables, at, event),
         Event::Erased(event) => erasure::erased(tables, at, event),
+        Event::DeletionRequested(event) => deletion::requested(tables, at, event),
         Event::TokenCreated(event) => access::created(tables, at, event),
         Event::TokenRevoked(event) => access::revoked(tables, event),
     }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sportello_runtime::limits::{CallLimits, EngineLimits, QuarantineLimits};
-use sportello_runtime::{Call, Channel, ChannelOptions, Pooling, Runtime, RuntimeOptions, Secret};
+use sportello_runtime::{Call, Channel, ChannelOptions, NoVault, Pooling, Runtime, RuntimeOptions, Secret};
 
 const ROUNDS: usize = 15;
 const CALLS_PER_ROUND: usize = 400;
@@ -70,6 +70,7 @@ async fn channel(runtime: &Runtime, guest: &[u8]) -> Result<Channel, Box<dyn std
         granted_origins: vec!["https://api.example.com".into()],
         secrets: BTreeMap::from([("signing".to_owned(), secret)]),
         allow_private_network: false,
+        vault: Arc::new(NoVault),
         limits: CallLimits::default(),
         quarantine: QuarantineLimits::default(),
     };

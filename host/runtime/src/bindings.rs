@@ -18,6 +18,7 @@ wasmtime::component::bindgen!({
             import sportello:connector/diagnostics@0.1.0;
             import sportello:connector/state@0.1.0;
             import sportello:connector/credentials@0.1.0;
+            import sportello:connector/headroom@0.1.0;
             export sportello:connector/description@0.1.0;
             export sportello:connector/webhook@0.1.0;
             export sportello:connector/poll@0.1.0;

@@ -21,6 +21,7 @@ use jiff::Timestamp;
 use wasmtime::{Engine, Store, Trap, UpdateDeadline};
 
 use crate::call_state::{ConnectorState, StateWrite};
+use crate::contract::HeadroomWindow;
 use crate::guest::{Diagnostic, GuestData, GuestOptions, MemoryExceeded};
 use crate::limits::{CallLimits, EngineLimits};
 use crate::output::OutputFault;
@@ -53,6 +54,8 @@ pub struct Done<T> {
     pub elapsed: Duration,
     /// Requests the guest made.
     pub http_requests: u32,
+    /// What the platform said of its rate limits.
+    pub headroom: Vec<HeadroomWindow>,
 }
 
 /// Why a call brought nothing. Nothing it did is kept, but what it asked other servers for may have happened.

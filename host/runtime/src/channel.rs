@@ -26,10 +26,11 @@ use crate::output::{self, OutputFault};
 use crate::prepared::Prepared;
 use crate::quarantine::{Admission, Quarantine, QuarantineState};
 use crate::runtime::Host;
-use crate::signature::{self, SignatureRefusal};
+use crate::signature::{self, SignatureRefusal, Signed};
+use crate::vault::Vault;
 
 /// What an operator configures.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ChannelOptions {
     /// Whose channel it is: channels of two tenants may have the same name and share nothing.
     pub tenant: String,
@@ -43,6 +44,8 @@ pub struct ChannelOptions {
     pub secrets: BTreeMap<String, BTreeMap<String, BoundField>>,
     /// Whether granted origins may lead to loopback and private networks.
     pub allow_private_network: bool,
+    /// The tenant's vault, for tokens that rotate.
+    pub vault: Arc<dyn Vault>,
     /// What one call may use.
     pub limits: CallLimits,
     /// When the connector is taken out of service.
@@ -83,6 +86,7 @@ impl Channel {
             secrets: &options.secrets,
             origins: &granted,
             allow_private_network: options.allow_private_network,
+            vault: &options.vault,
             limits: &options.limits.http,
         };
         let http = ChannelHttp::new(&host.outbound, channel_grant).map_err(|error| match error {
@@ -195,9 +199,15 @@ impl Channel {
         running.end(store, answer, output::contact_page)
     }
 
-    /// Whether a delivery was signed as the manifest says, under the secret bound to the credential it names.
-    pub fn verify(&self, headers: &http::HeaderMap, body: &[u8]) -> Result<(), SignatureRefusal> {
-        let scheme = self.inner.prepared.manifest().signature.as_ref().ok_or(SignatureRefusal::NotDeclared)?;
+    /// Whether a delivery with these headers may be signed at all: to be asked before its body is read.
+    pub fn claims_a_signature(&self, headers: &http::HeaderMap) -> Result<(), SignatureRefusal> {
+        signature::claimed(&self.inner.prepared.manifest().signatures, headers).map(|_| ())
+    }
+
+    /// Whether a delivery was signed in one of the ways the manifest declares, under the secret bound to the credential it names. Gives what
+    /// was signed: that, and nothing else, is the guest's.
+    pub fn verify<'body>(&self, headers: &http::HeaderMap, body: &'body [u8]) -> Result<Signed<'body>, SignatureRefusal> {
+        let scheme = signature::claimed(&self.inner.prepared.manifest().signatures, headers)?;
         let secret =
             self.inner.credentials.signing(&scheme.credential).ok_or_else(|| SignatureRefusal::NotBound(scheme.credential.clone()))?;
         signature::verify_signature(scheme, secret, headers, body)
@@ -375,6 +385,7 @@ impl Running {
                     output_bytes_discarded: left.output_bytes_discarded,
                     elapsed,
                     http_requests: left.http_requests,
+                    headroom: left.headroom,
                 })
             }
             Err(failure) => {

@@ -21,6 +21,7 @@ struct SigningSecret {
 pub(crate) struct ChannelCredentials {
     usable: BTreeMap<String, SigningSecret>,
     declared: BTreeSet<String>,
+    optional: BTreeSet<String>,
     bound: BTreeSet<String>,
     compare_key: hmac::Key,
     http: Arc<ChannelHttp>,
@@ -36,6 +37,13 @@ impl ChannelCredentials {
         Self {
             usable: signing_secrets(prepared, secrets),
             declared: prepared.manifest().credentials.iter().map(|credential| credential.name.clone()).collect(),
+            optional: prepared
+                .manifest()
+                .credentials
+                .iter()
+                .filter(|credential| credential.optional)
+                .map(|credential| credential.name.clone())
+                .collect(),
             bound: secrets.keys().cloned().collect(),
             compare_key,
             http,
@@ -47,9 +55,9 @@ impl ChannelCredentials {
         self.usable.get(credential).map(|found| &found.secret)
     }
 
-    /// Declared by the connector and bound to nothing.
+    /// Needed by the connector and bound to nothing.
     pub(crate) fn unbound(&self) -> impl Iterator<Item = &str> {
-        self.declared.iter().filter(|name| !self.bound.contains(*name)).map(String::as_str)
+        self.declared.iter().filter(|name| !self.bound.contains(*name) && !self.optional.contains(*name)).map(String::as_str)
     }
 
     fn secret(&self, credential: &str) -> Result<&Secret, String> {

@@ -5,15 +5,17 @@
 
 pub use crate::bindings::exports::sportello::connector::crm::ContactPage;
 pub use crate::bindings::exports::sportello::connector::description::{
-    Action, Capture, ConnectorKind, Credential, DigestText, Encoding, Expectation, Idempotency, LinkPermission, LoginBody, LoginStep,
-    Manifest, NetworkPolicy, Origin, Place, Placement, ReplyPermission, RequestLimit, Retention, Session, Signature,
+    Action, Capture, Carrier, ConnectorKind, Credential, DigestText, Encoding, Expectation, Idempotency, LinkPermission, LoginBody,
+    LoginStep, Manifest, NetworkPolicy, Origin, Place, Placement, ReplyPermission, RequestLimit, RequestSigning, Retention, Session,
+    Signature,
 };
 pub use crate::bindings::exports::sportello::connector::find::Presence;
 pub use crate::bindings::exports::sportello::connector::poll::Page;
 pub use crate::bindings::exports::sportello::connector::webhook::{
-    Outcome as WebhookOutcome, Request as WebhookRequest, Response as WebhookResponse,
+    DeletionRequest, Outcome as WebhookOutcome, Request as WebhookRequest, Response as WebhookResponse,
 };
 pub use crate::bindings::sportello::connector::diagnostics::Level;
+pub use crate::bindings::sportello::connector::headroom::Window as HeadroomWindow;
 pub use crate::bindings::sportello::connector::types::{
     Attribute, ByteRange, Change, Contact, Context, ConversationReference, Effect, Error as ConnectorError, Identifier, Interaction, Mac,
     Profile, RateLimit, Raw, Receipt, Retry, Visibility,

@@ -17,7 +17,7 @@ const PACKAGE: &str = "sportello:connector/";
 /// The contract's version this host implements.
 pub const CONTRACT_VERSION: Version = Version::new(0, 1, 0);
 /// What a connector may import of the contract.
-const IMPORTS: [&str; 4] = ["types", "diagnostics", "state", "credentials"];
+const IMPORTS: [&str; 5] = ["types", "diagnostics", "state", "credentials", "headroom"];
 /// What it may export.
 const EXPORTS: [&str; 6] = ["description", "webhook", "poll", "publish", "find", "crm"];
 

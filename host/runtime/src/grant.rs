@@ -69,10 +69,8 @@ pub(crate) fn check_secrets(prepared: &Prepared, options: &ChannelOptions) -> Re
             return refuse(name, format!("the field {missing} is not bound; bind all of {}", credential.fields.join(", ")));
         }
     }
-    if let Some(signature) = &manifest.signature
-        && !options.secrets.contains_key(&signature.credential)
-    {
-        return refuse(&signature.credential, "deliveries are signed with it, and no secret is bound to it".to_owned());
+    if let Some(unbound) = manifest.signatures.iter().find(|signature| !options.secrets.contains_key(&signature.credential)) {
+        return refuse(&unbound.credential, "deliveries are signed with it, and no secret is bound to it".to_owned());
     }
     Ok(())
 }

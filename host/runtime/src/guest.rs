@@ -17,10 +17,10 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{Error as HttpError, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
 
 use crate::bindings::Connector;
-use crate::bindings::sportello::connector::{credentials, diagnostics, state, types};
+use crate::bindings::sportello::connector::{credentials, diagnostics, headroom, state, types};
 use crate::call_state::{CallState, ConnectorState, StateWrite};
-use crate::contract::{Level, Mac};
-use crate::limits::CallLimits;
+use crate::contract::{HeadroomWindow, Level, Mac};
+use crate::limits::{CallLimits, HEADROOM_NAME_BYTES_MAX, HEADROOM_WINDOWS_MAX};
 use crate::outbound::{CallHttp, ChannelHttp};
 use crate::sabotage::sabotaged;
 use crate::wasi;
@@ -132,6 +132,7 @@ pub(crate) struct GuestData {
     credentials: Arc<dyn Credentials>,
     diagnostics: Arc<Mutex<Diagnostics>>,
     written: Arc<AtomicU64>,
+    headroom: Headroom,
     pub(crate) memory: GuestMemory,
     /// For the epoch callback.
     pub(crate) deadline: Instant,
@@ -145,6 +146,26 @@ pub(crate) struct Leftovers {
     pub(crate) diagnostics_dropped: u32,
     pub(crate) output_bytes_discarded: u64,
     pub(crate) http_requests: u32,
+    pub(crate) headroom: Vec<HeadroomWindow>,
+}
+
+/// What the platform said of its rate limits in one call: the last word on each window.
+#[derive(Default)]
+struct Headroom(Vec<HeadroomWindow>);
+
+impl Headroom {
+    fn take(&mut self, window: HeadroomWindow) {
+        let usable =
+            !window.name.is_empty() && window.name.len() <= HEADROOM_NAME_BYTES_MAX && window.resets_at.parse::<Timestamp>().is_ok();
+        if !usable {
+            return;
+        }
+        match self.0.iter().position(|known| known.name == window.name) {
+            Some(known) => self.0[known] = window,
+            None if self.0.len() < HEADROOM_WINDOWS_MAX => self.0.push(window),
+            None => {}
+        }
+    }
 }
 
 /// The messages of one call: the guest's own, and the host's about requests it refused or that failed.
@@ -213,7 +234,7 @@ impl GuestData {
             Some(channel) => {
                 let notes = Arc::clone(&diagnostics);
                 let note = Arc::new(move |note: &str| lock(&notes).push(Level::Warning, note.to_owned()));
-                GuestHttp::Channel(CallHttp::new(channel, note))
+                GuestHttp::Channel(CallHttp::new(channel, options.now, note))
             }
             None => GuestHttp::Nowhere(NoHttp),
         };
@@ -226,6 +247,7 @@ impl GuestData {
             credentials: options.credentials,
             diagnostics,
             written,
+            headroom: Headroom::default(),
             memory: GuestMemory::new(limits, options.table_elements_max),
             deadline,
             ticks_left,
@@ -255,6 +277,7 @@ impl GuestData {
             },
             output_bytes_discarded: self.written.load(Ordering::Relaxed),
             state_writes: self.state.into_writes(),
+            headroom: self.headroom.0,
         }
     }
 }
@@ -307,6 +330,13 @@ impl state::Host for GuestData {
     }
 }
 
+impl headroom::Host for GuestData {
+    async fn report(&mut self, window: HeadroomWindow) -> wasmtime::Result<()> {
+        self.headroom.take(window);
+        Ok(())
+    }
+}
+
 impl credentials::Host for GuestData {
     async fn sign(&mut self, credential: String, mac: Mac, data: Vec<u8>) -> wasmtime::Result<Result<Vec<u8>, credentials::Refusal>> {
         Ok(self.credentials.sign(&credential, mac, &data).map_err(credentials::Refusal::NotGranted))
@@ -324,6 +354,22 @@ impl credentials::Host for GuestData {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_headroom_the_last_word_counts_and_what_is_over_a_limit_is_left_out() {
+        let window =
+            |name: String, remaining, resets_at: &str| HeadroomWindow { name, allowed: None, remaining, resets_at: resets_at.into() };
+        let mut headroom = Headroom::default();
+        for number in 0..100 {
+            headroom.take(window(format!("window-{number}"), 7, "2026-11-26T10:00:00Z"));
+        }
+        headroom.take(window("window-3".into(), 0, "2026-11-26T10:15:00Z"));
+        headroom.take(window("window-4".into(), 0, "soon"));
+        headroom.take(window("n".repeat(65), 0, "2026-11-26T10:15:00Z"));
+        assert_eq!(headroom.0.len(), HEADROOM_WINDOWS_MAX);
+        let left: Vec<u32> = headroom.0.iter().map(|window| window.remaining).collect();
+        assert_eq!(left[..6], [7, 7, 7, 0, 7, 7]);
+    }
 
     #[test]
     fn memory_of_all_modules_counts_together() {

@@ -59,6 +59,7 @@ mod runtime;
 mod sabotage;
 mod secret;
 mod signature;
+mod vault;
 mod wasi;
 
 pub use call::{Call, CallFailure, Done, Slots};
@@ -77,4 +78,5 @@ pub use prepared::Prepared;
 pub use quarantine::{Admission, Quarantine, QuarantineState};
 pub use runtime::{Runtime, RuntimeOptions};
 pub use secret::Secret;
-pub use signature::{SignatureRefusal, verify_signature};
+pub use signature::{SignatureRefusal, Signed, verify_signature};
+pub use vault::{NoVault, Vault, VaultKey};

@@ -128,10 +128,19 @@ pub mod state {
     pub const KEYS_MAX: usize = 1024;
 }
 
+/// Windows of rate limits one channel reports.
+pub const HEADROOM_WINDOWS_MAX: usize = 16;
+/// Bytes of such a window's name.
+pub const HEADROOM_NAME_BYTES_MAX: usize = 64;
+/// Bytes of a delivery whose signature stands in a field of its body.
+pub const SIGNED_FIELD_BYTES_MAX: usize = 16 << 10;
+
 /// Limits of what a guest returns.
 pub mod output {
     /// Interactions of one call, over all requests of a batch.
     pub const INTERACTIONS_MAX: usize = 1000;
+    /// Requests for deletion in one delivery.
+    pub const DELETION_REQUESTS_MAX: usize = 64;
     /// Contacts of one answer.
     pub const CONTACTS_MAX: usize = 1000;
     /// Attributes of one record.

@@ -6,7 +6,9 @@ use std::fmt;
 use jsonschema::{PatternOptions, Validator};
 
 use crate::capabilities::Capabilities;
-use crate::contract::{Credential, Idempotency, LoginBody, Manifest, Origin, Place, Placement};
+use crate::contract::{
+    Carrier, Credential, Idempotency, LoginBody, Manifest, Origin, Place, Placement, RequestSigning, Session, Signature,
+};
 use crate::limits::manifest as limits;
 use crate::outbound;
 
@@ -37,7 +39,7 @@ pub(crate) fn check(manifest: &Manifest, capabilities: Capabilities) -> Result<V
         origin(&format!("origins[{position}]"), asked)?;
     }
     credentials(manifest)?;
-    signature(manifest)?;
+    signatures(manifest)?;
     actions(manifest, capabilities)?;
     count("request-limits", manifest.request_limits.len())?;
     for (position, limit) in manifest.request_limits.iter().enumerate() {
@@ -109,50 +111,81 @@ fn credential(place: &str, credential: &Credential) -> Result<(), ManifestFault>
     }
     match &credential.origin {
         Some(asked) => origin(&format!("{place}.origin"), asked)?,
-        None if !credential.placements.is_empty() || credential.session.is_some() => {
-            return fault(place, "it has placements or a session but no origin to send them to");
+        None if !credential.placements.is_empty() || credential.session.is_some() || credential.signing.is_some() => {
+            return fault(place, "it has placements, a session or a way to sign but no origin to send them to");
         }
         None => {}
     }
+    if let Some(RequestSigning::Oauth1HmacSha1) = credential.signing
+        && (credential.fields != outbound::OAUTH1_FIELDS || credential.session.is_some())
+    {
+        let expected = outbound::OAUTH1_FIELDS.join(", ");
+        return fault(place, format_args!("a credential for OAuth 1.0a has exactly the fields {expected}, in this order, and no session"));
+    }
     if let Some(session) = &credential.session {
-        count(&format!("{place}.session.steps"), session.steps.len())?;
-        for (position, step) in session.steps.iter().enumerate() {
-            let place = format!("{place}.session.steps[{position}]");
-            if http::Method::from_bytes(step.method.as_bytes()).is_err() {
-                return fault(place, format_args!("{:?} is no HTTP method", step.method));
-            }
-            if !step.path.starts_with('/') && !step.path.starts_with("${/") {
-                return fault(place, "the path begins with `/`, or with a setting such as ${/script-path}");
-            }
-            // A step sees what the steps before it captured.
-            template(&place, &step.path, &names)?;
-            match &step.body {
-                LoginBody::None => {}
-                LoginBody::Form(fields) => {
-                    count(&place, fields.len())?;
-                    for (_, value) in fields {
-                        template(&place, value, &names)?;
-                    }
-                }
-                LoginBody::Json(source) => template(&place, source, &names)?,
-            }
-            count(&place, step.captures.len())?;
-            for capture in &step.captures {
-                name(&format!("{place}.captures"), &capture.name)?;
-                pointer(&format!("{place}.captures[{}]", capture.name), &capture.pointer)?;
-                if credential.fields.contains(&capture.name) {
-                    return fault(place, format_args!("it captures {}, which is the name of a field", capture.name));
-                }
-                names.insert(&capture.name);
-            }
-            for expectation in &step.expect {
-                pointer(&format!("{place}.expect"), &expectation.pointer)?;
-            }
-        }
+        self::session(&format!("{place}.session"), credential, session, &mut names)?;
     }
     count(&format!("{place}.placements"), credential.placements.len())?;
     for (position, placement) in credential.placements.iter().enumerate() {
         self::placement(&format!("{place}.placements[{position}]"), placement, &names)?;
+    }
+    Ok(())
+}
+
+/// `names` are the credential's fields; what the session captures is added.
+fn session<'a>(place: &str, credential: &'a Credential, session: &'a Session, names: &mut BTreeSet<&'a str>) -> Result<(), ManifestFault> {
+    if let Some(asked) = &session.origin {
+        origin(&format!("{place}.origin"), asked)?;
+        if session.cookies {
+            return fault(place, "it keeps cookies of an origin that is not the credential's: they would be sent to the wrong one");
+        }
+    }
+    count(&format!("{place}.rotates"), session.rotates.len())?;
+    if let Some(unknown) = session.rotates.iter().find(|field| !credential.fields.contains(field)) {
+        return fault(format_args!("{place}.rotates"), format_args!("{unknown} is no field of the credential"));
+    }
+    let mut captured = BTreeSet::new();
+    count(&format!("{place}.steps"), session.steps.len())?;
+    for (position, step) in session.steps.iter().enumerate() {
+        let place = format!("{place}.steps[{position}]");
+        if http::Method::from_bytes(step.method.as_bytes()).is_err() {
+            return fault(place, format_args!("{:?} is no HTTP method", step.method));
+        }
+        if !step.path.starts_with('/') && !step.path.starts_with("${/") {
+            return fault(place, "the path begins with `/`, or with a setting such as ${/script-path}");
+        }
+        // A step sees what the steps before it captured.
+        template(&place, &step.path, names)?;
+        count(&format!("{place}.placements"), step.placements.len())?;
+        for (position, placement) in step.placements.iter().enumerate() {
+            self::placement(&format!("{place}.placements[{position}]"), placement, names)?;
+        }
+        match &step.body {
+            LoginBody::None => {}
+            LoginBody::Form(fields) => {
+                count(&place, fields.len())?;
+                for (_, value) in fields {
+                    template(&place, value, names)?;
+                }
+            }
+            LoginBody::Json(source) => template(&place, source, names)?,
+        }
+        count(&place, step.captures.len())?;
+        for capture in &step.captures {
+            name(&format!("{place}.captures"), &capture.name)?;
+            pointer(&format!("{place}.captures[{}]", capture.name), &capture.pointer)?;
+            if credential.fields.contains(&capture.name) && !session.rotates.contains(&capture.name) {
+                return fault(place, format_args!("it captures {}, which is the name of a field that does not rotate", capture.name));
+            }
+            names.insert(&capture.name);
+            captured.insert(capture.name.as_str());
+        }
+        for expectation in &step.expect {
+            pointer(&format!("{place}.expect"), &expectation.pointer)?;
+        }
+    }
+    if let Some(missing) = session.rotates.iter().chain(&session.lifetime_capture).find(|name| !captured.contains(name.as_str())) {
+        return fault(place, format_args!("no step captures {missing}"));
     }
     Ok(())
 }
@@ -176,23 +209,35 @@ fn placement(place: &str, placement: &Placement, names: &BTreeSet<&str>) -> Resu
     template(place, &placement.template, names)
 }
 
-fn signature(manifest: &Manifest) -> Result<(), ManifestFault> {
-    let Some(signature) = &manifest.signature else { return Ok(()) };
-    if http::HeaderName::from_bytes(signature.header.as_bytes()).is_err() {
-        return fault("signature.header", format_args!("{:?} is no header name", signature.header));
+fn signatures(manifest: &Manifest) -> Result<(), ManifestFault> {
+    count("signatures", manifest.signatures.len())?;
+    manifest.signatures.iter().enumerate().try_for_each(|(position, signature)| {
+        if manifest.signatures[..position].iter().any(|earlier| earlier.carrier == signature.carrier) {
+            return fault(format_args!("signatures[{position}]"), "another one is carried in the same place");
+        }
+        self::signature(&format!("signatures[{position}]"), manifest, signature)
+    })
+}
+
+fn signature(place: &str, manifest: &Manifest, signature: &Signature) -> Result<(), ManifestFault> {
+    match &signature.carrier {
+        Carrier::Header(header) if http::HeaderName::from_bytes(header.as_bytes()).is_err() => {
+            return fault(format_args!("{place}.carrier"), format_args!("{header:?} is no header name"));
+        }
+        Carrier::SignedField(field) if field.is_empty() => return fault(format_args!("{place}.carrier"), "the field has no name"),
+        Carrier::Header(_) | Carrier::SignedField(_) => {}
     }
+    let place = format!("{place}.credential");
     match manifest.credentials.iter().find(|credential| credential.name == signature.credential) {
         None => fault(
-            "signature.credential",
+            place,
             format_args!(
                 "there is no credential {:?}; declared: {}",
                 signature.credential,
                 list(manifest.credentials.iter().map(|credential| credential.name.as_str()))
             ),
         ),
-        Some(credential) if credential.fields.len() != 1 => {
-            fault("signature.credential", format_args!("{} must have exactly one field", credential.name))
-        }
+        Some(credential) if credential.fields.len() != 1 => fault(place, format_args!("{} must have exactly one field", credential.name)),
         Some(_) => Ok(()),
     }
 }
@@ -311,6 +356,8 @@ pub(crate) mod tests {
                     origin: None,
                     placements: vec![],
                     session: None,
+                    signing: None,
+                    optional: false,
                     sign: true,
                 },
                 Credential {
@@ -325,28 +372,34 @@ pub(crate) mod tests {
                         encoding: Encoding::Plain,
                     }],
                     session: Some(Session {
+                        origin: None,
                         steps: vec![LoginStep {
                             method: "POST".into(),
                             path: "/login".into(),
+                            placements: vec![],
                             body: LoginBody::Form(vec![("password".into(), "${password}".into())]),
                             captures: vec![Capture { name: "token".into(), pointer: "/token".into() }],
                             expect: vec![Expectation { pointer: "/result".into(), equals: "ok".into() }],
                         }],
                         cookies: true,
                         lifetime_seconds: 0,
+                        lifetime_capture: None,
+                        rotates: vec![],
                     }),
+                    signing: None,
+                    optional: false,
                     sign: false,
                 },
             ],
-            signature: Some(Signature {
-                header: "x-signature".into(),
+            signatures: vec![Signature {
+                carrier: Carrier::Header("x-signature".into()),
                 prefix: String::new(),
                 prefix_optional: false,
                 mac: Mac::HmacSha256,
                 digest_text: DigestText::Hex,
                 signed_prefix: String::new(),
                 credential: "app-secret".into(),
-            }),
+            }],
             actions: vec![Action { name: "reply".into(), idempotency: Idempotency::Findable, settling_seconds: 5 }],
             request_limits: vec![RequestLimit { requests: 10, seconds: 1 }],
             poll_seconds: 60,
@@ -389,11 +442,30 @@ pub(crate) mod tests {
             }),
             ("credentials[bot]", "no origin", |manifest| manifest.credentials[1].origin = None),
             ("credentials[bot]", "exactly one field", |manifest| manifest.credentials[1].sign = true),
-            ("signature.credential", "declared: app-secret, bot", |manifest| {
-                manifest.signature.as_mut().unwrap().credential = "secret".into();
+            ("credentials[bot].session", "wrong one", |manifest| {
+                manifest.credentials[1].session.as_mut().unwrap().origin = Some(Origin::Fixed("https://login.example".into()));
             }),
-            ("signature.credential", "exactly one field", |manifest| {
-                manifest.signature.as_mut().unwrap().credential = "bot".into();
+            ("credentials[bot].session.steps[0]", "does not rotate", |manifest| {
+                manifest.credentials[1].session.as_mut().unwrap().steps[0].captures[0].name = "password".into();
+            }),
+            ("credentials[bot].session.rotates", "no field", |manifest| {
+                manifest.credentials[1].session.as_mut().unwrap().rotates.push("token".into());
+            }),
+            ("credentials[bot].session", "no step captures password", |manifest| {
+                manifest.credentials[1].session.as_mut().unwrap().rotates.push("password".into());
+            }),
+            ("credentials[bot].session", "no step captures expires-in", |manifest| {
+                manifest.credentials[1].session.as_mut().unwrap().lifetime_capture = Some("expires-in".into());
+            }),
+            ("credentials[bot]", "consumer-key, consumer-secret, token, token-secret", |manifest| {
+                manifest.credentials[1].signing = Some(RequestSigning::Oauth1HmacSha1);
+            }),
+            ("signatures[0].credential", "declared: app-secret, bot", |manifest| manifest.signatures[0].credential = "secret".into()),
+            ("signatures[0].credential", "exactly one field", |manifest| manifest.signatures[0].credential = "bot".into()),
+            ("signatures[0].carrier", "no header name", |manifest| manifest.signatures[0].carrier = Carrier::Header("x y".into())),
+            ("signatures[1]", "same place", |manifest| {
+                let again = manifest.signatures[0].clone();
+                manifest.signatures.push(again);
             }),
             ("request-limits[0]", "at least 1", |manifest| manifest.request_limits[0].seconds = 0),
             ("policy.retention", "profile, content and raw", |manifest| {

@@ -45,6 +45,14 @@ pub(crate) fn webhook(requests: &[WebhookRequest], answers: &[Result<WebhookOutc
                 for (position, interaction) in outcome.interactions.iter().enumerate() {
                     self::interaction(&format!("{place}.interactions[{position}]"), interaction, Some(request.body.len()))?;
                 }
+                if request.method != "POST" && !outcome.deletion_requests.is_empty() {
+                    return fault(place, format!("a {} is not signed, so nothing is deleted for it", request.method));
+                }
+                count(&place, "deletion-requests", outcome.deletion_requests.len(), limits::DELETION_REQUESTS_MAX)?;
+                for asked in &outcome.deletion_requests {
+                    id(&place, "deletion-requests.profile", &asked.profile)?;
+                    confirmation(&place, &asked.confirmation)?;
+                }
                 if let Some(response) = &outcome.response {
                     if !(200..600).contains(&response.status) {
                         return fault(format!("{place}.response.status"), format!("{} is not between 200 and 599", response.status));
@@ -228,6 +236,14 @@ fn cursor(cursor: Option<&str>) -> Checked {
     optional("page", "cursor", cursor, limits::CURSOR_BYTES_MAX)
 }
 
+fn confirmation(place: &str, code: &str) -> Checked {
+    let plain = code.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    if plain && (16..=64).contains(&code.len()) {
+        return Ok(());
+    }
+    fault(format!("{place}.deletion-requests.confirmation"), "a code is 16 to 64 of a-z and 0-9")
+}
+
 fn one_each(asked: usize, answered: usize) -> Checked {
     if asked == answered {
         return Ok(());
@@ -317,7 +333,7 @@ mod tests {
     }
 
     fn answer(interaction: Interaction) -> Vec<Result<WebhookOutcome, ConnectorError>> {
-        vec![Ok(WebhookOutcome { interactions: vec![interaction], response: None })]
+        vec![Ok(WebhookOutcome { interactions: vec![interaction], deletion_requests: vec![], response: None })]
     }
 
     #[test]
@@ -386,12 +402,16 @@ mod tests {
 
         let outcome = |bytes: usize| {
             let response = WebhookResponse { status: 200, content_type: "text/plain".into(), body: vec![0; bytes] };
-            vec![Ok(WebhookOutcome { interactions: vec![], response: Some(response) })]
+            vec![Ok(WebhookOutcome { interactions: vec![], deletion_requests: vec![], response: Some(response) })]
         };
         webhook(&[request("GET")], &outcome(limits::RESPONSE_BYTES_MAX)).unwrap();
         assert_eq!(webhook(&[request("GET")], &outcome(limits::RESPONSE_BYTES_MAX + 1)).unwrap_err().field, "answers[0].response.body");
         // Of all deliveries of a call together.
-        let half = WebhookOutcome { interactions: vec![plain.clone(); limits::INTERACTIONS_MAX / 2 + 1], response: None };
+        let half = WebhookOutcome {
+            interactions: vec![plain.clone(); limits::INTERACTIONS_MAX / 2 + 1],
+            deletion_requests: vec![],
+            response: None,
+        };
         let both = webhook(&[request("POST"), request("POST")], &[Ok(half.clone()), Ok(half)]);
         assert_eq!(both.unwrap_err().field, "answers[1].interactions");
 

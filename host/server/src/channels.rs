@@ -271,6 +271,7 @@ impl Channels {
             granted_origins: row.settings.origins.clone(),
             secrets,
             allow_private_network: row.settings.private_network,
+            vault: self.tenant.vault(),
             limits: CallLimits::default(),
             quarantine: QuarantineLimits::default(),
         };

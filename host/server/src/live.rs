@@ -323,7 +323,7 @@ payloads! { payload_of_core, CoreEvent:
     ConnectorInstalled, ConnectorRetired, ChannelConfigured, ConnectorGranted, CursorMoved, StateWritten, ProfileSeen, LookUpAnswered,
     PersonAppeared, LinkMade, LinkEnded, ContactSeen, InteractionReceived, InteractionWithdrawn, CaseOpened, CaseAssigned, CaseStateChanged,
     CasePrioritised, CaseAnswered, EffectQueued, EffectStarted, EffectDone, EffectPostponed, EffectFailed, EffectUnknown, EffectUndecided,
-    DeliveryParked, DeliveryReplayed, PersonErased, Erased, TokenCreated, TokenRevoked,
+    DeliveryParked, DeliveryReplayed, PersonErased, Erased, DeletionRequested, TokenCreated, TokenRevoked,
 }
 
 payloads! { payload_of_workflow, WorkflowEvent:

@@ -18,7 +18,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{ChannelConfig, Config, TenantConfig};
 use crate::connectors::{ConnectorError, Connectors, core_digest, install_command};
 use crate::desk::{Desk, Host};
-use crate::ingress::webhook;
+use crate::ingress::{deletions, webhook};
 use crate::listen::{self, ListenLimits};
 use crate::metrics::TenantGauges;
 use crate::tenant::{SubmitError, Tenant, TenantError, TenantOptions};
@@ -211,6 +211,7 @@ pub fn router(host: Arc<Host>) -> Router {
     let api = api::router(&host);
     Router::new()
         .route("/hooks/{tenant}/{channel}", get(webhook::handle).post(webhook::handle))
+        .route("/hooks/{tenant}/{channel}/deletions/{code}", get(deletions::show))
         .route("/metrics", get(metrics))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))

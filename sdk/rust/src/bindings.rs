@@ -15,6 +15,7 @@ pub mod shared {
                 import sportello:connector/diagnostics@0.1.0;
                 import sportello:connector/state@0.1.0;
                 import sportello:connector/credentials@0.1.0;
+                import sportello:connector/headroom@0.1.0;
             }
         ",
         additional_derives: [PartialEq, Eq, serde::Serialize, serde::Deserialize],
@@ -44,7 +45,8 @@ capability!(
     base, "sportello:connector/base", "sportello_sdk::bindings::base",
     "sportello:connector/diagnostics@0.1.0": diagnostics,
     "sportello:connector/state@0.1.0": state,
-    "sportello:connector/credentials@0.1.0": credentials
+    "sportello:connector/credentials@0.1.0": credentials,
+    "sportello:connector/headroom@0.1.0": headroom
 );
 capability!(webhook, "sportello:connector/webhook-connector", "sportello_sdk::bindings::webhook");
 capability!(poll, "sportello:connector/poll-connector", "sportello_sdk::bindings::poll");

@@ -106,6 +106,7 @@ pub mod credentials;
 pub mod diagnostics;
 mod error;
 mod export;
+pub mod headroom;
 pub mod http;
 pub mod limits;
 mod manifest;
@@ -116,8 +117,9 @@ pub mod time;
 mod words;
 
 pub use bindings::base::exports::sportello::connector::description::{
-    Action, Capture, ConnectorKind, Credential, DigestText, Encoding, Expectation, Idempotency, LinkPermission, LoginBody, LoginStep,
-    Manifest, NetworkPolicy, Origin, Place, Placement, ReplyPermission, RequestLimit, Retention, Session, Signature,
+    Action, Capture, Carrier, ConnectorKind, Credential, DigestText, Encoding, Expectation, Idempotency, LinkPermission, LoginBody,
+    LoginStep, Manifest, NetworkPolicy, Origin, Place, Placement, ReplyPermission, RequestLimit, RequestSigning, Retention, Session,
+    Signature,
 };
 pub use bindings::shared::sportello::connector::types::{
     Attribute, ByteRange, Change, Contact, ConversationReference, Effect, Error, Identifier, Interaction, Mac, Profile, RateLimit, Raw,
@@ -128,7 +130,7 @@ pub use context::Context;
 
 /// What [`Webhook`] takes and gives.
 pub mod webhook {
-    pub use crate::bindings::webhook::exports::sportello::connector::webhook::{Outcome, Request, Response};
+    pub use crate::bindings::webhook::exports::sportello::connector::webhook::{DeletionRequest, Outcome, Request, Response};
 }
 
 /// What [`Poll`] gives.

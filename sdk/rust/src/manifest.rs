@@ -2,8 +2,9 @@
 //! summoned.
 
 use crate::{
-    Action, Capture, ConnectorKind, Credential, DigestText, Encoding, Expectation, Idempotency, LinkPermission, LoginBody, LoginStep, Mac,
-    Manifest, NetworkPolicy, Origin, Place, Placement, ReplyPermission, RequestLimit, Retention, Session, Signature,
+    Action, Capture, Carrier, ConnectorKind, Credential, DigestText, Encoding, Expectation, Idempotency, LinkPermission, LoginBody,
+    LoginStep, Mac, Manifest, NetworkPolicy, Origin, Place, Placement, ReplyPermission, RequestLimit, RequestSigning, Retention, Session,
+    Signature,
 };
 
 impl Manifest {
@@ -29,7 +30,7 @@ impl Manifest {
             configuration_schema: r#"{"type":"object","additionalProperties":false}"#.into(),
             origins: Vec::new(),
             credentials: Vec::new(),
-            signature: None,
+            signatures: Vec::new(),
             actions: Vec::new(),
             request_limits: Vec::new(),
             poll_seconds: 0,
@@ -64,18 +65,15 @@ impl Manifest {
     /// Asks for a credential, and for the origin it is sent to.
     #[must_use]
     pub fn credential(mut self, credential: Credential) -> Self {
-        let origin = credential.origin.clone();
+        let origins = [credential.origin.clone(), credential.session.as_ref().and_then(|session| session.origin.clone())];
         self.credentials.push(credential);
-        match origin {
-            Some(origin) => self.origin(origin),
-            None => self,
-        }
+        origins.into_iter().flatten().fold(self, Self::origin)
     }
 
-    /// How deliveries are signed. Without it, deliveries are refused.
+    /// One way in which deliveries are signed. Without any, deliveries are refused.
     #[must_use]
     pub fn signature(mut self, signature: Signature) -> Self {
-        self.signature = Some(signature);
+        self.signatures.push(signature);
         self
     }
 
@@ -192,6 +190,8 @@ impl Credential {
             origin: None,
             placements: Vec::new(),
             session: None,
+            signing: None,
+            optional: false,
             sign: false,
         }
     }
@@ -214,6 +214,32 @@ impl Credential {
         Self::new(name, purpose, &["user", "password"])
             .sent_to(origin)
             .placement(Placement::header("authorization", "${user}:${password}").prefix("Basic ").base64())
+    }
+
+    /// An application's and an account's keys (fields `consumer-key`, `consumer-secret`, `token`, `token-secret`) with which the host signs
+    /// each request to one origin by OAuth 1.0a.
+    #[must_use]
+    pub fn oauth1(name: &str, purpose: &str, origin: Origin) -> Self {
+        let fields = ["consumer-key", "consumer-secret", "token", "token-secret"];
+        Self { signing: Some(RequestSigning::Oauth1HmacSha1), ..Self::new(name, purpose, &fields).sent_to(origin) }
+    }
+
+    /// A refresh token that rotates (fields `client-id`, `client-secret`, `refresh-token`): the host fetches access tokens with it as `steps` say,
+    /// sends them as `Authorization: Bearer …` to one origin, and keeps the newest refresh token in its vault. The steps capture
+    /// `access-token`, `expires-in` and `refresh-token`; see [`LoginStep::refresh_token`].
+    #[must_use]
+    pub fn refreshed(name: &str, purpose: &str, origin: Origin, session: Session) -> Self {
+        Self::new(name, purpose, &["client-id", "client-secret", "refresh-token"])
+            .sent_to(origin)
+            .session(session.lifetime_of("expires-in").rotating("refresh-token"))
+            .placement(Placement::header("authorization", "${access-token}").prefix("Bearer "))
+    }
+
+    /// The channel works without it.
+    #[must_use]
+    pub fn optional(mut self) -> Self {
+        self.optional = true;
+        self
     }
 
     /// The only origin it is ever sent to.
@@ -242,7 +268,35 @@ impl Session {
     /// A log-in of these requests, whose captured values placements can use. No cookies, no end but the platform's.
     #[must_use]
     pub fn new(steps: impl IntoIterator<Item = LoginStep>) -> Self {
-        Self { steps: steps.into_iter().collect(), cookies: false, lifetime_seconds: 0 }
+        Self {
+            origin: None,
+            steps: steps.into_iter().collect(),
+            cookies: false,
+            lifetime_seconds: 0,
+            lifetime_capture: None,
+            rotates: Vec::new(),
+        }
+    }
+
+    /// Where the steps go, if not to the credential's own origin.
+    #[must_use]
+    pub fn at(mut self, origin: Origin) -> Self {
+        self.origin = Some(origin);
+        self
+    }
+
+    /// The captured value that says after how many seconds the session ends.
+    #[must_use]
+    pub fn lifetime_of(mut self, capture: &str) -> Self {
+        self.lifetime_capture = Some(capture.into());
+        self
+    }
+
+    /// The field that a captured value of the same name replaces for good, if the answer has one.
+    #[must_use]
+    pub fn rotating(mut self, field: &str) -> Self {
+        self.rotates.push(field.into());
+        self
     }
 
     /// Has the host keep and send cookies.
@@ -281,7 +335,26 @@ impl LoginStep {
     }
 
     fn new(method: &str, path: &str, body: LoginBody) -> Self {
-        Self { method: method.into(), path: path.into(), body, captures: Vec::new(), expect: Vec::new() }
+        Self { method: method.into(), path: path.into(), placements: Vec::new(), body, captures: Vec::new(), expect: Vec::new() }
+    }
+
+    /// The step by which OAuth 2.0 (RFC 6749, section 6) trades a refresh token for an access token: a form with these fields beside
+    /// `grant_type` and `refresh_token`. The client's own id and secret go where the platform wants them: into more fields, or into
+    /// [`LoginStep::placement`].
+    #[must_use]
+    pub fn refresh_token(path: &str, more: &[(&str, &str)]) -> Self {
+        let fields: Vec<_> = [("grant_type", "refresh_token"), ("refresh_token", "${refresh-token}")].iter().chain(more).copied().collect();
+        Self::post_form(path, &fields)
+            .capture("access-token", "/access_token")
+            .capture("expires-in", "/expires_in")
+            .capture("refresh-token", "/refresh_token")
+    }
+
+    /// What this request alone carries in its headers or query.
+    #[must_use]
+    pub fn placement(mut self, placement: Placement) -> Self {
+        self.placements.push(placement);
+        self
     }
 
     /// Keeps a value of the JSON answer under this name.
@@ -303,8 +376,18 @@ impl Signature {
     /// HMAC-SHA256 of the raw body, in hexadecimal digits, in this header.
     #[must_use]
     pub fn hmac_sha256(header: &str, credential: &str) -> Self {
+        Self::new(Carrier::Header(header.into()), credential)
+    }
+
+    /// HMAC-SHA256 in a field of a form body: `base64url(digest).base64url(document)`. The connector is handed the document.
+    #[must_use]
+    pub fn signed_field(field: &str, credential: &str) -> Self {
+        Self::new(Carrier::SignedField(field.into()), credential)
+    }
+
+    fn new(carrier: Carrier, credential: &str) -> Self {
         Self {
-            header: header.into(),
+            carrier,
             prefix: String::new(),
             prefix_optional: false,
             mac: Mac::HmacSha256,

@@ -19,6 +19,7 @@ use serde_json::Value;
 use crate::bindings;
 use crate::bindings::shared::sportello::connector::{credentials, state, types};
 use crate::diagnostics::Level;
+use crate::headroom::Window;
 use crate::http::{Failure, Request, Response};
 use crate::{
     Contact, ConversationReference, Crm, Description, Effect, Error, Find, Identifier, Mac, Manifest, Poll, Publish, Receipt, Webhook, crm,
@@ -69,6 +70,7 @@ struct Double {
     requests: Vec<Request>,
     diagnostics: Vec<(Level, String)>,
     renewed: Vec<String>,
+    headroom: Vec<Window>,
 }
 
 /// A started [`Host`]: asks what the connector did. Dropping it stops it.
@@ -101,6 +103,7 @@ impl Host {
                 requests: Vec::new(),
                 diagnostics: Vec::new(),
                 renewed: Vec::new(),
+                headroom: Vec::new(),
             },
         }
     }
@@ -172,6 +175,12 @@ impl Running {
     #[must_use]
     pub fn renewed(&self) -> Vec<String> {
         self.double.borrow().renewed.clone()
+    }
+
+    /// What was said of rate limits so far, in order.
+    #[must_use]
+    pub fn headroom(&self) -> Vec<Window> {
+        self.double.borrow().headroom.clone()
     }
 
     /// What the state holds.
@@ -346,6 +355,12 @@ pub(crate) fn emit(level: Level, message: &str) {
     match current() {
         Some(double) => double.borrow_mut().diagnostics.push((level, message.into())),
         None => eprintln!("{level:?}: {message}"),
+    }
+}
+
+pub(crate) fn headroom(window: &Window) {
+    if let Some(double) = current() {
+        double.borrow_mut().headroom.push(window.clone());
     }
 }
 

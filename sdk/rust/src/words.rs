@@ -349,13 +349,21 @@ impl webhook::Outcome {
     /// These interactions, and the platform is answered 200 with an empty body once they are durable.
     #[must_use]
     pub fn new(interactions: impl IntoIterator<Item = Interaction>) -> Self {
-        Self { interactions: interactions.into_iter().collect(), response: None }
+        Self { interactions: interactions.into_iter().collect(), deletion_requests: Vec::new(), response: None }
     }
 
     /// Nothing happened but an answer: challenges.
     #[must_use]
     pub fn answer(response: webhook::Response) -> Self {
-        Self { interactions: Vec::new(), response: Some(response) }
+        Self { interactions: Vec::new(), deletion_requests: Vec::new(), response: Some(response) }
+    }
+
+    /// Somebody had the platform ask that what is kept of this profile (its id on the network) be deleted. `confirmation` is the code under which
+    /// the host tells what became of it: 16 to 64 of `[a-z0-9]`, unguessable, the same for the same person.
+    #[must_use]
+    pub fn deletion_request(mut self, profile: impl Into<String>, confirmation: impl Into<String>) -> Self {
+        self.deletion_requests.push(webhook::DeletionRequest { profile: profile.into(), confirmation: confirmation.into() });
+        self
     }
 }
 

@@ -9,7 +9,7 @@ use sportello_runtime::contract::{
     ConnectorError, Contact, ContactPage, ConversationReference, Effect, Identifier, Interaction, Presence, Receipt,
 };
 use sportello_runtime::limits::{CallLimits, QuarantineLimits};
-use sportello_runtime::{BoundField, Call, Channel, ChannelOptions, Done, Runtime, RuntimeOptions, Secret};
+use sportello_runtime::{BoundField, Call, Channel, ChannelOptions, Done, NoVault, Runtime, RuntimeOptions, Secret};
 use sportello_tests::guests::guest;
 use sportello_tests::servers::{Account, Crm, Wiki};
 
@@ -55,6 +55,7 @@ impl Driver {
             granted_origins: vec![origin.to_owned()],
             secrets: BTreeMap::from([(credential.to_owned(), fields)]),
             allow_private_network: true,
+            vault: Arc::new(NoVault),
             limits: CallLimits::default(),
             quarantine: QuarantineLimits::default(),
         };
@@ -143,6 +144,7 @@ impl<T> First<T> for Done<Vec<T>> {
             output_bytes_discarded: self.output_bytes_discarded,
             elapsed: self.elapsed,
             http_requests: self.http_requests,
+            headroom: self.headroom,
         }
     }
 }

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::{Value, json};
-use sportello_runtime::contract::{ConnectorKind, Credential, Idempotency, LinkPermission, Mac, Manifest, Origin, ReplyPermission};
+use sportello_runtime::contract::{
+    Carrier, ConnectorKind, Credential, Idempotency, LinkPermission, Mac, Manifest, Origin, ReplyPermission,
+};
 use sportello_runtime::{Prepared, Runtime, RuntimeOptions};
 
 use super::{grant_lines, read_component};
@@ -63,11 +65,11 @@ fn about(prepared: &Prepared) -> Vec<String> {
     for action in &manifest.actions {
         lines.push(format!("action    {}: {}, visible within {} s", action.name, repetition(action.idempotency), action.settling_seconds));
     }
-    if let Some(signature) = &manifest.signature {
+    for signature in &manifest.signatures {
         lines.push(format!(
-            "signed    {} in the header {}, with the credential {}",
+            "signed    {} in the {}, with the credential {}",
             mac(signature.mac),
-            signature.header,
+            carrier(&signature.carrier),
             signature.credential
         ));
     }
@@ -102,9 +104,9 @@ fn document(prepared: &Prepared, lines: &str) -> Value {
         "capabilities": prepared.capabilities().names().collect::<Vec<_>>(),
         "origins": manifest.origins.iter().map(origin).collect::<Vec<_>>(),
         "credentials": manifest.credentials.iter().map(credential).collect::<Vec<_>>(),
-        "signature": manifest.signature.as_ref().map(|signature| json!({
-            "header": signature.header, "mac": mac(signature.mac), "credential": signature.credential,
-        })),
+        "signatures": manifest.signatures.iter().map(|signature| json!({
+            "carrier": carrier(&signature.carrier), "mac": mac(signature.mac), "credential": signature.credential,
+        })).collect::<Vec<_>>(),
         "actions": manifest.actions.iter().map(|action| json!({
             "name": action.name, "idempotency": idempotency(action.idempotency), "settling_seconds": action.settling_seconds,
         })).collect::<Vec<_>>(),
@@ -147,7 +149,14 @@ const fn kind(kind: ConnectorKind) -> &'static str {
     }
 }
 
-const fn mac(mac: Mac) -> &'static str {
+fn carrier(carrier: &Carrier) -> String {
+    match carrier {
+        Carrier::Header(name) => format!("header {name}"),
+        Carrier::SignedField(name) => format!("form field {name}"),
+    }
+}
+
+fn mac(mac: Mac) -> &'static str {
     match mac {
         Mac::HmacSha256 => "HMAC-SHA256",
         Mac::HmacSha1 => "HMAC-SHA1",

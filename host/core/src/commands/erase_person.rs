@@ -6,7 +6,7 @@ use crate::commands::Accepted;
 use crate::domain::contact::{CONTACTS, CONTACTS_OF_IDENTIFIER};
 use crate::domain::erasure::PersonErased;
 use crate::domain::person::{LINKED_PROFILES, LINKS, LinkEnded, Origin, PEOPLE};
-use crate::domain::profile::{PROFILES, PROFILES_OF_IDENTIFIER};
+use crate::domain::profile::{PROFILES, PROFILES_OF_IDENTIFIER, Profile};
 use crate::draft::Draft;
 use crate::event::Event;
 use crate::ids::{ContactId, IdentifierId, PersonId, ProfileId};
@@ -41,7 +41,7 @@ impl ErasePerson {
         if let Some(row) = &contact_row {
             profiles.extend(draft.tables().get(&LINKED_PROFILES, &row.person).unwrap_or_default());
         }
-        let identifiers = self.orphaned_identifiers(draft, &profiles, contact);
+        let identifiers = orphaned_identifiers(draft, &profiles, contact);
         for profile in &profiles {
             if let Some(link) = draft.tables().get(&PROFILES, profile).and_then(|row| row.link) {
                 draft.emit(LinkEnded { link, reason: "the person was erased".to_owned(), refused: false });
@@ -51,26 +51,35 @@ impl ErasePerson {
         draft.emit(PersonErased { person, profiles: profiles.into_iter().collect(), contact, identifiers, by: self.by.clone() });
         Ok(Accepted::Done)
     }
+}
 
-    /// Identifiers that nobody else carries.
-    fn orphaned_identifiers<E: From<Event>>(
-        &self,
-        draft: &Draft<'_, E>,
-        profiles: &BTreeSet<ProfileId>,
-        contact: Option<ContactId>,
-    ) -> Vec<IdentifierId> {
-        let tables = draft.tables();
-        let of_profiles = profiles.iter().filter_map(|profile| tables.get(&PROFILES, profile)).flat_map(|row| row.identifiers);
-        let of_contact = contact.and_then(|contact| tables.get(&CONTACTS, &contact)).into_iter().flat_map(|row| row.identifiers);
-        let all: BTreeSet<IdentifierId> = of_profiles.chain(of_contact).map(|identified| identified.identifier).collect();
-        all.into_iter()
-            .filter(|identifier| {
-                let other_profile =
-                    tables.get(&PROFILES_OF_IDENTIFIER, identifier).unwrap_or_default().iter().any(|holder| !profiles.contains(holder));
-                let other_contact =
-                    tables.get(&CONTACTS_OF_IDENTIFIER, identifier).unwrap_or_default().iter().any(|holder| Some(*holder) != contact);
-                !other_profile && !other_contact
-            })
-            .collect()
+/// Erases one profile, every word of theirs and to them, and the person that came into being with it. Whoever it was linked to stays.
+pub(super) fn forget_profile<E: From<Event>>(draft: &mut Draft<'_, E>, profile: ProfileId, row: &Profile, by: String) {
+    let profiles = BTreeSet::from([profile]);
+    let identifiers = orphaned_identifiers(draft, &profiles, None);
+    if let Some(link) = row.link {
+        draft.emit(LinkEnded { link, reason: "the profile was erased".to_owned(), refused: false });
     }
+    draft.emit(PersonErased { person: row.person, profiles: vec![profile], contact: None, identifiers, by });
+}
+
+/// Identifiers that nobody else carries.
+fn orphaned_identifiers<E: From<Event>>(
+    draft: &Draft<'_, E>,
+    profiles: &BTreeSet<ProfileId>,
+    contact: Option<ContactId>,
+) -> Vec<IdentifierId> {
+    let tables = draft.tables();
+    let of_profiles = profiles.iter().filter_map(|profile| tables.get(&PROFILES, profile)).flat_map(|row| row.identifiers);
+    let of_contact = contact.and_then(|contact| tables.get(&CONTACTS, &contact)).into_iter().flat_map(|row| row.identifiers);
+    let all: BTreeSet<IdentifierId> = of_profiles.chain(of_contact).map(|identified| identified.identifier).collect();
+    all.into_iter()
+        .filter(|identifier| {
+            let other_profile =
+                tables.get(&PROFILES_OF_IDENTIFIER, identifier).unwrap_or_default().iter().any(|holder| !profiles.contains(holder));
+            let other_contact =
+                tables.get(&CONTACTS_OF_IDENTIFIER, identifier).unwrap_or_default().iter().any(|holder| Some(*holder) != contact);
+            !other_profile && !other_contact
+        })
+        .collect()
 }

@@ -17,6 +17,7 @@ mod park_delivery;
 mod prioritise_case;
 mod queue_effect;
 mod record_erased;
+mod request_deletions;
 mod retire_connector;
 mod revoke_token;
 mod set_case_state;
@@ -40,6 +41,7 @@ pub use park_delivery::ParkDelivery;
 pub use prioritise_case::PrioritiseCase;
 pub use queue_effect::QueueEffect;
 pub use record_erased::RecordErased;
+pub use request_deletions::{RequestDeletions, RequestedDeletion};
 pub use retire_connector::RetireConnector;
 pub use revoke_token::RevokeToken;
 pub use set_case_state::SetCaseState;
@@ -103,6 +105,6 @@ macro_rules! commands {
 
 commands! {
     AnswerLookUps, AssignCase, ConfigureChannel, CreateToken, DecideEffect, EndLink, ErasePerson, FinishEffect, GrantConnector, Ingest,
-    InstallConnector, LinkProfile, ParkDelivery, PrioritiseCase, QueueEffect, RecordErased, RetireConnector, RevokeToken, SetCaseState,
+    InstallConnector, LinkProfile, ParkDelivery, PrioritiseCase, QueueEffect, RecordErased, RequestDeletions, RetireConnector, RevokeToken, SetCaseState,
     SetUpChannel, StartEffect, TakeContacts,
 }

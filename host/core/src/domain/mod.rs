@@ -6,6 +6,7 @@ pub mod channel;
 pub mod connector;
 pub mod contact;
 pub mod conversation;
+pub mod deletion;
 pub mod delivery;
 pub mod effect;
 pub mod erasure;

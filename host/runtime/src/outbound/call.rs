@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::{Bytes, BytesMut};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
+use jiff::Timestamp;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
@@ -22,6 +23,8 @@ pub type OperatorNote = Arc<dyn Fn(&str) + Send + Sync>;
 /// Outgoing HTTP of one call.
 pub struct CallHttp {
     channel: Arc<ChannelHttp>,
+    /// The call's time, for requests that are signed with one.
+    clock: Timestamp,
     note: OperatorNote,
     requests: u32,
     /// Bytes of answers so far.
@@ -31,9 +34,9 @@ pub struct CallHttp {
 
 impl CallHttp {
     /// The hooks for one call on `channel`.
-    pub fn new(channel: Arc<ChannelHttp>, note: OperatorNote) -> Self {
+    pub fn new(channel: Arc<ChannelHttp>, clock: Timestamp, note: OperatorNote) -> Self {
         let permits = channel.limits.requests_at_once_per_call_max.clamp(1, Semaphore::MAX_PERMITS);
-        Self { channel, note, requests: 0, received: Arc::default(), permits: Arc::new(Semaphore::new(permits)) }
+        Self { channel, clock, note, requests: 0, received: Arc::default(), permits: Arc::new(Semaphore::new(permits)) }
     }
 
     /// Requests made so far.
@@ -64,6 +67,7 @@ impl WasiHttpHooks for CallHttp {
             channel: Arc::clone(&self.channel),
             received: Arc::clone(&self.received),
             permits: Arc::clone(&self.permits),
+            clock: self.clock,
             number: self.requests,
         };
         let note = Arc::clone(&self.note);
@@ -92,6 +96,7 @@ struct Sending {
     channel: Arc<ChannelHttp>,
     received: Arc<AtomicUsize>,
     permits: Arc<Semaphore>,
+    clock: Timestamp,
     /// Which request of the call it is, from 1.
     number: u32,
 }
@@ -116,7 +121,7 @@ impl Sending {
         let received = self.received.load(Ordering::Relaxed);
         let response_bytes = limits.response_body_bytes_max.min(limits.response_bytes_per_call_max.saturating_sub(received));
         let caps = Caps { deadline, headers_deadline, response_bytes };
-        let response = self.channel.answer(request, caps).await?;
+        let response = self.channel.answer(request, caps, self.clock).await?;
         self.received.fetch_add(response.body().len(), Ordering::Relaxed);
         Ok(response)
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
+use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
@@ -23,6 +24,7 @@ use super::template::BoundField;
 use super::window::{WINDOW_TIMES_MAX, Window};
 use super::{Origin, Outbound, OutboundError};
 use crate::contract;
+use crate::vault::Vault;
 
 /// What a guest that finds all places for requests taken is told to wait.
 pub(super) const RETRY_WHEN_BUSY: Duration = Duration::from_secs(1);
@@ -79,6 +81,8 @@ pub struct ChannelGrant<'a> {
     pub origins: &'a [Origin],
     /// Whether granted origins may lead to loopback and private networks.
     pub allow_private_network: bool,
+    /// For secrets that rotate.
+    pub vault: &'a Arc<dyn Vault>,
     /// Caps and times.
     pub limits: &'a HttpLimits,
 }
@@ -173,6 +177,8 @@ pub struct ChannelHttp {
     allow_list: AllowList,
     credentials: Vec<BoundCredential>,
     pool: Pool,
+    outbound: Outbound,
+    vault: Arc<dyn Vault>,
     pub(super) limits: HttpLimits,
     state: Arc<ChannelState>,
     /// Finds the bound secrets of all credentials.
@@ -195,13 +201,25 @@ impl ChannelHttp {
                 return Err(OutboundError::RequestLimit { requests: limit.requests, seconds: limit.seconds });
             }
         }
-        let mut credentials = Vec::new();
+        let mut credentials: Vec<BoundCredential> = Vec::new();
         for credential in &grant.manifest.credentials {
+            if credential.optional && !grant.secrets.contains_key(&credential.name) {
+                continue;
+            }
             let slot = |fingerprint| outbound.session(grant.channel, &credential.name, fingerprint);
             let bound = BoundCredential::new(credential, grant.settings, grant.secrets.get(&credential.name), slot)?;
-            if let Some(origin) = bound.origin.as_ref().filter(|origin| !declared.contains(origin)) {
-                let reason = format!("it is for {origin}, which is not among the connector's origins");
-                return Err(OutboundError::Credential { credential: credential.name.clone(), reason });
+            let wrong = |reason| OutboundError::Credential { credential: credential.name.clone(), reason };
+            let elsewhere = bound.session.as_ref().and_then(|session| session.recipe.elsewhere());
+            if let Some(origin) = bound.origin.iter().chain(elsewhere).find(|origin| !declared.contains(origin)) {
+                return Err(wrong(format!("it is for {origin}, which is not among the connector's origins")));
+            }
+            for other in credentials.iter().filter(|other| other.origin.is_some() && other.origin == bound.origin) {
+                if let Some(header) = bound.headers().find(|header| other.headers().any(|taken| taken == *header)) {
+                    return Err(wrong(format!(
+                        "it fills the header {header}, and so does credential {}: bind only one of them",
+                        other.name
+                    )));
+                }
             }
             credentials.push(bound);
         }
@@ -216,6 +234,8 @@ impl ChannelHttp {
             allow_list: AllowList { channel: grant.channel.to_owned(), declared, granted },
             credentials,
             pool: outbound.pool(grant.allow_private_network),
+            outbound: outbound.clone(),
+            vault: Arc::clone(grant.vault),
             limits: grant.limits.clone(),
             state: outbound.channel_state(key),
             redactor,
@@ -254,16 +274,21 @@ impl ChannelHttp {
     }
 
     /// Answers a guest's request.
-    pub(super) async fn answer(self: &Arc<Self>, request: Result<Request<Bytes>, Failure>, caps: Caps) -> Result<Response<Bytes>, Failure> {
+    pub(super) async fn answer(
+        self: &Arc<Self>,
+        request: Result<Request<Bytes>, Failure>,
+        caps: Caps,
+        clock: Timestamp,
+    ) -> Result<Response<Bytes>, Failure> {
         let outcome = match request {
-            Ok(request) => self.send(request, caps).await,
+            Ok(request) => self.send(request, caps, clock).await,
             Err(failure) => Err(failure),
         };
         self.state.count(&outcome);
         outcome
     }
 
-    async fn send(self: &Arc<Self>, request: Request<Bytes>, caps: Caps) -> Result<Response<Bytes>, Failure> {
+    async fn send(self: &Arc<Self>, request: Request<Bytes>, caps: Caps, clock: Timestamp) -> Result<Response<Bytes>, Failure> {
         let started = Instant::now();
         let header_bytes_max = self.limits.request_header_bytes_max;
         let allowed = Allowed::judge(request, &self.allow_list, header_bytes_max, |origin| self.credentials_of(origin).next().is_some())?;
@@ -279,7 +304,7 @@ impl ChannelHttp {
                 let reason = format!("the request to {} found no place in time", allowed.origin);
                 return Err(Failure::Limit { after: RETRY_WHEN_BUSY, reason });
             }
-            let outgoing = allowed.with_credentials(&used, now)?;
+            let outgoing = allowed.with_credentials(&used, now, clock)?;
             let response = self.pool.exchange(&allowed.origin, outgoing, caps).await?;
             drop(permit);
             for used in &used {
@@ -333,11 +358,13 @@ impl ChannelHttp {
         let deadline = Instant::now() + self.limits.total_max;
         let context = LoginContext {
             credential,
-            origin,
+            origin: recipe.elsewhere().unwrap_or(origin),
             pool: &self.pool,
             caps: Caps { deadline, headers_deadline: deadline, response_bytes: self.limits.response_body_bytes_max },
             user_agent: &HeaderValue::from_static(USER_AGENT),
             redactor: &self.redactor,
+            outbound: &self.outbound,
+            vault: &self.vault,
         };
         self.state.charge_login(recipe.requests());
         self.state.logins.fetch_add(1, Ordering::Relaxed);

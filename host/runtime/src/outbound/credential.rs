@@ -43,6 +43,7 @@ pub(super) struct BoundCredential {
     missing: Vec<String>,
     placements: Vec<Placement>,
     pub(super) session: Option<BoundSession>,
+    pub(super) signing: Option<contract::RequestSigning>,
     /// The filled placements, if no session has to be waited for.
     standing: Vec<Rendered>,
 }
@@ -62,7 +63,7 @@ pub(super) enum Place {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-struct Placement {
+pub(super) struct Placement {
     place: Place,
     prefix: String,
     template: Template,
@@ -134,15 +135,27 @@ impl BoundCredential {
         if keeps_cookies && placements.iter().any(|placement| placement.place == Place::Header(header::COOKIE)) {
             return Err(wrong("it fills the header cookie although its session keeps cookies".to_owned()));
         }
-        if origin.is_none() && (recipe.is_some() || !placements.is_empty()) {
+        if recipe.as_ref().is_some_and(|recipe| recipe.elsewhere().is_some() && recipe.keeps_cookies()) {
+            return Err(wrong("its session keeps cookies of another origin than its own".to_owned()));
+        }
+        if origin.is_none() && (recipe.is_some() || !placements.is_empty() || declared.signing.is_some()) {
             return Err(wrong("it has placements or a session but no origin to use them with".to_owned()));
         }
-        let mut credential = Self { name: declared.name.clone(), origin, fields, missing, placements, session: None, standing: Vec::new() };
+        let mut credential = Self {
+            name: declared.name.clone(),
+            origin,
+            fields,
+            missing,
+            placements,
+            session: None,
+            signing: declared.signing,
+            standing: Vec::new(),
+        };
         if let Some(recipe) = recipe {
             let fingerprint = credential.fingerprint(&recipe);
             credential.session = Some(BoundSession { recipe, slot: slot(fingerprint) });
         } else if credential.missing.is_empty() {
-            credential.standing = credential.render(&BTreeMap::new()).map_err(wrong)?;
+            credential.standing = credential.render(&credential.fields, &BTreeMap::new()).map_err(wrong)?;
         }
         Ok(credential)
     }
@@ -160,10 +173,23 @@ impl BoundCredential {
         &self.standing
     }
 
-    /// Fills all placements. The error names the placement.
-    pub(super) fn render(&self, captured: &BTreeMap<String, Secret>) -> Result<Vec<Rendered>, String> {
-        let values = Values { fields: &self.fields, captured };
+    /// Fills all placements with these fields and what was captured. The error names the placement.
+    pub(super) fn render(
+        &self,
+        fields: &BTreeMap<String, BoundField>,
+        captured: &BTreeMap<String, Secret>,
+    ) -> Result<Vec<Rendered>, String> {
+        let values = Values { fields, captured };
         self.placements.iter().map(|placement| placement.render(values)).collect()
+    }
+
+    /// The headers it fills.
+    pub(super) fn headers(&self) -> impl Iterator<Item = HeaderName> {
+        let placed = self.placements.iter().filter_map(|placement| match &placement.place {
+            Place::Header(name) => Some(name.clone()),
+            Place::Query(_) | Place::Form(_) => None,
+        });
+        placed.chain(self.signing.map(|_| header::AUTHORIZATION))
     }
 
     /// The bound texts that must never be seen.
@@ -212,7 +238,7 @@ pub(super) fn resolve_origin(declared: &contract::Origin, settings: &Value) -> R
 }
 
 impl Placement {
-    fn compile(declared: &contract::Placement, names: &[&str], settings: &Value) -> Result<Self, String> {
+    pub(super) fn compile(declared: &contract::Placement, names: &[&str], settings: &Value) -> Result<Self, String> {
         let place = match &declared.place {
             contract::Place::Header(name) => {
                 let name: HeaderName = name.parse().map_err(|_| format!("{name:?} is not the name of a header"))?;
@@ -228,7 +254,11 @@ impl Placement {
         Ok(Self { place, prefix: declared.prefix.clone(), template, base64: declared.encoding == contract::Encoding::Base64 })
     }
 
-    fn render(&self, values: Values<'_>) -> Result<Rendered, String> {
+    pub(super) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    pub(super) fn render(&self, values: Values<'_>) -> Result<Rendered, String> {
         let filled = self.template.fill(values, Escape::Plain).map_err(|error| format!("{}: {error}", self.place))?;
         let encoded = if self.base64 { Zeroizing::new(STANDARD.encode(&*filled.text)) } else { filled.text.clone() };
         let value = Zeroizing::new(format!("{}{}", self.prefix, *encoded));

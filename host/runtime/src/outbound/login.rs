@@ -1,29 +1,38 @@
 //! The recipe of a log-in, declared in the manifest, run by the host.
 //!
-//! Every step is a request to the credential's own origin, over the same pool, allow-list and caps as the guest's requests, without
-//! following redirects. A step has succeeded if its status is 2xx, its expectations hold and its captures are there. The recipe has the time
-//! of one request for all its steps.
+//! Every step is a request to the credential's own origin, or to the one the session names, over the same pool, allow-list and caps as the
+//! guest's requests, without following redirects. A step has succeeded if its status is 2xx, its expectations hold and its captures are there
+//! (what rotates, and the lifetime, may be missing: RFC 6749 leaves both to the platform). The recipe has the time of one request for all its
+//! steps.
+//!
+//! # What rotates
+//! A field that rotates is read from the vault, traded, and kept in the vault before the next step, all under a lock that every channel with
+//! the same first value takes: the platform gives up the old value the moment it hands out the new one, so a second user of the old one
+//! would lose the account. What is lost cannot be had again without a person: a crash between the platform's answer and the vault's fsync.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
-use http::{Method, Request, Response, StatusCode, Uri};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::Origin;
 use super::client::{Caps, Pool};
 use super::cookie::Jar;
-use super::credential::BoundCredential;
+use super::credential::{BoundCredential, Place, Placement, resolve_origin};
 use super::failure::Failure;
 use super::redact::Redactor;
-use super::session::{LoginFailure, Session};
-use super::template::{Escape, JsonTemplate, Template, Values};
+use super::request::{put_header, put_query};
+use super::session::{Brought, LoginFailure, Session};
+use super::template::{BoundField, Escape, JsonTemplate, Template, Values};
+use super::{Origin, Outbound};
 use crate::Secret;
 use crate::contract;
+use crate::vault::{Vault, VaultKey};
 
 /// Steps of one recipe; a manifest with more is refused.
 const STEPS_MAX: usize = 8;
@@ -31,20 +40,30 @@ const STEPS_MAX: usize = 8;
 const SHOWN_CHARACTERS_MAX: usize = 64;
 /// A captured value longer than this is not a token.
 const CAPTURED_BYTES_MAX: usize = 16 << 10;
+/// A session whose end the platform names is given up this much earlier, or after nine tenths of its life if that is less: a request under
+/// way should not meet the end.
+const LIFETIME_MARGIN: Duration = Duration::from_secs(60);
 
 /// How a credential logs in. `Debug` shows templates, never secrets.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Recipe {
+    /// Where the steps go. None: to the credential's own origin.
+    origin: Option<Origin>,
     steps: Vec<Step>,
     cookies: bool,
     /// None: until the platform says otherwise.
     lifetime: Option<Duration>,
+    /// The capture by which the platform says so.
+    lifetime_capture: Option<String>,
+    /// Fields that a capture of the same name replaces.
+    rotates: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 struct Step {
     method: Method,
     path: Template,
+    placements: Vec<Placement>,
     body: StepBody,
     captures: Vec<contract::Capture>,
     expect: Vec<contract::Expectation>,
@@ -66,6 +85,17 @@ pub(super) struct LoginContext<'a> {
     pub(super) user_agent: &'a HeaderValue,
     /// Finds the channel's secrets.
     pub(super) redactor: &'a Redactor,
+    pub(super) outbound: &'a Outbound,
+    pub(super) vault: &'a Arc<dyn Vault>,
+}
+
+/// What a log-in has found so far.
+struct Progress {
+    brought: Brought,
+    /// As the platform says.
+    lifetime: Option<Duration>,
+    /// Fields that have another value since they were kept last.
+    rotated: Vec<String>,
 }
 
 impl Recipe {
@@ -79,18 +109,34 @@ impl Recipe {
         for (index, step) in declared.steps.iter().enumerate() {
             steps.push(Step::compile(step, names, settings).map_err(|error| format!("log-in step {}: {error}", index + 1))?);
             for capture in &step.captures {
+                if declared.rotates.contains(&capture.name) || declared.lifetime_capture.as_ref() == Some(&capture.name) {
+                    continue;
+                }
                 if names.contains(&capture.name.as_str()) {
                     return Err(format!("log-in step {}: the name {:?} is taken already", index + 1, capture.name));
                 }
                 names.push(&capture.name);
             }
         }
+        let origin = match &declared.origin {
+            Some(asked) => Some(
+                resolve_origin(asked, settings)?
+                    .ok_or_else(|| format!("its session's origin stands in a setting the channel does not have: {asked:?}"))?,
+            ),
+            None => None,
+        };
         let lifetime = (declared.lifetime_seconds > 0).then(|| Duration::from_secs(declared.lifetime_seconds.into()));
-        Ok(Self { steps, cookies: declared.cookies, lifetime })
+        let (lifetime_capture, rotates) = (declared.lifetime_capture.clone(), declared.rotates.clone());
+        Ok(Self { origin, steps, cookies: declared.cookies, lifetime, lifetime_capture, rotates })
     }
 
     pub(super) fn keeps_cookies(&self) -> bool {
         self.cookies
+    }
+
+    /// Where the steps go, if not to the credential's own origin.
+    pub(super) fn elsewhere(&self) -> Option<&Origin> {
+        self.origin.as_ref()
     }
 
     /// How many requests a log-in takes.
@@ -100,18 +146,54 @@ impl Recipe {
 
     /// Logs in.
     pub(super) async fn run(&self, context: LoginContext<'_>) -> Result<Session, LoginFailure> {
-        let mut captured = BTreeMap::new();
+        let brought = Brought { fields: context.credential.fields.clone(), captured: BTreeMap::new() };
+        let mut progress = Progress { brought, lifetime: None, rotated: Vec::new() };
+        let rotating = self.rotating(&context);
+        // Held until the new values are kept.
+        let mut traded = Vec::new();
+        for (field, key) in &rotating {
+            traded.push(context.outbound.rotation(context.vault, *key).lock_owned().await);
+            let vault = Arc::clone(context.vault);
+            let key = *key;
+            let current = tokio::task::spawn_blocking(move || vault.read(key)).await;
+            let current = current.unwrap_or_else(|error| Err(error.to_string())).map_err(|error| context.not_kept(field, &error))?;
+            if let Some(current) = current {
+                progress.brought.fields.insert(field.clone(), current.into());
+            }
+        }
         let mut jar = self.cookies.then(Jar::default);
         for step in &self.steps {
-            step.run(&context, &mut captured, jar.as_mut()).await?;
+            step.run(&context, self, &mut progress, jar.as_mut()).await?;
+            for field in std::mem::take(&mut progress.rotated) {
+                let key = rotating.iter().find(|(name, _)| *name == field).map(|(_, key)| *key);
+                let (Some(key), Some(BoundField::Secret(value))) = (key, progress.brought.fields.get(&field)) else { continue };
+                let (vault, value) = (Arc::clone(context.vault), value.clone());
+                let kept = tokio::task::spawn_blocking(move || vault.keep(key, &value)).await;
+                kept.unwrap_or_else(|error| Err(error.to_string())).map_err(|error| context.not_kept(&field, &error))?;
+            }
         }
-        Session::new(context.credential, &captured, jar, self.lifetime).map_err(|error| context.refused(&error))
+        drop(traded);
+        let of_platform = progress.lifetime.map(|lifetime| lifetime - LIFETIME_MARGIN.min(lifetime / 10));
+        let lifetime = [self.lifetime, of_platform].into_iter().flatten().min();
+        Session::new(context.credential, &progress.brought, jar, lifetime).map_err(|error| context.refused(&error))
+    }
+
+    /// The fields that rotate, and where the vault has them; in the order in which everybody locks them.
+    fn rotating(&self, context: &LoginContext<'_>) -> Vec<(String, VaultKey)> {
+        let first = |field: &String| Some((field.clone(), VaultKey::new(field, context.credential.fields.get(field)?.text())));
+        let mut rotating: Vec<_> = self.rotates.iter().filter_map(first).collect();
+        rotating.sort_by_key(|(_, key)| *key);
+        rotating
     }
 }
 
 impl LoginContext<'_> {
     fn refused(&self, reason: &str) -> LoginFailure {
         LoginFailure::Refused(format!("log-in refused by {}: {}", self.origin, self.redactor.text(reason)))
+    }
+
+    fn not_kept(&self, field: &str, problem: &str) -> LoginFailure {
+        LoginFailure::Unreachable(format!("its field {field} changes with every use and must be kept first, which failed: {problem}"))
     }
 
     fn unreachable(&self, reason: &str) -> LoginFailure {
@@ -142,17 +224,23 @@ impl Step {
         if method == Method::GET && body != StepBody::None {
             return Err("a GET has no body".to_owned());
         }
-        Ok(Self { method, path, body, captures: declared.captures.clone(), expect: declared.expect.clone() })
+        let placements = declared.placements.iter().map(|placement| Placement::compile(placement, names, settings));
+        let placements: Vec<Placement> = placements.collect::<Result<_, _>>()?;
+        if let Some(form) = placements.iter().find(|placement| matches!(placement.place(), Place::Form(_))) {
+            return Err(format!("{}: a step writes its form itself", form.place()));
+        }
+        Ok(Self { method, path, placements, body, captures: declared.captures.clone(), expect: declared.expect.clone() })
     }
 
     async fn run(
         &self,
         context: &LoginContext<'_>,
-        captured: &mut BTreeMap<String, Secret>,
+        recipe: &Recipe,
+        progress: &mut Progress,
         jar: Option<&mut Jar>,
     ) -> Result<(), LoginFailure> {
         let now = Instant::now();
-        let mut request = self.request(context, captured).map_err(|error| context.refused(&error))?;
+        let mut request = self.request(context, &progress.brought).map_err(|error| context.refused(&error))?;
         let path = request.uri().path().to_owned();
         if let Some(cookies) = jar.as_ref().and_then(|jar| jar.header(&path, now)) {
             request.headers_mut().insert(header::COOKIE, cookies);
@@ -164,17 +252,27 @@ impl Step {
         if let Some(jar) = jar {
             jar.take(response.headers().get_all(header::SET_COOKIE), &path, context.origin.is_secure(), now);
         }
-        self.judge(context, &response, captured)
+        self.judge(context, recipe, &response, progress)
     }
 
-    fn request(&self, context: &LoginContext<'_>, captured: &BTreeMap<String, Secret>) -> Result<Request<Full<Bytes>>, String> {
-        let values = Values { fields: &context.credential.fields, captured };
+    fn request(&self, context: &LoginContext<'_>, brought: &Brought) -> Result<Request<Full<Bytes>>, String> {
+        let values = Values { fields: &brought.fields, captured: &brought.captured };
         let path = self.path.fill(values, Escape::Path)?;
         if !path.text.starts_with('/') {
             return Err("the path of a log-in step does not start with /".to_owned());
         }
-        let uri: Uri =
-            format!("{}{}", context.origin, *path.text).parse().map_err(|_| "the path of a log-in step is no path".to_owned())?;
+        let (mut target, mut placed) = (path.text.to_string(), HeaderMap::new());
+        for placement in &self.placements {
+            let rendered = placement.render(values)?;
+            let taken = match &rendered.place {
+                Place::Header(name) => put_header(&mut placed, name, rendered.value.expose()),
+                Place::Query(name) => put_query(&mut target, name, rendered.value.expose()),
+                // Refused when the recipe was compiled.
+                Place::Form(_) => Ok(()),
+            };
+            taken.map_err(|_| format!("{} is filled twice", rendered.place))?;
+        }
+        let uri: Uri = format!("{}{target}", context.origin).parse().map_err(|_| "the path of a log-in step is no path".to_owned())?;
         let (content_type, body) = match &self.body {
             StepBody::None => (None, Bytes::new()),
             StepBody::Form(fields) => {
@@ -196,14 +294,16 @@ impl Step {
         if let Some(content_type) = content_type {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         }
+        headers.extend(placed);
         Ok(request)
     }
 
     fn judge(
         &self,
         context: &LoginContext<'_>,
+        recipe: &Recipe,
         response: &Response<Bytes>,
-        captured: &mut BTreeMap<String, Secret>,
+        progress: &mut Progress,
     ) -> Result<(), LoginFailure> {
         let status = response.status();
         if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
@@ -219,14 +319,24 @@ impl Step {
         for expectation in &self.expect {
             let found = answer.pointer(&expectation.pointer).and_then(scalar);
             if found.as_deref() != Some(expectation.equals.as_str()) {
-                let found = shown(context, captured, found);
+                let found = shown(context, &progress.brought, found);
                 return Err(context.refused(&format!("expected {} = {}, found {found}", expectation.pointer, expectation.equals)));
             }
         }
         for capture in &self.captures {
+            let rotates = recipe.rotates.contains(&capture.name);
+            let is_lifetime = recipe.lifetime_capture.as_ref() == Some(&capture.name);
             match answer.pointer(&capture.pointer).and_then(scalar) {
+                Some(value) if is_lifetime => progress.lifetime = value.parse().ok().map(Duration::from_secs),
+                None if rotates || is_lifetime => {}
+                Some(value) if value.len() <= CAPTURED_BYTES_MAX && rotates => {
+                    let known = progress.brought.fields.insert(capture.name.clone(), Secret::new(value.as_str()).into());
+                    if known.is_none_or(|known| known.text() != value) {
+                        progress.rotated.push(capture.name.clone());
+                    }
+                }
                 Some(value) if value.len() <= CAPTURED_BYTES_MAX => {
-                    captured.insert(capture.name.clone(), Secret::new(value));
+                    progress.brought.captured.insert(capture.name.clone(), Secret::new(value));
                 }
                 _ => {
                     return Err(context.refused(&format!("expected a value for {} at {}, found none", capture.name, capture.pointer)));
@@ -238,10 +348,11 @@ impl Step {
 }
 
 /// What a message shows of a value: no secret of the channel, nothing captured so far, not everything.
-fn shown(context: &LoginContext<'_>, captured: &BTreeMap<String, Secret>, found: Option<String>) -> String {
+fn shown(context: &LoginContext<'_>, brought: &Brought, found: Option<String>) -> String {
     let Some(found) = found else { return "nothing".to_owned() };
     let found = context.redactor.text(&found);
-    let found = Redactor::new(captured.values().map(Secret::expose)).text(&found);
+    let current = brought.fields.values().filter(|field| field.is_secret()).map(BoundField::text);
+    let found = Redactor::new(brought.captured.values().map(Secret::expose).chain(current)).text(&found);
     found.chars().filter(|character| !character.is_control()).take(SHOWN_CHARACTERS_MAX).collect()
 }
 

@@ -16,7 +16,10 @@
 //!    whole under caps and a deadline.
 //! 7. **Redaction** (`redact.rs`): cookies stay with the host; every form of every secret is taken out of headers and body.
 //!
-//! How failures reach a guest stands in `failure.rs`. Nothing here is written to disk. Secrets are overwritten when they are dropped; the
+//! A token that rotates goes through the tenant's vault (`crate::vault`) before anything is sent with what it was traded for. Requests signed by
+//! OAuth 1.0a are signed last (`oauth1.rs`), when all else of them is settled.
+//!
+//! How failures reach a guest stands in `failure.rs`. Nothing here is written to disk but by the vault. Secrets are overwritten when they are dropped; the
 //! copies that go over the wire, and the search for them, live in ordinary memory.
 
 mod address;
@@ -28,6 +31,7 @@ mod cookie;
 mod credential;
 mod failure;
 mod login;
+mod oauth1;
 mod origin;
 mod redact;
 mod request;
@@ -49,6 +53,7 @@ pub use self::channel::{ChannelGrant, ChannelHttp, HttpCounters, HttpLimits};
 use self::channel::{ChannelState, ChannelStateKey};
 use self::client::Pool;
 pub use self::connect::{BoxedFuture, Resolve, SystemResolver};
+pub use self::oauth1::FIELDS as OAUTH1_FIELDS;
 pub use self::origin::{Origin, OriginError};
 pub use self::redact::{REDACTED, REDACTED_BYTES_MIN};
 pub use self::roots::EXTRA_ROOTS_FILE_BYTES_MAX;
@@ -57,6 +62,7 @@ pub use self::session::{LOGIN_PAUSE_AFTER_REFUSAL_MAX, LOGIN_PAUSE_MIN, LOGIN_PA
 use self::session::{SessionSlot, lock};
 pub use self::template::BoundField;
 pub use self::window::WINDOW_TIMES_MAX;
+use crate::vault::{Vault, VaultKey};
 
 /// How long a connection may take by default: resolution, TCP and TLS together.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -126,6 +132,8 @@ struct Inner {
     /// For channels with it. Never shared with the others: a pooled connection is not checked again.
     private: Pool,
     sessions: Shared<(String, String, [u8; 32]), SessionSlot>,
+    /// Held while a secret in a vault is traded for the next: by vault and key.
+    rotations: Shared<(usize, VaultKey), tokio::sync::Mutex<()>>,
     channels: Shared<ChannelStateKey, ChannelState>,
 }
 
@@ -134,7 +142,13 @@ impl Outbound {
     pub fn new(options: OutboundOptions) -> Result<Self, OutboundError> {
         let roots = Roots::read(&options.extra_roots)?;
         let pool = |private| Pool::new(Arc::clone(&options.resolver), private, options.connect_timeout, roots.of(private));
-        let inner = Inner { public: pool(false)?, private: pool(true)?, sessions: Shared::default(), channels: Shared::default() };
+        let inner = Inner {
+            public: pool(false)?,
+            private: pool(true)?,
+            sessions: Shared::default(),
+            rotations: Shared::default(),
+            channels: Shared::default(),
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -145,6 +159,11 @@ impl Outbound {
     /// The session store of a credential: the same for all generations whose credential and secrets are equal.
     fn session(&self, channel: &str, credential: &str, fingerprint: [u8; 32]) -> Arc<SessionSlot> {
         self.inner.sessions.get((channel.to_owned(), credential.to_owned(), fingerprint), SessionSlot::new)
+    }
+
+    /// What to hold while the secret of this key is traded: two channels with the same refresh token must not both use it.
+    fn rotation(&self, vault: &Arc<dyn Vault>, key: VaultKey) -> Arc<tokio::sync::Mutex<()>> {
+        self.inner.rotations.get((Arc::as_ptr(vault).addr(), key), || tokio::sync::Mutex::new(()))
     }
 
     fn channel_state(&self, key: ChannelStateKey) -> Arc<ChannelState> {

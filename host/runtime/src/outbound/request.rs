@@ -7,12 +7,15 @@ use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Request, Uri};
 use http_body_util::Full;
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::Origin;
 use super::credential::{BoundCredential, Place, Rendered};
 use super::failure::Failure;
+use super::oauth1::{self, Keys, Signed};
 use super::session::Session;
+use crate::contract::RequestSigning;
 
 /// What the host calls itself where the guest says nothing. Platforms ask for a name.
 pub(super) const USER_AGENT: &str = concat!("sportello/", env!("CARGO_PKG_VERSION"));
@@ -133,7 +136,8 @@ impl Allowed {
     }
 
     /// The request as it goes out, with every placement of `used` filled. A value of the guest's own in a place of the host's is refused.
-    pub(super) fn with_credentials(&self, used: &[Used<'_>], now: Instant) -> Result<Request<Full<Bytes>>, Failure> {
+    /// Last of all it is signed, as of `clock`.
+    pub(super) fn with_credentials(&self, used: &[Used<'_>], now: Instant, clock: Timestamp) -> Result<Request<Full<Bytes>>, Failure> {
         let mut headers = self.headers.clone();
         let mut target = self.target.clone();
         let mut body = self.body.clone();
@@ -152,6 +156,22 @@ impl Allowed {
             if let Some(cookies) = used.session.as_ref().and_then(|session| session.cookies(self.path(), now)) {
                 add_cookies(&mut headers, cookies);
             }
+        }
+        for used in used {
+            let Some(RequestSigning::Oauth1HmacSha1) = used.credential.signing else { continue };
+            let signed = Signed {
+                method: self.method.as_str(),
+                origin: &self.origin.to_string(),
+                target: &target,
+                form: is_form(&headers).then_some(&body),
+            };
+            // All its fields are bound, or it would not be used.
+            let keys = Keys::of(&used.credential.fields);
+            let header = keys.zip(oauth1::nonce()).map(|(keys, nonce)| keys.authorization(&signed, clock.as_second(), &nonce));
+            let header = header.ok_or_else(|| Failure::Denied(format!("credential {:?} cannot sign now", used.credential.name)))?;
+            put_header(&mut headers, &header::AUTHORIZATION, &header).map_err(|Taken| {
+                Failure::Denied(format!("the guest set the header authorization itself; credential {:?} fills it", used.credential.name))
+            })?;
         }
         let uri: Uri = format!("{}{target}", self.origin)
             .parse()
@@ -173,10 +193,11 @@ fn add_cookies(headers: &mut HeaderMap, cookies: HeaderValue) {
     headers.insert(header::COOKIE, cookies);
 }
 
-/// The guest has put something there.
-struct Taken;
+/// Something stands there already.
+#[derive(Debug)]
+pub(super) struct Taken;
 
-fn put_header(headers: &mut HeaderMap, name: &HeaderName, value: &str) -> Result<(), Taken> {
+pub(super) fn put_header(headers: &mut HeaderMap, name: &HeaderName, value: &str) -> Result<(), Taken> {
     // `user-agent` is the host's own default unless the guest set it, and a credential may fill it.
     if headers.get(name).is_some_and(|present| *name != header::USER_AGENT || present != USER_AGENT) {
         return Err(Taken);
@@ -188,7 +209,7 @@ fn put_header(headers: &mut HeaderMap, name: &HeaderName, value: &str) -> Result
     Ok(())
 }
 
-fn put_query(target: &mut String, name: &str, value: &str) -> Result<(), Taken> {
+pub(super) fn put_query(target: &mut String, name: &str, value: &str) -> Result<(), Taken> {
     let present = target.split_once('?').map(|(_, query)| query.to_owned());
     if present.as_ref().is_some_and(|query| form_urlencoded::parse(query.as_bytes()).any(|(present, _)| present == name)) {
         return Err(Taken);

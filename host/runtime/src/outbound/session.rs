@@ -1,7 +1,7 @@
 //! Sessions: what a log-in brought, who waits for it, and when it may be tried again.
 //!
 //! A [`SessionSlot`] belongs to a channel's credential with its present definition and secrets, and lives as long as any generation of the
-//! channel uses it: a swap of connectors keeps the session. It is in memory only. Its life:
+//! channel uses it: a swap of connectors keeps the session. It is in memory only, but for what the vault keeps. Its life:
 //!
 //! ```text
 //! empty ──obtain──► logging in ──► live ──401, renew, lifetime──► empty
@@ -25,6 +25,7 @@ use super::cookie::Jar;
 use super::credential::{BoundCredential, Rendered};
 use super::failure::Failure;
 use super::redact::Redactor;
+use super::template::BoundField;
 use super::window::Window;
 use crate::Secret;
 
@@ -43,6 +44,13 @@ const COOKIE_REDACTED_BYTES_MIN: usize = 12;
 /// What a caller whose time is over while others log in is told to wait.
 const RETRY_WHILE_LOGGING_IN: Duration = Duration::from_secs(1);
 
+/// What a log-in goes by and brings.
+pub(super) struct Brought {
+    /// The credential's fields: as the operator bound them, or what became of those that rotate.
+    pub(super) fields: BTreeMap<String, BoundField>,
+    pub(super) captured: BTreeMap<String, Secret>,
+}
+
 /// A session that was logged in.
 pub(super) struct Session {
     /// The credential's placements, filled.
@@ -57,17 +65,22 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Fills the placements with what was captured. The error names the placement that cannot be filled.
+    /// Fills the placements with the credential's fields as they are now and what was captured. The error names the placement that cannot be
+    /// filled.
     pub(super) fn new(
         credential: &BoundCredential,
-        captured: &BTreeMap<String, Secret>,
+        brought: &Brought,
         jar: Option<Jar>,
         lifetime: Option<Duration>,
     ) -> Result<Self, String> {
         let born = Instant::now();
         let expires = lifetime.and_then(|lifetime| born.checked_add(lifetime));
-        let rendered = credential.render(captured)?;
-        let mut secrets: Vec<_> = captured.values().filter(|value| !credential.is_plain(value.expose())).cloned().collect();
+        let rendered = credential.render(&brought.fields, &brought.captured)?;
+        let mut secrets: Vec<_> = brought.captured.values().filter(|value| !credential.is_plain(value.expose())).cloned().collect();
+        secrets.extend(brought.fields.values().filter_map(|field| match field {
+            BoundField::Secret(secret) => Some(secret.clone()),
+            BoundField::Plain(_) => None,
+        }));
         secrets.extend(rendered.iter().flat_map(|rendered| rendered.secrets.iter().cloned()));
         let session = Self { rendered, jar: jar.map(Mutex::new), secrets, redactor: Mutex::new(Redactor::new([])), born, expires };
         session.rebuild_redactor(credential);

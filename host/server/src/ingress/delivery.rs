@@ -11,7 +11,7 @@ use sportello_runtime::contract::{ConnectorError, WebhookRequest, WebhookRespons
 
 use crate::channels::LiveChannel;
 use crate::desk::Desk;
-use crate::ingress::take_in::{Brought, Part, TakeInError, take_in};
+use crate::ingress::take_in::{Brought, Part, TakeInError, take_deletion_requests, take_in};
 use crate::tenant::content::DeliveryContent;
 use crate::tenant::{SubmitError, Tenant};
 
@@ -92,6 +92,8 @@ pub(crate) async fn process(
         let brought = Brought { parts: &parts, cursor: None, state_writes: &done.state_writes, replayed };
         match take_in(&desk.tenant, live, &brought).await {
             Ok(accepted) => {
+                let requested = take_deletion_requests(&desk.tenant, live, outcome.deletion_requests.iter()).await;
+                requested.map_err(Failure::of_taking_in)?;
                 desk.metrics.ingested(&live.name, accepted);
                 return Ok(Taken { accepted, response: outcome.response });
             }

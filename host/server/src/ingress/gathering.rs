@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 use crate::channels::LiveChannel;
 use crate::desk::Desk;
 use crate::ingress::delivery::{Cause, Failure, process};
-use crate::ingress::take_in::{Brought, Part, take_in};
+use crate::ingress::take_in::{Brought, Part, take_deletion_requests, take_in};
 
 /// Deliveries one guest reads.
 const DELIVERIES_MAX: usize = 64;
@@ -160,7 +160,13 @@ impl Read {
         if !parts.is_empty() {
             let brought = Brought { parts: &parts, cursor: None, state_writes: &done.state_writes, replayed: None };
             match take_in(&self.desk.tenant, &self.live, &brought).await {
-                Ok(accepted) => self.desk.metrics.ingested(&self.live.name, accepted),
+                Ok(accepted) => {
+                    let asked = done.value.iter().flatten().flat_map(|outcome| &outcome.deletion_requests);
+                    if let Err(error) = take_deletion_requests(&self.desk.tenant, &self.live, asked).await {
+                        return self.failed(Failure::of_taking_in(error));
+                    }
+                    self.desk.metrics.ingested(&self.live.name, accepted);
+                }
                 Err(error) if error.asks_for_another_call() => return self.each_by_itself(),
                 Err(error) => return self.failed(Failure::of_taking_in(error)),
             }

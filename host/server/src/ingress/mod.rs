@@ -2,6 +2,7 @@
 
 pub mod arrivals;
 pub mod contacts;
+pub mod deletions;
 pub mod delivery;
 pub(crate) mod gathering;
 pub mod take_in;

@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use sportello_core::commands::{Accepted, Ingest, StateChange};
+use sportello_core::commands::{Accepted, Ingest, RequestDeletions, RequestedDeletion, StateChange};
 use sportello_core::domain::channel::{Source, StateWrite};
-use sportello_core::ids::DeliveryId;
+use sportello_core::ids::{ChannelName, DeliveryId, Fingerprint};
 use sportello_core::refusal::Refusal;
 use sportello_journal::JournalError;
-use sportello_runtime::contract::Interaction;
+use sportello_runtime::contract::{DeletionRequest, Interaction};
 use thiserror::Error;
 
 use crate::channels::LiveChannel;
@@ -84,6 +84,29 @@ pub(crate) async fn take_in(tenant: &Tenant, channel: &LiveChannel, brought: &Br
         tries += 1;
         tokio::time::sleep(ERASURE_PAUSE).await;
     }
+}
+
+/// Has the profiles forgotten for which the platform passes on a request for deletion; durable when it returns.
+pub(crate) async fn take_deletion_requests(
+    tenant: &Tenant,
+    channel: &LiveChannel,
+    asked: impl Iterator<Item = &DeletionRequest>,
+) -> Result<(), TakeInError> {
+    let mut requests = Vec::new();
+    for request in asked {
+        let confirmation = confirmation(tenant, &channel.name, &request.confirmation);
+        requests.push(RequestedDeletion { confirmation, profile: tenant.known_profile(channel.network(), &request.profile) });
+    }
+    if !requests.is_empty() {
+        let command = RequestDeletions { channel: channel.name.clone(), requests };
+        tenant.submit(&format!("channel:{}", channel.name), command).await?;
+    }
+    Ok(())
+}
+
+/// What a request for deletion is found by: the code itself is kept nowhere.
+pub(crate) fn confirmation(tenant: &Tenant, channel: &ChannelName, code: &str) -> Fingerprint {
+    tenant.fingerprint("deletion-request", &[channel.as_str(), code])
 }
 
 fn state_change(write: &sportello_runtime::StateWrite) -> StateChange {

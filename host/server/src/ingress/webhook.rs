@@ -11,6 +11,7 @@
 //! | signed, and the connector fails | 200 | the delivery, sealed and parked, durable |
 //! | challenge (GET) | the connector's answer | nothing |
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,8 +21,8 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use sportello_core::ids::ChannelName;
-use sportello_runtime::CallFailure;
-use sportello_runtime::contract::{WebhookRequest, WebhookResponse};
+use sportello_runtime::contract::{Carrier, WebhookRequest, WebhookResponse};
+use sportello_runtime::{CallFailure, SignatureRefusal};
 
 use crate::channels::LiveChannel;
 use crate::desk::{Desk, Host};
@@ -55,8 +56,10 @@ pub async fn handle(State(host): State<Arc<Host>>, Path((tenant, channel)): Path
         return not_found(&format!("the connector of channel {name} takes no webhooks"));
     }
     // Before anything is spent on it: whoever does not even claim to be the platform gets no place.
-    if request.method() == Method::POST && !claims_a_signature(&live, request.headers()) {
-        return unsigned(&desk, &live, verify(&live, request.headers(), &[]).err().unwrap_or_default());
+    if request.method() == Method::POST
+        && let Err(refusal) = live.runtime.claims_a_signature(request.headers())
+    {
+        return unsigned(&desk, &live, &refusal);
     }
     let Ok(_place) = desk.deliveries_under_way.try_acquire() else {
         desk.metrics.delivery(&name, Outcome::Overloaded);
@@ -75,28 +78,19 @@ pub async fn handle(State(host): State<Arc<Host>>, Path((tenant, channel)): Path
     let query = query_of(parts.uri.query().unwrap_or_default());
     match parts.method {
         Method::GET => challenge(&desk, &live, query, &parts.headers).await,
-        Method::POST => {
-            if let Err(problem) = verify(&live, &parts.headers, &body) {
-                return unsigned(&desk, &live, problem);
-            }
-            deliver(&desk, &live, query, &parts.headers, body).await
-        }
+        Method::POST => match live.runtime.verify(&parts.headers, &body) {
+            Ok(Cow::Borrowed(_)) => deliver(&desk, &live, query, &parts.headers, body.into()).await,
+            Ok(Cow::Owned(document)) => deliver(&desk, &live, query, &parts.headers, document).await,
+            Err(refusal) => unsigned(&desk, &live, &refusal),
+        },
         _ => (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, POST")], "use GET or POST\n").into_response(),
     }
 }
 
-fn claims_a_signature(live: &LiveChannel, headers: &HeaderMap) -> bool {
-    live.prepared.manifest().signature.as_ref().is_some_and(|signature| headers.contains_key(&signature.header))
-}
-
-fn unsigned(desk: &Desk, live: &LiveChannel, problem: String) -> Response {
+fn unsigned(desk: &Desk, live: &LiveChannel, refusal: &SignatureRefusal) -> Response {
     desk.metrics.delivery(&live.name, Outcome::Unsigned);
-    tracing::info!(channel = %live.name, problem, "a delivery was refused");
-    (StatusCode::UNAUTHORIZED, format!("{problem}\n")).into_response()
-}
-
-fn verify(live: &LiveChannel, headers: &HeaderMap, body: &[u8]) -> Result<(), String> {
-    live.runtime.verify(headers, body).map_err(|refusal| refusal.to_string())
+    tracing::info!(channel = %live.name, problem = %refusal, "a delivery was refused");
+    (StatusCode::UNAUTHORIZED, format!("{refusal}\n")).into_response()
 }
 
 async fn challenge(desk: &Desk, live: &LiveChannel, query: Vec<(String, String)>, headers: &HeaderMap) -> Response {
@@ -113,8 +107,8 @@ async fn challenge(desk: &Desk, live: &LiveChannel, query: Vec<(String, String)>
     }
 }
 
-async fn deliver(desk: &Arc<Desk>, live: &Arc<LiveChannel>, query: Vec<(String, String)>, headers: &HeaderMap, body: Bytes) -> Response {
-    let request = WebhookRequest { method: "POST".to_owned(), query, headers: guest_headers(live, headers), body: body.into() };
+async fn deliver(desk: &Arc<Desk>, live: &Arc<LiveChannel>, query: Vec<(String, String)>, headers: &HeaderMap, body: Vec<u8>) -> Response {
+    let request = WebhookRequest { method: "POST".to_owned(), query, headers: guest_headers(live, headers), body };
     match gathering::deliver(desk, live, request.clone()).await {
         Ok(response) => {
             desk.metrics.delivery(&live.name, Outcome::Taken);
@@ -170,10 +164,13 @@ fn query_of(query: &str) -> Vec<(String, String)> {
 }
 
 fn guest_headers(live: &LiveChannel, headers: &HeaderMap) -> Vec<(String, String)> {
-    let signature = live.prepared.manifest().signature.as_ref().map(|signature| signature.header.as_str());
+    let signatures = &live.prepared.manifest().signatures;
+    let signs = |name: &str| {
+        signatures.iter().any(|signature| matches!(&signature.carrier, Carrier::Header(header) if header.eq_ignore_ascii_case(name)))
+    };
     headers
         .iter()
-        .filter(|(name, _)| !HEADERS_WITHHELD.contains(name) && Some(name.as_str()) != signature)
+        .filter(|(name, _)| !HEADERS_WITHHELD.contains(name) && !signs(name.as_str()))
         .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
         .collect()
 }

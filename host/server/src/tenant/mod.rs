@@ -11,6 +11,7 @@ mod record;
 mod replay;
 mod rows;
 mod sealing;
+mod vault;
 mod verify;
 mod writer;
 
@@ -23,6 +24,7 @@ use sportello_core::ids::SlotId;
 use sportello_core::tables::{Key, Rows, Table, Value, key_bytes};
 use sportello_core::time::Timestamp;
 use sportello_journal::{Journal, JournalError, JournalOptions, KeySlots, SegmentJournal, Sequence, SlotOptions};
+use sportello_runtime::Vault;
 use sportello_views::{Direction, Views, ViewsError, ViewsOptions};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -31,6 +33,7 @@ use crate::clock::{Clock, NeverBack};
 pub use read_ahead::{Decoded, ReadAhead, read_ahead};
 pub use record::{Event, RecordError, TenantRecord, encode};
 pub use replay::{Target, UNUSABLE_EVENTS, replay};
+use vault::TenantVault;
 pub use verify::Verified;
 pub use writer::SubmitError;
 use writer::{Acknowledgements, Command, Job, Writer};
@@ -68,6 +71,9 @@ pub enum TenantError {
         /// What is wrong with it.
         source: RecordError,
     },
+    /// The vault of tokens that rotate.
+    #[error("{0}")]
+    Vault(String),
     /// The system refused a thread or a folder.
     #[error("{what}: {source}")]
     System {
@@ -87,6 +93,7 @@ pub struct Tenant {
     folder: PathBuf,
     journal: Arc<SegmentJournal>,
     slots: Arc<KeySlots>,
+    vault: Arc<TenantVault>,
     views: Arc<Views>,
     clock: Arc<dyn Clock>,
     queue: Mutex<Option<mpsc::Sender<Job>>>,
@@ -110,6 +117,7 @@ impl Tenant {
         std::fs::create_dir_all(folder)
             .map_err(|source| TenantError::System { what: format!("create the folder {}", folder.display()), source })?;
         let slots = Arc::new(KeySlots::open(&folder.join("keys.slots"), SlotOptions::default())?);
+        let vault = Arc::new(TenantVault::open(folder, Arc::clone(&slots)).map_err(TenantError::Vault)?);
         let journal_options = JournalOptions { before_write: Some(slots.before_write()), ..JournalOptions::default() };
         let (journal, recovery) = SegmentJournal::open(&folder.join("journal"), journal_options)?;
         if let Some(torn) = &recovery.torn {
@@ -149,6 +157,7 @@ impl Tenant {
             folder: folder.to_path_buf(),
             journal,
             slots,
+            vault,
             views,
             clock,
             queue: Mutex::new(Some(queue)),
@@ -168,6 +177,12 @@ impl Tenant {
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Where secrets go that platforms change.
+    #[must_use]
+    pub fn vault(&self) -> Arc<dyn Vault> {
+        Arc::clone(&self.vault) as Arc<dyn Vault>
     }
 
     /// The tenant's time.

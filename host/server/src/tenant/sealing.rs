@@ -59,6 +59,13 @@ impl Tenant {
         self.claim("profile", &[network, id]).map(|slot| ProfileId(slot.0))
     }
 
+    /// The profile of a network's user, if it was ever seen and is not forgotten.
+    #[must_use]
+    pub fn known_profile(&self, network: &str, id: &str) -> Option<ProfileId> {
+        let identity = self.slots.identity("profile", &join(&[network, id]));
+        self.slots.find(&identity).map(|slot| ProfileId(core_slot(slot).0))
+    }
+
     /// The conversation of a connector's key, a new one if it was never seen.
     ///
     /// # Errors

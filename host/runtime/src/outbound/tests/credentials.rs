@@ -187,3 +187,62 @@ async fn a_manifest_that_does_not_fit_is_refused_when_the_channel_is_built() {
     let text = setup.try_build().err().unwrap().to_string();
     assert!(text.contains("tokken") && !text.contains("long-enough"), "{text}");
 }
+
+#[tokio::test]
+async fn what_is_optional_and_not_bound_is_as_if_it_were_not_declared() {
+    let server = Server::start(|_| ok("hello")).await;
+    let mut setup = Setup::for_server(&server);
+    setup.manifest.credentials.push(Credential { optional: true, ..basic(&server) });
+    get(&setup.build(), &server.url("/")).await.unwrap();
+    assert_eq!(server.seen()[0].header("authorization"), "");
+    let bound = Setup::for_server(&server).with(Credential { optional: true, ..basic(&server) }, &["sportello", PASSWORD]).build();
+    get(&bound, &server.url("/")).await.unwrap();
+    assert!(server.seen()[1].header("authorization").starts_with("Basic "));
+}
+
+#[tokio::test]
+async fn two_credentials_for_one_header_are_refused_when_the_channel_is_built() {
+    let server = Server::start(|_| ok("hello")).await;
+    let token = Credential { name: "token".into(), ..token_in(&server, Place::Header("authorization".into())) };
+    let setup = Setup::for_server(&server).with(basic(&server), &["sportello", PASSWORD]).with(token, &["a-long-token"]);
+    let error = setup.try_build().map(|_| ()).unwrap_err().to_string();
+    assert_eq!(error, "credential token: it fills the header authorization, and so does credential bot: bind only one of them");
+}
+
+/// RFC 5849: the server computes the same signature from what it received.
+#[tokio::test]
+async fn a_request_is_signed_by_oauth_1_as_it_goes_out() {
+    let server = Server::start(|_| ok("hello")).await;
+    let signs = Credential {
+        signing: Some(contract::RequestSigning::Oauth1HmacSha1),
+        ..credential(&server, &["consumer-key", "consumer-secret", "token", "token-secret"])
+    };
+    let channel = Setup::for_server(&server).with(signs, &["the-key", "the-secret", "the-token", "the-token-secret"]).build();
+    let form = Request::post(server.url("/2/post?expansions=a%2Cb")).header("content-type", "application/x-www-form-urlencoded");
+    Call::new(&channel).send(form, "text=Caff%C3%A8+%26+latte").await.unwrap();
+    let json = Request::post(server.url("/2/post")).header("content-type", "application/json");
+    Call::new(&channel).send(json, "{\"text\":\"x\"}").await.unwrap();
+
+    let mut nonces = Vec::new();
+    for (seen, parameters) in server.seen().iter().zip([&[("expansions", "a,b"), ("text", "Caffè & latte")][..], &[]]) {
+        let header = seen.header("authorization").strip_prefix("OAuth ").unwrap();
+        let given: BTreeMap<String, String> = header
+            .split(", ")
+            .map(|pair| pair.split_once('=').unwrap())
+            .map(|(name, value)| {
+                (name.to_owned(), percent_encoding::percent_decode_str(value.trim_matches('"')).decode_utf8().unwrap().into_owned())
+            })
+            .collect();
+        assert_eq!(given["oauth_timestamp"], CLOCK.as_second().to_string(), "signed as of the call's time");
+        let encoded = |text: &str| percent_encoding::utf8_percent_encode(text, crate::outbound::template::RESERVED).to_string();
+        let of_header = given.iter().filter(|(name, _)| *name != "oauth_signature").map(|(name, value)| (name.as_str(), value.as_str()));
+        let mut all: Vec<String> =
+            of_header.chain(parameters.iter().copied()).map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
+        all.sort();
+        let base = format!("POST&{}&{}", encoded(&server.url("/2/post")), encoded(&all.join("&")));
+        let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, b"the-secret&the-token-secret");
+        assert_eq!(given["oauth_signature"], STANDARD.encode(ring::hmac::sign(&key, base.as_bytes())));
+        nonces.push(given["oauth_nonce"].clone());
+    }
+    assert_ne!(nonces[0], nonces[1]);
+}

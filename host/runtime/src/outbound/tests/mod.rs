@@ -3,6 +3,7 @@
 mod credentials;
 mod limits;
 mod policy;
+mod rotation;
 mod sessions;
 mod tls;
 
@@ -28,8 +29,14 @@ use wasmtime_wasi_http::{Error, WasiBody, WasiHttpHooks};
 use super::{
     BoundField, BoxedFuture, CallHttp, ChannelGrant, ChannelHttp, HttpLimits, Origin, Outbound, OutboundError, OutboundOptions, Resolve,
 };
+use jiff::Timestamp;
+
 use crate::Secret;
 use crate::contract::{self, Credential, Manifest};
+use crate::vault::{NoVault, Vault};
+
+/// When all calls of these tests are made.
+const CLOCK: Timestamp = Timestamp::constant(1_764_000_000, 0);
 
 /// A request as a server saw it.
 #[derive(Debug, Clone)]
@@ -164,12 +171,14 @@ fn outbound(names: &[(&'static str, &str)]) -> Outbound {
 /// A channel to be built. By default everything is granted, loopback too.
 #[derive(Clone)]
 struct Setup {
+    channel: String,
     outbound: Outbound,
     manifest: Manifest,
     settings: Value,
     secrets: BTreeMap<String, BTreeMap<String, BoundField>>,
     origins: Vec<Origin>,
     allow_private_network: bool,
+    vault: Arc<dyn Vault>,
     limits: HttpLimits,
 }
 
@@ -185,7 +194,7 @@ impl Setup {
             configuration_schema: "{}".into(),
             origins: origins.iter().map(|origin| contract::Origin::Fixed((*origin).to_owned())).collect(),
             credentials: Vec::new(),
-            signature: None,
+            signatures: Vec::new(),
             actions: Vec::new(),
             request_limits: Vec::new(),
             poll_seconds: 0,
@@ -197,12 +206,14 @@ impl Setup {
             },
         };
         Self {
+            channel: "acme/test".into(),
             outbound: outbound(&[]),
             manifest,
             settings: json!({}),
             secrets: BTreeMap::new(),
             origins: origins.iter().map(|origin| Origin::parse(origin).unwrap()).collect(),
             allow_private_network: true,
+            vault: Arc::new(NoVault),
             limits: HttpLimits { total_max: Duration::from_secs(20), ..HttpLimits::default() },
         }
     }
@@ -221,12 +232,13 @@ impl Setup {
 
     fn try_build(&self) -> Result<Arc<ChannelHttp>, OutboundError> {
         let grant = ChannelGrant {
-            channel: "acme/test",
+            channel: &self.channel,
             manifest: &self.manifest,
             settings: &self.settings,
             secrets: &self.secrets,
             origins: &self.origins,
             allow_private_network: self.allow_private_network,
+            vault: &self.vault,
             limits: &self.limits,
         };
         ChannelHttp::new(&self.outbound, grant)
@@ -246,6 +258,8 @@ fn credential(server: &Server, fields: &[&str]) -> Credential {
         origin: Some(contract::Origin::Fixed(server.url(""))),
         placements: Vec::new(),
         session: None,
+        signing: None,
+        optional: false,
         sign: false,
     }
 }
@@ -264,7 +278,7 @@ impl Call {
     fn new(channel: &Arc<ChannelHttp>) -> Self {
         let notes = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&notes);
-        let http = CallHttp::new(Arc::clone(channel), Arc::new(move |note: &str| kept.lock().unwrap().push(note.to_owned())));
+        let http = CallHttp::new(Arc::clone(channel), CLOCK, Arc::new(move |note: &str| kept.lock().unwrap().push(note.to_owned())));
         Self { http, notes }
     }
 

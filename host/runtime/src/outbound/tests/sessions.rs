@@ -49,10 +49,15 @@ impl Crm {
     }
 }
 
+fn session(steps: Vec<LoginStep>, cookies: bool) -> Session {
+    Session { origin: None, steps, cookies, lifetime_seconds: 0, lifetime_capture: None, rotates: Vec::new() }
+}
+
 fn crm_credential(server: &Server) -> Credential {
     let step = LoginStep {
         method: "POST".into(),
         path: "/login".into(),
+        placements: Vec::new(),
         body: LoginBody::Json(r#"{"method":"login","params":["${user}",{"password":"${password}"}]}"#.into()),
         captures: vec![
             Capture { name: "uid".into(), pointer: "/result/0".into() },
@@ -62,7 +67,7 @@ fn crm_credential(server: &Server) -> Credential {
     };
     Credential {
         placements: vec![placement(Place::Header("authorization".into()), "Session ", "${user}:${uid}:${session}", Encoding::Base64)],
-        session: Some(Session { steps: vec![step], cookies: false, lifetime_seconds: 0 }),
+        session: Some(session(vec![step], false)),
         ..credential(server, &["user", "password"])
     }
 }
@@ -271,6 +276,7 @@ fn wiki_credential(server: &Server) -> Credential {
     let token = LoginStep {
         method: "GET".into(),
         path: "${/script-path}/api.php?meta=tokens&user=${user}".into(),
+        placements: Vec::new(),
         body: LoginBody::None,
         captures: vec![Capture { name: "login-token".into(), pointer: "/query/tokens/logintoken".into() }],
         expect: Vec::new(),
@@ -278,6 +284,7 @@ fn wiki_credential(server: &Server) -> Credential {
     let login = LoginStep {
         method: "POST".into(),
         path: "${/script-path}/api.php".into(),
+        placements: Vec::new(),
         body: LoginBody::Form(vec![
             ("action".into(), "login".into()),
             ("lgname".into(), "${user}".into()),
@@ -287,10 +294,7 @@ fn wiki_credential(server: &Server) -> Credential {
         captures: Vec::new(),
         expect: vec![Expectation { pointer: "/login/result".into(), equals: "Success".into() }],
     };
-    Credential {
-        session: Some(Session { steps: vec![token, login], cookies: true, lifetime_seconds: 0 }),
-        ..credential(server, &["user", "password"])
-    }
+    Credential { session: Some(session(vec![token, login], true)), ..credential(server, &["user", "password"]) }
 }
 
 fn wiki(seen: &Seen) -> Response<Body> {
@@ -365,8 +369,15 @@ async fn cookies_of_two_credentials_share_one_header() {
     .await;
     let login = |name: &str| {
         let path = format!("/login-{name}");
-        let step = LoginStep { method: "POST".into(), path, body: LoginBody::None, captures: Vec::new(), expect: Vec::new() };
-        let session = Some(Session { steps: vec![step], cookies: true, lifetime_seconds: 0 });
+        let step = LoginStep {
+            method: "POST".into(),
+            path,
+            placements: Vec::new(),
+            body: LoginBody::None,
+            captures: Vec::new(),
+            expect: Vec::new(),
+        };
+        let session = Some(session(vec![step], true));
         Credential { name: name.into(), session, ..credential(&server, &["token"]) }
     };
     let setup = Setup::for_server(&server).with(login("first"), &["long-enough"]).with(login("second"), &["long-enough"]);
