@@ -8,6 +8,8 @@ mod facebook;
 mod linkedin;
 #[path = "stand_ins/receiver.rs"]
 mod receiver;
+#[path = "stand_ins/twitter.rs"]
+mod twitter;
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
 //! Stand-ins: servers of our own making that are as strict as the platforms they stand in for.
 //!
-//! [`facebook`] stands in for a platform nobody can run at home. [`wiki`] and [`crm`] are used only where the real servers are not
-//! installed, and pass the same tests as those. Each rule names where it was learnt: measured on the real server, or the platform's
-//! documentation. What a stand-in does not model it refuses with HTTP 501, so that nobody mistakes a gap for an answer.
+//! [`facebook`], [`twitter`] and [`linkedin`] stand in for platforms nobody can run at home. [`wiki`] and [`crm`] are used only where the
+//! real servers are not installed, and pass the same tests as those. Each rule names where it was learnt: measured on the real server, or
+//! the platform's documentation. What a stand-in does not model it refuses with HTTP 501, so that nobody mistakes a gap for an answer.
 
 pub mod crm;
 pub mod facebook;

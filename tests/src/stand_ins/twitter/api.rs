@@ -114,7 +114,8 @@ fn create(inside: &mut Inside, headers: &HeaderMap, body: &[u8]) -> Answer {
     };
     check_parts(&document, "$", &["text", "reply"], POST_PARTS_NOT_MODELLED)?;
     let text = match document.get("text") {
-        Some(Value::String(text)) if !text.trim().is_empty() => text,
+        // Space at the ends is cut off.
+        Some(Value::String(text)) if !text.trim().is_empty() => text.trim(),
         Some(value) => return wrong("$.text", value, "must be a string of at least 1 character"),
         None => return wrong("$.text", &Value::Null, "is missing but it is required"),
     };

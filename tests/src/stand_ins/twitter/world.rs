@@ -32,7 +32,7 @@ pub struct Reply {
     pub target: String,
     /// The id it was given.
     pub id: String,
-    /// Its text as the call brought it.
+    /// Its text as the call brought it, without space at the ends.
     pub text: String,
     /// When, on the platform's clock.
     pub at: Timestamp,
