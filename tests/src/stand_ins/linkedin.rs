@@ -58,6 +58,7 @@ struct Inside {
     comments_lag: SignedDuration,
     lists_newest_first: bool,
     duplicate_comments: DuplicateComments,
+    takes_answers_to_answers: bool,
 }
 
 /// A running stand-in of the platform. Dropping it stops it.
@@ -99,6 +100,7 @@ impl LinkedIn {
             comments_lag: SignedDuration::ZERO,
             lists_newest_first: settings.lists_newest_first,
             duplicate_comments: settings.duplicate_comments,
+            takes_answers_to_answers: settings.takes_answers_to_answers,
         }));
         let faults = Faults::default();
         let router = Router::new().fallback(rest::serve).with_state(Arc::clone(&inside));
@@ -264,7 +266,7 @@ impl LinkedIn {
         self.inside().access.limit_calls_per_day(limit, calls);
     }
 
-    /// Comments stand in lists only when they are this old; they can be read by their id at once. Ours, for what was seen of late lists.
+    /// Comments stand in lists only when they are this old; they can be read by their id at once. Ours: lists may lag behind.
     pub fn late_comments(&self, lag: Duration) {
         self.inside().comments_lag = step(lag);
     }

@@ -73,6 +73,7 @@ impl Api {
         let (mut rows, mut next) = (Vec::new(), Some(path.to_owned()));
         while let Some(path) = next {
             let page = self.get(&path).await.json().expect("JSON");
+            assert!(rows.is_empty() || !elements(&page).is_empty(), "no link leads to an empty page");
             rows.extend(elements(&page));
             let links = page["paging"]["links"].as_array().cloned().expect("links");
             next = links.iter().find(|link| link["rel"] == "next").map(|link| link["href"].as_str().expect("a link").to_owned());

@@ -270,7 +270,7 @@ impl Access {
         }
     }
 
-    /// [versions]; the refusals' shapes: <https://github.com/n8n-io/n8n/issues/14737>.
+    /// [versions]; the refusal's shape: <https://github.com/n8n-io/n8n/issues/14737>. That a version beside YYYYMM is a 400 is ours.
     fn check_version(&self, version: Option<&str>, now: Timestamp) -> Result<(), Refusal> {
         let Some(version) = version else {
             return Err(Refusal::new(400, None, "VERSION_MISSING", "The header LinkedIn-Version is missing"));

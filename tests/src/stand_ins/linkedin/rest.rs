@@ -16,7 +16,7 @@ use super::urn::{self, Target, decoded};
 use super::world::{Author, Comment, Notification};
 use super::{DuplicateComments, Inside};
 
-/// The longest comment, in characters. [comments]
+/// The longest comment, in characters: <https://glama.ai/mcp/connectors/com.publora/mcp-server/tools/linkedin_create_comment>.
 const TEXT_CHARS_MAX: usize = 1_250;
 /// How long notifications can be pulled: 60 days. [notifications]
 const PULLABLE_TIME: SignedDuration = SignedDuration::from_hours(60 * 24);
@@ -160,7 +160,7 @@ impl Inside {
 
     fn list_comments(&self, target: &Target, path: &str, query: &Query) -> Answer {
         let (post, comment) = self.world.find(target).ok_or_else(|| Refusal::not_found("The target"))?;
-        // Who has no role at the organisation sees nothing, and is not told why. The pages promise a refusal; this was seen.
+        // Who has no role at the organisation sees nothing, and is not told why. The page says only that the role is needed. [comments]
         if self.is_wrong_role {
             return ok(query.page(path, Vec::new(), true)?);
         }
@@ -208,8 +208,7 @@ impl Inside {
         if above.is_some_and(|above| parent.is_none_or(|parent| parent.id != above.id)) {
             return Err(Refusal::bad_request("An answer to a comment names that comment as parentComment"));
         }
-        // Ours: no page says what happens; the site has two levels only.
-        if parent.is_some_and(|parent| parent.parent.is_some()) {
+        if parent.is_some_and(|parent| parent.parent.is_some()) && !self.takes_answers_to_answers {
             return Err(Refusal::bad_request("An answer to an answer names the comment above both as parentComment"));
         }
         let text = document["message"]["text"].as_str().unwrap_or_default();

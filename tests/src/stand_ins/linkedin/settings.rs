@@ -54,6 +54,9 @@ pub struct LinkedInSettings {
     pub lists_newest_first: bool,
     /// What is done with comments that stand there already.
     pub duplicate_comments: DuplicateComments,
+    /// Whether an answer to an answer is taken (and stands below the comment above both) or refused with 400. No page tells; a client that
+    /// relies on its being taken: <https://github.com/getopenpost/openpost/pull/244>.
+    pub takes_answers_to_answers: bool,
     /// Whether signatures have a prefix.
     pub signature_prefix: SignaturePrefix,
     /// When the platform's clock starts.
@@ -83,6 +86,7 @@ impl Default for LinkedInSettings {
             oldest_version: version_of(now - VERSION_LIFE),
             lists_newest_first: false,
             duplicate_comments: DuplicateComments::Taken,
+            takes_answers_to_answers: false,
             signature_prefix: SignaturePrefix::Alternating,
             now,
             answer_time_max: ANSWER_TIME_MAX,

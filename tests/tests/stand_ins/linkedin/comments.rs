@@ -72,6 +72,18 @@ async fn what_the_platform_refuses_is_refused_and_not_done() {
 }
 
 #[tokio::test]
+async fn an_answer_to_an_answer_where_it_is_taken_stands_below_the_comment_above_both() {
+    let api = Api::start_with(LinkedInSettings { takes_answers_to_answers: true, ..LinkedInSettings::default() }).await;
+    let (ada, post) = (api.linkedin.person("Ada"), api.linkedin.post("Buongiorno"));
+    let comment = api.linkedin.comment(&ada, &post, "Aiuto");
+    let below = api.linkedin.comment(&ada, &comment, "Sotto");
+    let made = api.answer(&post, &below, "Eccoci").await;
+    assert_eq!((made.status, &made.json().expect("JSON")["parentComment"]), (201, &json!(comment)));
+    assert_eq!(api.linkedin.replies_to(&below).len(), 1, "what it answers is what the call named");
+    assert_eq!(api.all(&comments_of(&comment)).await.len(), 2);
+}
+
+#[tokio::test]
 async fn a_urn_in_a_path_is_encoded_once_and_wholly() {
     let api = Api::start().await;
     let post = api.linkedin.post("Buongiorno");
