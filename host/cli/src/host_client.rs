@@ -116,6 +116,14 @@ impl HostClient {
         self.json(Method::POST, path, Some(("application/json", body.to_string().into()))).await
     }
 
+    /// A POST that does nothing new when it is repeated with the same key.
+    pub(crate) async fn post_once<T: DeserializeOwned>(&self, path: &str, key: &str, body: &Value) -> Result<T, ClientError> {
+        let mut request = self.request(Method::POST, self.path(path), Some(("application/json", body.to_string().into())))?;
+        let key = HeaderValue::from_str(key).map_err(|_| self.strange("an idempotency key is visible ASCII"))?;
+        request.headers_mut().insert("idempotency-key", key);
+        self.answered(request, path).await
+    }
+
     pub(crate) async fn post_bytes<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -175,7 +183,10 @@ impl HostClient {
     }
 
     async fn json<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<(&'static str, Bytes)>) -> Result<T, ClientError> {
-        let request = self.request(method, self.path(path), body)?;
+        self.answered(self.request(method, self.path(path), body)?, path).await
+    }
+
+    async fn answered<T: DeserializeOwned>(&self, request: Request<Full<Bytes>>, path: &str) -> Result<T, ClientError> {
         let response = self.send(request).await?;
         if !response.status().is_success() {
             return Err(self.refusal(response).await);

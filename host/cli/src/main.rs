@@ -9,6 +9,7 @@
 //! Standard output carries results only, so that it can be piped; everything else goes to standard error.
 
 mod at_rest;
+mod channel;
 mod check;
 mod connector;
 mod diagnostics;
@@ -41,6 +42,7 @@ const EXAMPLES: &str = "Examples:
   sportello check                                    Is the configuration right? Changes nothing
   sportello serve                                    Run until Ctrl-C
   sportello token create --name anna --role agent    A token for Anna: the secret is printed once
+  sportello channel list                             How the company's own profiles are
   sportello connector inspect wiki.wasm              What a component is, and the lines that would grant it
   sportello events tail                              What becomes durable, as it does
   sportello verify                                   Is the journal whole, and are the views what it says?
@@ -63,6 +65,9 @@ enum Task {
     /// Tokens: who may use the API, and what for.
     #[command(subcommand)]
     Token(token::Token),
+    /// Channels: the company's own profiles, how each is, and posting on them.
+    #[command(subcommand)]
+    Channel(channel::Channel),
     /// Connectors: look at components, install them, make them live, go back.
     #[command(subcommand)]
     Connector(connector::Connector),
@@ -84,6 +89,7 @@ fn main() -> ExitCode {
         Task::Check => check::run(config),
         Task::Verify(task) => task.run(config),
         Task::Token(task) => task.run(config),
+        Task::Channel(task) => task.run(config),
         Task::Connector(task) => task.run(config),
         Task::Events(task) => task.run(config),
         Task::Workflow(task) => task.run(),

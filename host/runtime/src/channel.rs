@@ -21,7 +21,7 @@ use crate::error::RuntimeError;
 use crate::grant;
 use crate::guest::{GuestData, GuestOptions};
 use crate::limits::{CallLimits, QuarantineLimits};
-use crate::outbound::{BoundField, ChannelGrant, ChannelHttp, HttpCounters, OutboundError};
+use crate::outbound::{BoundField, ChannelGrant, ChannelHttp, HttpCounters, OutboundError, SessionStanding};
 use crate::output::{self, OutputFault};
 use crate::prepared::Prepared;
 use crate::quarantine::{Admission, Quarantine, QuarantineState};
@@ -236,6 +236,11 @@ impl Channel {
     /// Whether the connector is in service here.
     pub fn quarantine(&self) -> QuarantineState {
         self.inner.quarantine().state(Instant::now())
+    }
+
+    /// How the sessions of its credentials stand, by the credential's name.
+    pub fn sessions(&self) -> Vec<(String, SessionStanding)> {
+        self.inner.http.sessions()
     }
 
     /// What its guests did on the network.

@@ -61,6 +61,7 @@ pub const ROLES: &[(&str, &str, Role)] = &[
     ("POST", "/channels/{channel}/grant", Role::Operator),
     ("POST", "/channels/{channel}/enable", Role::Operator),
     ("POST", "/channels/{channel}/disable", Role::Operator),
+    ("POST", "/channels/{channel}/posts", Role::Agent),
     ("GET", "/connectors", Role::Viewer),
     ("POST", "/connectors", Role::Operator),
     ("POST", "/connectors/{digest}/retire", Role::Operator),

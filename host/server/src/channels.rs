@@ -19,6 +19,7 @@ use thiserror::Error;
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 
 use crate::connectors::{ConnectorError, Connectors, grant_of};
+use crate::health::Health;
 use crate::ingress::gathering::Gathering;
 use crate::secrets::{SecretError, Secrets};
 use crate::tenant::{SubmitError, Tenant};
@@ -82,6 +83,8 @@ pub struct LiveChannel {
     pub prepared: Prepared,
     /// The generation calls are made on.
     pub runtime: Channel,
+    /// How it is, over all generations.
+    pub health: Arc<Health>,
     /// Deliveries that wait for a guest.
     pub(crate) gathering: Gathering,
 }
@@ -103,6 +106,7 @@ pub struct Channels {
     connectors: Arc<Connectors>,
     secrets: Secrets,
     live: ArcSwap<LiveChannels>,
+    health: std::sync::Mutex<BTreeMap<ChannelName, Arc<Health>>>,
     /// Changes one at a time.
     changing: Arc<Mutex<()>>,
     changed: watch::Sender<u64>,
@@ -112,7 +116,15 @@ impl Channels {
     /// No channel is live yet; see [`Channels::open_all`].
     #[must_use]
     pub fn new(tenant: Arc<Tenant>, connectors: Arc<Connectors>, secrets: Secrets) -> Arc<Self> {
-        Arc::new(Self { tenant, connectors, secrets, live: ArcSwap::default(), changing: Arc::default(), changed: watch::Sender::new(0) })
+        Arc::new(Self {
+            tenant,
+            connectors,
+            secrets,
+            live: ArcSwap::default(),
+            health: std::sync::Mutex::default(),
+            changing: Arc::default(),
+            changed: watch::Sender::new(0),
+        })
     }
 
     /// Makes every granted, enabled channel live. One that cannot be is reported and left out: the others work.
@@ -280,7 +292,14 @@ impl Channels {
             .runtime()
             .channel(&prepared, options)
             .map_err(|source| ChannelError::Runtime { channel: name.clone(), source: Box::new(source) })?;
-        Ok(Some(Arc::new(LiveChannel { name: name.clone(), row, prepared, runtime, gathering: Gathering::default() })))
+        let health = self.health(name);
+        Ok(Some(Arc::new(LiveChannel { name: name.clone(), row, prepared, runtime, health, gathering: Gathering::default() })))
+    }
+
+    /// How a channel is. There are as many as there are channels.
+    fn health(&self, name: &ChannelName) -> Arc<Health> {
+        let mut all = self.health.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        Arc::clone(all.entry(name.clone()).or_default())
     }
 
     /// Has the command carried out and swaps, in a task of its own: a caller that goes away meanwhile (a client that hangs up) must not leave

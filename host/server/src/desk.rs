@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sportello_runtime::contract::{ConnectorError, Level};
-use sportello_runtime::{Call, CallFailure, ConnectorState, Diagnostic, StateExtent};
+use sportello_runtime::{Call, CallFailure, ConnectorState, Diagnostic, Done, StateExtent};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::channels::{Channels, LiveChannel};
 use crate::connectors::Connectors;
+use crate::health::Purpose;
 use crate::ingress::webhook::DELIVERIES_UNDER_WAY_MAX;
 use crate::metrics::Metrics;
 use crate::secrets::Secrets;
@@ -121,8 +122,23 @@ impl Desk {
         Call { now, seed: fastrand::u64(..), state: Arc::new(StoredState { tenant: Arc::clone(&self.tenant), channel: live.name.clone() }) }
     }
 
-    /// Passes a guest's messages on to the operator.
-    pub(crate) fn diagnostics(&self, live: &LiveChannel, diagnostics: &[Diagnostic], dropped: u32) {
+    /// Notes what a call came to: its messages for the operator, what the platform says is left, and how the channel is.
+    pub(crate) fn note<T: Verdict>(&self, live: &LiveChannel, purpose: Purpose, called: &Result<Done<T>, CallFailure>) {
+        let now = self.tenant.now();
+        let problem = match called {
+            Ok(done) => {
+                self.diagnostics(live, &done.diagnostics, done.diagnostics_dropped);
+                live.health.report(purpose, now, &done.headroom);
+                done.value.problem()
+            }
+            // Nothing was called.
+            Err(CallFailure::Busy { .. } | CallFailure::NoCapability { .. }) => return,
+            Err(failure) => Some(kind_of_failure(failure)),
+        };
+        live.health.called(purpose, now, problem);
+    }
+
+    fn diagnostics(&self, live: &LiveChannel, diagnostics: &[Diagnostic], dropped: u32) {
         for diagnostic in diagnostics {
             let message = diagnostic.message.as_str();
             match diagnostic.level {
@@ -135,6 +151,28 @@ impl Desk {
         if dropped > 0 {
             tracing::warn!(target: "connector", tenant = self.tenant.name(), channel = %live.name, dropped, "the connector said too much");
         }
+    }
+}
+
+/// What an answer of a connector says of how the channel is.
+pub(crate) trait Verdict {
+    /// Why the call did not do what it was made for, in our own words. None: it did, as far as the channel is concerned.
+    fn problem(&self) -> Option<&'static str>;
+}
+
+impl<T> Verdict for Result<T, ConnectorError> {
+    fn problem(&self) -> Option<&'static str> {
+        match self {
+            // An answer about the one thing that was asked, not about the channel.
+            Ok(_) | Err(ConnectorError::Reject(_)) => None,
+            Err(error) => Some(kind_of_error(error)),
+        }
+    }
+}
+
+impl<T> Verdict for Vec<Result<T, ConnectorError>> {
+    fn problem(&self) -> Option<&'static str> {
+        self.iter().find_map(Verdict::problem)
     }
 }
 

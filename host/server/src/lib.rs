@@ -12,6 +12,7 @@ pub mod clock;
 pub mod config;
 pub mod connectors;
 pub mod desk;
+pub mod health;
 pub mod ingress;
 mod listen;
 pub mod live;

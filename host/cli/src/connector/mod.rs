@@ -82,7 +82,7 @@ fn short(digest: &str) -> &str {
 }
 
 /// A channel's name from the command line: it becomes a part of paths.
-fn channel_name(text: &str) -> Result<ChannelName, Usage> {
+pub(crate) fn channel_name(text: &str) -> Result<ChannelName, Usage> {
     ChannelName::new(text).map_err(|problem| Usage(format!("{text:?} is no channel: {problem}")))
 }
 

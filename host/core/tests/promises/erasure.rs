@@ -1,11 +1,14 @@
-use sportello_core::commands::{ContactNews, ErasePerson, Ingest, QueueEffect, RecordErased, TakeContacts};
-use sportello_core::domain::contact::CONTACTS_OF_IDENTIFIER;
+use sportello_core::commands::{
+    ContactNews, ErasePerson, Ingest, QueueEffect, RecordErased, RequestDeletions, RequestedDeletion, TakeContacts,
+};
+use sportello_core::domain::contact::{CONTACTS, CONTACTS_OF_IDENTIFIER};
+use sportello_core::domain::deletion::{DELETION_REQUESTS, is_done};
 use sportello_core::domain::effect::{AskedBy, EFFECTS_BY_PROFILE};
 use sportello_core::domain::erasure::{Due, ERASURES_DUE};
 use sportello_core::domain::interaction::{Change, INTERACTIONS};
 use sportello_core::domain::person::{PEOPLE, person_of};
 use sportello_core::domain::profile::{PROFILES, PROFILES_OF_IDENTIFIER};
-use sportello_core::ids::{CaseId, ContactId, ConversationId, EffectId, IdentifierId, InteractionId, ProfileId, SlotId};
+use sportello_core::ids::{CaseId, ContactId, ConversationId, EffectId, Fingerprint, IdentifierId, InteractionId, ProfileId, SlotId};
 use sportello_core::refusal::Refusal;
 
 use crate::desk::{Desk, channel, identified};
@@ -118,4 +121,40 @@ fn what_was_erased_leaves_the_list_and_its_words() {
     desk.must(RecordErased { erased: vec![(None, Due::Interaction(InteractionId(1)))] });
     assert!(desk.get(&INTERACTIONS, &InteractionId(1)).unwrap().sealed.is_empty());
     assert_eq!(desk.count(&ERASURES_DUE), 0);
+}
+
+fn asked_by_platform(desk: &mut Desk, code: u8, profile: Option<u64>) {
+    let requests = vec![RequestedDeletion { confirmation: Fingerprint([code; 16]), profile: profile.map(ProfileId) }];
+    desk.must(RequestDeletions { channel: channel(), requests });
+}
+
+#[test]
+fn a_deletion_asked_for_by_way_of_the_platform_takes_the_profile_and_leaves_the_company_s_own_record() {
+    let mut desk = two_people();
+    asked_by_platform(&mut desk, 1, Some(501));
+    let due = |desk: &Desk, what| desk.get(&ERASURES_DUE, &(desk.now, what)).is_some();
+    assert!(due(&desk, Due::WholeProfile(ProfileId(501))));
+    assert!(!due(&desk, Due::Identifier(IdentifierId(10_501))) && !due(&desk, Due::Contact(ContactId(701))), "the CRM has both");
+    assert!(!desk.get(&CONTACTS, &ContactId(701)).unwrap().erased);
+    let ada = desk.get(&PROFILES, &ProfileId(501)).unwrap();
+    assert!(ada.erased && ada.sealed.is_empty() && ada.link.is_none());
+    assert!(!due(&desk, Due::WholeProfile(ProfileId(502))), "Bruno stays");
+}
+
+#[test]
+fn who_asked_for_deletion_can_see_when_it_is_done() {
+    let mut desk = two_people();
+    asked_by_platform(&mut desk, 1, Some(501));
+    let request = |desk: &Desk, code: u8| desk.get(&DELETION_REQUESTS, &Fingerprint([code; 16]));
+    let asked = request(&desk, 1).unwrap();
+    assert!(!is_done(&desk.rows, &asked));
+    let at = desk.now;
+    desk.must(RecordErased { erased: vec![(Some(at), Due::WholeProfile(ProfileId(501)))] });
+    assert!(is_done(&desk.rows, &asked));
+    // The platform asks again, and somebody nobody knows asks.
+    asked_by_platform(&mut desk, 1, Some(501));
+    asked_by_platform(&mut desk, 2, None);
+    assert_eq!(desk.count(&ERASURES_DUE), 0, "there is nothing more to erase");
+    assert!(is_done(&desk.rows, &request(&desk, 1).unwrap()) && is_done(&desk.rows, &request(&desk, 2).unwrap()));
+    assert!(request(&desk, 3).is_none());
 }

@@ -19,7 +19,7 @@ use super::failure::Failure;
 use super::login::LoginContext;
 use super::redact::Redactor;
 use super::request::{AllowList, Allowed, USER_AGENT, Used};
-use super::session::{LoginFailure, Session, lock};
+use super::session::{LoginFailure, Session, SessionStanding, lock};
 use super::template::BoundField;
 use super::window::{WINDOW_TIMES_MAX, Window};
 use super::{Origin, Outbound, OutboundError};
@@ -253,6 +253,12 @@ impl ChannelHttp {
             Some(None) => Err(format!("credential {credential:?} has no session to renew")),
             None => Err(format!("the connector declares no credential {credential:?}")),
         }
+    }
+
+    /// How the sessions of its credentials stand, by the credential's name.
+    pub fn sessions(&self) -> Vec<(String, SessionStanding)> {
+        let of = |bound: &BoundCredential| Some((bound.name.clone(), bound.session.as_ref()?.slot.standing()));
+        self.credentials.iter().filter_map(of).collect()
     }
 
     /// What happened so far, all generations with the same limits together.

@@ -271,6 +271,26 @@ impl SessionSlot {
         }
     }
 
+    /// How it stands.
+    pub(super) fn standing(&self) -> SessionStanding {
+        let now = Instant::now();
+        let state = lock(&self.state);
+        match (&state.phase, &state.pause) {
+            (Phase::Live(session), _) if !session.is_over(now) => {
+                SessionStanding::Live { expires_in: session.expires.map(|expires| expires - now) }
+            }
+            (Phase::LoggingIn(_), _) => SessionStanding::LoggingIn,
+            (_, Some((until, failure))) => SessionStanding::Failed {
+                refused: matches!(failure, LoginFailure::Refused(_)),
+                reason: match failure {
+                    LoginFailure::Refused(reason) | LoginFailure::Unreachable(reason) => reason.clone(),
+                },
+                retry_in: until.saturating_duration_since(now),
+            },
+            (Phase::Live(_) | Phase::Empty, None) => SessionStanding::Idle,
+        }
+    }
+
     /// The current session without logging in.
     pub(super) fn current(&self) -> Option<Arc<Session>> {
         match &lock(&self.state).phase {
@@ -278,6 +298,29 @@ impl SessionSlot {
             _ => None,
         }
     }
+}
+
+/// How a session stands. Texts hold no secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SessionStanding {
+    /// Nobody has logged in yet, or the session ended; the next request will log in.
+    Idle,
+    /// A log-in is under way.
+    LoggingIn,
+    /// It is in use.
+    Live {
+        /// How long still; None: until the platform says otherwise.
+        expires_in: Option<Duration>,
+    },
+    /// The last log-in brought none.
+    Failed {
+        /// Whether the platform said no: then the credential does not work. Otherwise it could not be asked.
+        refused: bool,
+        /// Why.
+        reason: String,
+        /// When the next is tried at the earliest.
+        retry_in: Duration,
+    },
 }
 
 enum Joined {

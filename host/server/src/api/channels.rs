@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use sportello_core::domain::access::Role;
 use sportello_core::domain::channel::{CHANNELS, Channel, ChannelKind, ChannelSettings, Idempotency, LinkPermission, Policy};
 use sportello_core::ids::ChannelName;
+use sportello_core::time::Timestamp;
 use sportello_runtime::QuarantineState;
+use sportello_runtime::outbound::SessionStanding;
 use utoipa::ToSchema;
 
 use crate::api::connectors::parse_digest;
@@ -86,10 +88,83 @@ pub(crate) struct LiveView {
     quarantine: QuarantineView,
     /// Calls running now.
     calls_under_way: usize,
-    /// Credentials the connector declares and nothing is bound to.
-    unbound_credentials: Vec<String>,
+    /// Its credentials: what they are bound to, and how their sessions stand.
+    credentials: Vec<CredentialView>,
+    /// What the calls of each purpose came to since the host started.
+    calls: Vec<CallsView>,
+    /// What the platform says is left under its limits; windows that have ended are left out.
+    headroom: Vec<WindowView>,
+    /// When something came in last that was not there before; null: not since the host started.
+    heard_at: Option<Moment>,
     /// What its guests did on the network since the host started.
     http: HttpView,
+}
+
+/// A credential of a channel. Never the secret.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CredentialView {
+    /// Its name.
+    credential: String,
+    /// What the connector needs it for.
+    purpose: String,
+    /// Whether it is bound; if not, and it is not optional, requests to its origin are refused.
+    bound: bool,
+    /// Whether the channel works without it.
+    optional: bool,
+    /// How its session stands; null: it has none, or is not bound.
+    session: Option<SessionView>,
+}
+
+/// How a credential's session stands.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub(crate) enum SessionView {
+    /// The next request will log in.
+    Idle,
+    /// A log-in is under way.
+    LoggingIn,
+    /// It is in use.
+    Live {
+        /// When it ends; null: when the platform says so.
+        expires_at: Option<Moment>,
+    },
+    /// The last log-in brought none.
+    Failed {
+        /// Whether the platform refused the credential; otherwise it could not be asked.
+        refused: bool,
+        /// Why.
+        reason: String,
+        /// When the next is tried at the earliest.
+        retry_at: Moment,
+    },
+}
+
+/// What calls of one purpose came to.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CallsView {
+    /// `webhook`, `poll`, `changes`, `look-up`, `publish`, `find`.
+    purpose: &'static str,
+    /// When one last did what it was made for.
+    succeeded_at: Option<Moment>,
+    /// When one last did not.
+    failed_at: Option<Moment>,
+    /// Why not.
+    problem: Option<&'static str>,
+}
+
+/// A window of a platform's limit.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct WindowView {
+    /// For which calls it holds.
+    purpose: &'static str,
+    /// Its name, by the connector.
+    name: String,
+    /// How much is allowed in the window; null: the platform does not say.
+    allowed: Option<u32>,
+    /// How much is left.
+    remaining: u32,
+    /// When it ends.
+    resets_at: Moment,
 }
 
 /// Whether a connector is in service.
@@ -268,7 +343,7 @@ fn view(caller: &Caller, name: &ChannelName, row: &Channel) -> ChannelView {
                 .collect(),
         }),
         earlier: row.earlier.iter().map(|digest| hex::encode(digest.0)).collect(),
-        live: caller.desk.channels.get(name).map(|live| live_view(&live)),
+        live: caller.desk.channels.get(name).map(|live| live_view(&live, caller.desk.tenant.now())),
         policy: row.policy().map(|policy| PolicyView {
             link: policy.link,
             reply_only_summoned: policy.reply_only_summoned,
@@ -282,8 +357,29 @@ fn view(caller: &Caller, name: &ChannelName, row: &Channel) -> ChannelView {
     }
 }
 
-fn live_view(live: &LiveChannel) -> LiveView {
+fn credential_views(live: &LiveChannel, now: Timestamp) -> Vec<CredentialView> {
+    let mut sessions: BTreeMap<String, SessionStanding> = live.runtime.sessions().into_iter().collect();
+    let after = |duration: std::time::Duration| now.plus_ms(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)).into();
+    let declared = live.prepared.manifest().credentials.iter();
+    declared
+        .map(|credential| CredentialView {
+            credential: credential.name.clone(),
+            purpose: credential.purpose.clone(),
+            bound: live.row.settings.secrets.contains_key(&credential.name),
+            optional: credential.optional,
+            session: sessions.remove(&credential.name).map(|session| match session {
+                SessionStanding::Idle => SessionView::Idle,
+                SessionStanding::LoggingIn => SessionView::LoggingIn,
+                SessionStanding::Live { expires_in } => SessionView::Live { expires_at: expires_in.map(after) },
+                SessionStanding::Failed { refused, reason, retry_in } => SessionView::Failed { refused, reason, retry_at: after(retry_in) },
+            }),
+        })
+        .collect()
+}
+
+fn live_view(live: &LiveChannel, now: Timestamp) -> LiveView {
     let http = live.runtime.http_counters();
+    let (calls, windows, heard_at) = live.health.shown(now);
     LiveView {
         capabilities: live.prepared.capabilities().names().collect(),
         quarantine: match live.runtime.quarantine() {
@@ -294,7 +390,27 @@ fn live_view(live: &LiveChannel) -> LiveView {
             QuarantineState::Probing => QuarantineView::Probing,
         },
         calls_under_way: live.runtime.in_flight(),
-        unbound_credentials: live.runtime.unbound_credentials().map(str::to_owned).collect(),
+        credentials: credential_views(live, now),
+        calls: calls
+            .into_iter()
+            .map(|(purpose, calls)| CallsView {
+                purpose: purpose.word(),
+                succeeded_at: calls.succeeded_at.map(Into::into),
+                failed_at: calls.failed.map(|(at, _)| at.into()),
+                problem: calls.failed.map(|(_, problem)| problem),
+            })
+            .collect(),
+        headroom: windows
+            .into_iter()
+            .map(|(purpose, window)| WindowView {
+                purpose: purpose.word(),
+                name: window.name,
+                allowed: window.allowed,
+                remaining: window.remaining,
+                resets_at: window.resets_at.into(),
+            })
+            .collect(),
+        heard_at: heard_at.map(Into::into),
         http: HttpView {
             requests: http.requests,
             refused: http.refused,

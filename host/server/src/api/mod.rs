@@ -131,6 +131,7 @@ fn routes() -> OpenApiRouter {
         .routes(routes!(cases::prioritise))
         .routes(routes!(replies::reply))
         .routes(routes!(replies::activity))
+        .routes(routes!(replies::post))
         .routes(routes!(conversations::get))
         .routes(routes!(conversations::interactions))
         .routes(routes!(interactions::get))

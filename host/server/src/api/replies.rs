@@ -1,7 +1,7 @@
-//! Answering in a case, and noting an activity in the CRM: both queue an effect, once per idempotency key.
+//! Answering in a case, noting an activity in the CRM, posting as the company: each queues an effect, once per idempotency key.
 //!
 //! The effect's key is `api-<token>-<hash of the Idempotency-Key>`: whoever repeats a request with the same key gets the same effect, never a
-//! second one. The same key with other words, or for another case, is a mistake of the caller's and is told as such.
+//! second one. The same key with other words, or in another place, is a mistake of the caller's and is told as such.
 
 use axum::Json;
 use axum::http::{HeaderMap, StatusCode};
@@ -10,6 +10,7 @@ use ring::digest::{SHA256, digest};
 use serde::Deserialize;
 use sportello_core::commands::{Accepted, QueueEffect};
 use sportello_core::domain::case::{CASES, Case};
+use sportello_core::domain::channel::CHANNELS;
 use sportello_core::domain::contact::CONTACTS;
 use sportello_core::domain::effect::{AskedBy, EFFECTS, EFFECTS_BY_KEY, Effect};
 use sportello_core::domain::interaction::{Change, INTERACTIONS, INTERACTIONS_BY_CONVERSATION, Interaction};
@@ -61,10 +62,19 @@ pub(crate) struct ActivityGiven {
     text: String,
 }
 
+/// A post of the company.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PostGiven {
+    /// The words, at most 64 KiB; the network may allow less.
+    text: String,
+}
+
 /// What a caller asks for.
 struct AskedFor {
     key: String,
-    case: CaseId,
+    /// The case it is for; None: a post, which is for nobody's.
+    case: Option<CaseId>,
     action: &'static str,
     subject: Option<String>,
     text: String,
@@ -94,10 +104,11 @@ pub(crate) async fn reply(
     Given(given): Given<ReplyGiven>,
 ) -> Result<Response, Problem> {
     within("text", &given.text, TEXT_BYTES_MAX)?;
-    let asked = AskedFor { key: key(&caller, &headers)?, case: CaseId(id), action: "reply", subject: None, text: given.text };
+    let asked = AskedFor { key: key(&caller, &headers)?, case: Some(CaseId(id)), action: "reply", subject: None, text: given.text };
     let answered = given.interaction.map(InteractionId);
-    queue(caller, asked, move |caller, case| {
-        let (interaction, content) = answerable(caller, case, answered)?;
+    queue(caller, asked, move |caller| {
+        let case = caller.row(&CASES, &CaseId(id), "case")?;
+        let (interaction, content) = answerable(caller, &case, answered)?;
         Ok(Address {
             channel: case.channel.clone(),
             conversation: Some(case.conversation),
@@ -125,8 +136,9 @@ pub(crate) async fn activity(
     within("text", &given.text, TEXT_BYTES_MAX)?;
     within("subject", &given.subject, SUBJECT_BYTES_MAX)?;
     let key = key(&caller, &headers)?;
-    let asked = AskedFor { key, case: CaseId(id), action: "activity", subject: Some(given.subject), text: given.text };
-    queue(caller, asked, move |caller, case| {
+    let asked = AskedFor { key, case: Some(CaseId(id)), action: "activity", subject: Some(given.subject), text: given.text };
+    queue(caller, asked, move |caller| {
+        let case = caller.row(&CASES, &CaseId(id), "case")?;
         let nobody = || Problem::conflict(format!("whoever opened case {id} is linked to no contact; link their profile first"));
         let profile = case.profile.ok_or_else(nobody)?;
         let row = caller.row(&PROFILES, &profile, "profile")?;
@@ -146,18 +158,46 @@ pub(crate) async fn activity(
     .await
 }
 
+/// Posts as the company on a channel that can (its actions have `post`).
+#[utoipa::path(post, path = "/channels/{channel}/posts", tag = "channels", operation_id = "post",
+    params(("idempotency-key" = String, Header, description = "Chosen by the caller, 1 to 255 bytes: the same key again is the same post")),
+    request_body = PostGiven,
+    responses((status = 201, description = "The post is queued", body = EffectView), (status = 200, description = "It had been queued under this key", body = EffectView)))]
+pub(crate) async fn post(
+    caller: Caller,
+    At(channel): At<String>,
+    headers: HeaderMap,
+    Given(given): Given<PostGiven>,
+) -> Result<Response, Problem> {
+    within("text", &given.text, TEXT_BYTES_MAX)?;
+    let channel = ChannelName::new(channel).map_err(Problem::invalid)?;
+    let asked = AskedFor { key: key(&caller, &headers)?, case: None, action: "post", subject: None, text: given.text };
+    queue(caller, asked, move |caller| {
+        caller.row(&CHANNELS, &channel, "channel")?;
+        Ok(Address {
+            channel,
+            conversation: None,
+            contact: None,
+            profile: None,
+            conversation_key: None,
+            in_reply_to: None,
+            contact_id: None,
+        })
+    })
+    .await
+}
+
 /// Queues what is asked for, unless it has been under the same key.
 async fn queue(
     caller: Caller,
     asked: AskedFor,
-    address: impl FnOnce(&Caller, &Case) -> Result<Address, Problem> + Send + 'static,
+    address: impl FnOnce(&Caller) -> Result<Address, Problem> + Send + 'static,
 ) -> Result<Response, Problem> {
     let name = caller.name.clone();
     let (asked, prepared) = off_thread(caller.clone(), move |caller| {
-        let case = caller.row(&CASES, &asked.case, "case")?;
         let prepared = match caller.tenant().get(&EFFECTS_BY_KEY, &asked.key)? {
             Some(effect) => Err(effect),
-            None => Ok(command(caller, &asked, address(caller, &case)?, name)?),
+            None => Ok(command(caller, &asked, address(caller)?, name)?),
         };
         Ok((asked, prepared))
     })
@@ -219,7 +259,7 @@ fn command(caller: &Caller, asked: &AskedFor, address: Address, name: String) ->
         key: asked.key.clone(),
         channel: address.channel,
         action: asked.action.to_owned(),
-        case: Some(asked.case),
+        case: asked.case,
         conversation: address.conversation,
         contact: address.contact,
         profile: address.profile,
@@ -232,7 +272,7 @@ fn command(caller: &Caller, asked: &AskedFor, address: Address, name: String) ->
 /// Whether an effect is what is asked for. Words that have been erased cannot be compared.
 fn is_same(caller: &Caller, row: &Effect, asked: &AskedFor) -> bool {
     let words: Option<EffectContent> = caller.open_for_the_host(row.slot, &row.sealed);
-    row.case == Some(asked.case)
+    row.case == asked.case
         && row.action == asked.action
         && words.is_none_or(|words| words.text == asked.text && words.subject == asked.subject)
 }

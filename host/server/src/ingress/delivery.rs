@@ -11,6 +11,7 @@ use sportello_runtime::contract::{ConnectorError, WebhookRequest, WebhookRespons
 
 use crate::channels::LiveChannel;
 use crate::desk::Desk;
+use crate::health::Purpose;
 use crate::ingress::take_in::{Brought, Part, TakeInError, take_deletion_requests, take_in};
 use crate::tenant::content::DeliveryContent;
 use crate::tenant::{SubmitError, Tenant};
@@ -81,8 +82,8 @@ pub(crate) async fn process(
     let mut readings = 1;
     loop {
         let called = live.runtime.webhook(desk.call(live), std::slice::from_ref(request)).await;
+        desk.note(live, Purpose::Webhook, &called);
         let done = called.map_err(|failure| Failure::of_call(&failure))?;
-        desk.diagnostics(live, &done.diagnostics, done.diagnostics_dropped);
         let outcome = match done.value.into_iter().next() {
             Some(Ok(outcome)) => outcome,
             Some(Err(error)) => return Err(Failure::Park(Cause::of_error(&error))),

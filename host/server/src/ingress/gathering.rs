@@ -19,6 +19,7 @@ use tokio::sync::oneshot;
 
 use crate::channels::LiveChannel;
 use crate::desk::Desk;
+use crate::health::Purpose;
 use crate::ingress::delivery::{Cause, Failure, process};
 use crate::ingress::take_in::{Brought, Part, take_deletion_requests, take_in};
 
@@ -135,6 +136,7 @@ fn take(waiting: &mut VecDeque<Waiting>) -> Vec<Waiting> {
 async fn read(desk: &Arc<Desk>, live: &Arc<LiveChannel>, batch: Vec<Waiting>) {
     let (requests, answers): (Vec<_>, Vec<_>) = batch.into_iter().map(|waiting| (waiting.request, waiting.answer)).unzip();
     let called = live.runtime.webhook(desk.call(live), &requests).await;
+    desk.note(live, Purpose::Webhook, &called);
     let read = Read { desk: Arc::clone(desk), live: Arc::clone(live), requests, answers };
     match called {
         Ok(done) => drop(tokio::spawn(read.take_in(done))),
@@ -152,7 +154,6 @@ struct Read {
 
 impl Read {
     async fn take_in(self, done: Done<Vec<Result<WebhookOutcome, ConnectorError>>>) {
-        self.desk.diagnostics(&self.live, &done.diagnostics, done.diagnostics_dropped);
         let read = self.requests.iter().zip(&done.value);
         let parts: Vec<Part<'_>> = read
             .filter_map(|(request, outcome)| Some(Part { interactions: &outcome.as_ref().ok()?.interactions, input: &request.body }))

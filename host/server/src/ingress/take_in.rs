@@ -69,7 +69,11 @@ pub(crate) async fn take_in(tenant: &Tenant, channel: &LiveChannel, brought: &Br
                     state_writes: brought.state_writes.iter().map(state_change).collect(),
                     replayed: brought.replayed,
                 };
-                tenant.submit(&actor, command).await.map_err(TakeInError::from)
+                let taken = tenant.submit(&actor, command).await.map_err(TakeInError::from);
+                if matches!(taken, Ok(Accepted::Ingested { new: 1.., .. })) {
+                    channel.health.heard(tenant.now());
+                }
+                taken
             }
             Err(error) => Err(error.into()),
         };

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::channels::{LiveChannel, channel_prefix};
 use crate::desk::Desk;
+use crate::health::Purpose;
 use crate::tenant::SubmitError;
 use crate::workers::{Rest, millis};
 
@@ -188,6 +189,13 @@ fn start_due(desk: &Arc<Desk>, live: &Arc<LiveChannel>, calls: &mut Calls, now: 
         }
         if calls.about.len() >= EFFECTS_AT_ONCE_PER_CHANNEL_MAX {
             break;
+        }
+        let purpose = if effect.state == EffectState::Unknown { Purpose::Find } else { Purpose::Publish };
+        if let Some((room, until)) = live.health.room(purpose, now)
+            && calls.about.len() >= room
+        {
+            // What is left is for those under way; the end of one of them is a reason to look again, and so is the window's.
+            return Some(until);
         }
         calls.start(desk, live, id, effect);
     }

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::channels::LiveChannel;
 use crate::desk::Desk;
+use crate::health::Purpose;
 use crate::ingress::contacts::contact_news;
 use crate::tenant::content::ProfileContent;
 use crate::workers::{Rest, backoff, millis};
@@ -173,8 +174,12 @@ fn crms(desk: &Desk) -> Result<Vec<Arc<LiveChannel>>, String> {
 async fn ask(desk: &Desk, crm: &LiveChannel, scheme: &str, value: &str) -> Result<(), String> {
     let identifier = Identifier { scheme: scheme.to_owned(), value: value.to_owned() };
     let failed = |problem: &str| format!("channel {}: {problem}", crm.name);
-    let done = crm.runtime.look_up(desk.call(crm), identifier).await.map_err(|failure| failed(crate::desk::kind_of_failure(&failure)))?;
-    desk.diagnostics(crm, &done.diagnostics, done.diagnostics_dropped);
+    if crm.health.held(Purpose::LookUp, desk.tenant.now()).is_some() {
+        return Err(failed("nothing is left under the platform's limit"));
+    }
+    let called = crm.runtime.look_up(desk.call(crm), identifier).await;
+    desk.note(crm, Purpose::LookUp, &called);
+    let done = called.map_err(|failure| failed(crate::desk::kind_of_failure(&failure)))?;
     let contacts = match done.value {
         Ok(contacts) => contacts,
         // This CRM cannot look up by such an identifier, now or ever: it is not a reason to ask again.

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::channels::LiveChannel;
 use crate::desk::{Desk, kind_of_error, kind_of_failure};
+use crate::health::Purpose;
 use crate::ingress::arrivals::moment;
 use crate::ingress::contacts::contact_news;
 use crate::ingress::take_in::{Brought, Part, take_in};
@@ -198,7 +199,16 @@ enum Fetched {
 }
 
 async fn fetch_all(desk: &Desk, live: &Arc<LiveChannel>, source: Source, rest: &Rest) -> Result<Fetched, Setback> {
+    let purpose = match source {
+        Source::Poll => Purpose::Poll,
+        Source::Changes => Purpose::Changes,
+    };
     for _ in 0..PAGES_IN_A_ROW_MAX {
+        let now = desk.tenant.now();
+        if let Some(until) = live.health.held(purpose, now) {
+            let pause = Pause::Limited(Duration::from_millis(until.ms_since(now)).clamp(LIMITED_LEAST, LIMITED_LONGEST));
+            return Err(Setback { problem: "nothing is left under the platform's limit".to_owned(), pause });
+        }
         let more = match source {
             Source::Poll => fetch_page(desk, live).await?,
             Source::Changes => fetch_changes(desk, live).await?,
@@ -215,8 +225,9 @@ async fn fetch_all(desk: &Desk, live: &Arc<LiveChannel>, source: Source, rest: &
 
 async fn fetch_page(desk: &Desk, live: &LiveChannel) -> Result<bool, Setback> {
     let cursor = cursor(desk, live, Source::Poll)?;
-    let done = live.runtime.poll(desk.call(live), cursor).await.map_err(|failure| Setback::new(kind_of_failure(&failure)))?;
-    desk.diagnostics(live, &done.diagnostics, done.diagnostics_dropped);
+    let called = live.runtime.poll(desk.call(live), cursor).await;
+    desk.note(live, Purpose::Poll, &called);
+    let done = called.map_err(|failure| Setback::new(kind_of_failure(&failure)))?;
     let page = done.value.map_err(|error| Setback::from_connector(desk, &error))?;
     let brought = Brought {
         parts: &[Part { interactions: &page.interactions, input: &[] }],
@@ -237,8 +248,9 @@ async fn fetch_page(desk: &Desk, live: &LiveChannel) -> Result<bool, Setback> {
 
 async fn fetch_changes(desk: &Desk, live: &LiveChannel) -> Result<bool, Setback> {
     let cursor = cursor(desk, live, Source::Changes)?;
-    let done = live.runtime.changes(desk.call(live), cursor).await.map_err(|failure| Setback::new(kind_of_failure(&failure)))?;
-    desk.diagnostics(live, &done.diagnostics, done.diagnostics_dropped);
+    let called = live.runtime.changes(desk.call(live), cursor).await;
+    desk.note(live, Purpose::Changes, &called);
+    let done = called.map_err(|failure| Setback::new(kind_of_failure(&failure)))?;
     let page = done.value.map_err(|error| Setback::from_connector(desk, &error))?;
     let contacts = contact_news(&desk.tenant, live, &page.contacts).map_err(Setback::new)?;
     let command = TakeContacts { channel: live.name.clone(), contacts, cursor: Some(page.cursor) };

@@ -6,12 +6,13 @@ use sportello_core::commands::{EffectOutcome, Setback, StartEffect};
 use sportello_core::domain::effect::{EFFECTS, Effect, EffectState};
 use sportello_core::ids::EffectId;
 use sportello_core::time::Timestamp;
-use sportello_runtime::CallFailure;
 use sportello_runtime::contract::{self, ConnectorError, ConversationReference, Presence, Receipt};
+use sportello_runtime::{CallFailure, Done};
 
 use super::{ACTOR, OWN_PAUSE, finish};
 use crate::channels::LiveChannel;
 use crate::desk::Desk;
+use crate::health::Purpose;
 use crate::ingress::arrivals::moment;
 use crate::ingress::delivery::reason;
 use crate::tenant::content::{EffectContent, ReceiptContent};
@@ -87,15 +88,14 @@ impl Called {
 }
 
 async fn call(desk: &Desk, live: &LiveChannel, effect: &Effect, request: contract::Effect) -> Called {
-    match live.runtime.publish(desk.call(live), vec![request]).await {
-        Ok(done) => {
-            desk.diagnostics(live, &done.diagnostics, done.diagnostics_dropped);
-            match done.value.into_iter().next() {
-                Some(Ok(receipt)) => Called::only(done_outcome(desk, live, effect, receipt)),
-                Some(Err(error)) => failed_call(desk, effect, &error),
-                None => Called::only(EffectOutcome::Uncertain("the connector gave no answer".into())),
-            }
-        }
+    let called = live.runtime.publish(desk.call(live), vec![request]).await;
+    desk.note(live, Purpose::Publish, &called);
+    match called {
+        Ok(done) => match done.value.into_iter().next() {
+            Some(Ok(receipt)) => Called::only(done_outcome(desk, live, effect, receipt)),
+            Some(Err(error)) => failed_call(desk, effect, &error),
+            None => Called::only(EffectOutcome::Uncertain("the connector gave no answer".into())),
+        },
         Err(failure) if failure.nothing_started() => {
             let wait_ms = failure.retry_after().map_or(RETRY_FIRST, |pause| pause.max(OWN_PAUSE));
             let due_at = desk.tenant.now().plus_ms(millis(wait_ms).min(PAUSE_MAX_MS));
@@ -143,7 +143,7 @@ async fn look(desk: &Desk, live: &LiveChannel, id: EffectId, effect: &Effect) {
         Ok(None) => EffectOutcome::CannotTell,
         Err(problem) => look_again(Setback { problem, detail: Vec::new() }),
         Ok(Some(_)) if !live.prepared.capabilities().find => EffectOutcome::CannotTell,
-        Ok(Some(request)) => match live.runtime.find(desk.call(live), request).await {
+        Ok(Some(request)) => match find(desk, live, request).await {
             Ok(done) => match done.value {
                 Ok(Presence::Present(receipt)) => done_outcome(desk, live, effect, receipt),
                 Ok(Presence::Absent) => EffectOutcome::Absent,
@@ -155,6 +155,12 @@ async fn look(desk: &Desk, live: &LiveChannel, id: EffectId, effect: &Effect) {
     };
     desk.metrics.effect(&live.name, word(&outcome));
     finish(desk, id, effect.attempts, outcome).await;
+}
+
+async fn find(desk: &Desk, live: &LiveChannel, effect: contract::Effect) -> Result<Done<Result<Presence, ConnectorError>>, CallFailure> {
+    let called = live.runtime.find(desk.call(live), effect).await;
+    desk.note(live, Purpose::Find, &called);
+    called
 }
 
 fn done_outcome(desk: &Desk, live: &LiveChannel, effect: &Effect, receipt: Receipt) -> EffectOutcome {

@@ -1,0 +1,201 @@
+//! How each channel is: what its last calls came to, when it was heard of last, and what its platform says is left under its limits. In memory:
+//! a host that starts anew knows nothing yet, and the first answer tells.
+//!
+//! # Headroom
+//! A connector reports what the headers of an answer say (`headroom` of the contract). A window holds for the capability whose call reported it.
+//! While nothing is left, no further call of that capability is made before the window ends; while something is left, no more calls are
+//! under way than could be made. So a limit is kept before the platform has to refuse.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use sportello_core::time::Timestamp;
+use sportello_runtime::contract::HeadroomWindow;
+use sportello_runtime::limits::HEADROOM_WINDOWS_MAX;
+
+use crate::ingress::arrivals::moment;
+
+/// The longest a window is believed: a wrong date must not freeze a channel for years.
+const WINDOW_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
+
+/// What a channel is called for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Purpose {
+    /// To read a delivery.
+    Webhook,
+    /// To ask a source for what is new.
+    Poll,
+    /// To ask a CRM for what changed.
+    Changes,
+    /// To look somebody up.
+    LookUp,
+    /// To do something outside.
+    Publish,
+    /// To look whether it is done.
+    Find,
+}
+
+impl Purpose {
+    /// Its word in the API.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Webhook => "webhook",
+            Self::Poll => "poll",
+            Self::Changes => "changes",
+            Self::LookUp => "look-up",
+            Self::Publish => "publish",
+            Self::Find => "find",
+        }
+    }
+}
+
+/// What the calls of one purpose came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Calls {
+    /// When one last did what it was made for.
+    pub succeeded_at: Option<Timestamp>,
+    /// When one last did not, and why, in words without personal content.
+    pub failed: Option<(Timestamp, &'static str)>,
+}
+
+/// A window of a platform's limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Its name, by the connector.
+    pub name: String,
+    /// How much is allowed, if the platform says so.
+    pub allowed: Option<u32>,
+    /// What is left.
+    pub remaining: u32,
+    /// When it ends.
+    pub resets_at: Timestamp,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    calls: BTreeMap<Purpose, Calls>,
+    windows: BTreeMap<(Purpose, String), Window>,
+    heard_at: Option<Timestamp>,
+}
+
+/// How one channel is, over all generations of its connector.
+#[derive(Debug, Default)]
+pub struct Health(Mutex<State>);
+
+impl Health {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every change under it is a whole value.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A call ended; `problem`: it did not do what it was made for.
+    pub fn called(&self, purpose: Purpose, now: Timestamp, problem: Option<&'static str>) {
+        let mut state = self.state();
+        let calls = state.calls.entry(purpose).or_default();
+        match problem {
+            Some(problem) => calls.failed = Some((now, problem)),
+            None => calls.succeeded_at = Some(now),
+        }
+    }
+
+    /// Something came in that was not there before.
+    pub fn heard(&self, now: Timestamp) {
+        self.state().heard_at = Some(now);
+    }
+
+    /// What a call's answers said is left.
+    pub fn report(&self, purpose: Purpose, now: Timestamp, windows: &[HeadroomWindow]) {
+        if windows.is_empty() {
+            return;
+        }
+        let mut state = self.state();
+        state.windows.retain(|_, window| window.resets_at > now);
+        for reported in windows {
+            let Some(resets_at) = moment(&reported.resets_at).map(|at| at.min(now.plus_ms(WINDOW_MS_MAX))) else { continue };
+            let key = (purpose, reported.name.clone());
+            if state.windows.len() >= HEADROOM_WINDOWS_MAX && !state.windows.contains_key(&key) {
+                continue;
+            }
+            let window = Window { name: reported.name.clone(), allowed: reported.allowed, remaining: reported.remaining, resets_at };
+            state.windows.insert(key, window);
+        }
+    }
+
+    /// How many calls may be under way at once by what the platform says is left, and until when that holds. None: it says nothing.
+    #[must_use]
+    pub fn room(&self, purpose: Purpose, now: Timestamp) -> Option<(usize, Timestamp)> {
+        let state = self.state();
+        let windows = state.windows.range((purpose, String::new())..).take_while(|((of, _), _)| *of == purpose).map(|(_, window)| window);
+        windows
+            .filter(|window| window.resets_at > now)
+            .map(|window| (window.remaining as usize, window.resets_at))
+            // Of two that leave nothing the one counts that ends last.
+            .min_by_key(|(remaining, resets_at)| (*remaining, std::cmp::Reverse(*resets_at)))
+    }
+
+    /// Until when no call may be made, because nothing is left.
+    #[must_use]
+    pub fn held(&self, purpose: Purpose, now: Timestamp) -> Option<Timestamp> {
+        self.room(purpose, now).filter(|(remaining, _)| *remaining == 0).map(|(_, until)| until)
+    }
+
+    /// All of it: calls by purpose, windows that have not ended, and when something came in last.
+    #[must_use]
+    pub fn shown(&self, now: Timestamp) -> (Vec<(Purpose, Calls)>, Vec<(Purpose, Window)>, Option<Timestamp>) {
+        let state = self.state();
+        let windows = state.windows.iter().filter(|(_, window)| window.resets_at > now);
+        (
+            state.calls.iter().map(|(purpose, calls)| (*purpose, calls.clone())).collect(),
+            windows.map(|((purpose, _), window)| (*purpose, window.clone())).collect(),
+            state.heard_at,
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_800_000_000_000);
+
+    fn window(name: &str, remaining: u32, after_ms: i64) -> HeadroomWindow {
+        let resets_at = jiff::Timestamp::from_millisecond(NOW.0 + after_ms).unwrap().to_string();
+        HeadroomWindow { name: name.into(), allowed: Some(15), remaining, resets_at }
+    }
+
+    #[test]
+    fn what_is_used_up_holds_its_purpose_until_the_window_ends_and_no_other() {
+        let health = Health::default();
+        health.report(Purpose::Poll, NOW, &[window("mentions", 0, 60_000), window("app", 0, 90_000), window("day", 7, 3_600_000)]);
+        assert_eq!(health.held(Purpose::Poll, NOW), Some(NOW.plus_ms(90_000)));
+        assert_eq!(health.held(Purpose::Publish, NOW), None);
+        let later = NOW.plus_ms(90_000);
+        assert_eq!((health.held(Purpose::Poll, later), health.room(Purpose::Poll, later)), (None, Some((7, NOW.plus_ms(3_600_000)))));
+    }
+
+    #[test]
+    fn no_more_calls_may_be_under_way_than_the_least_window_leaves() {
+        let health = Health::default();
+        assert_eq!(health.room(Purpose::Publish, NOW), None);
+        health.report(Purpose::Publish, NOW, &[window("posts", 3, 60_000), window("day", 40, 3_600_000)]);
+        assert_eq!(health.room(Purpose::Publish, NOW).unwrap().0, 3);
+        // The last word counts.
+        health.report(Purpose::Publish, NOW, &[window("posts", 15, 120_000)]);
+        assert_eq!(health.room(Purpose::Publish, NOW).unwrap().0, 15);
+    }
+
+    #[test]
+    fn a_wrong_date_and_too_many_windows_do_no_harm() {
+        let health = Health::default();
+        health.report(Purpose::Poll, NOW, &[window("mentions", 0, 365 * 24 * 3_600_000)]);
+        assert_eq!(health.held(Purpose::Poll, NOW), Some(NOW.plus_ms(WINDOW_MS_MAX)));
+        for number in 0..100 {
+            health.report(Purpose::Poll, NOW, &[window(&format!("window-{number}"), 5, 60_000)]);
+        }
+        assert_eq!(health.shown(NOW).1.len(), HEADROOM_WINDOWS_MAX);
+        // Ended ones make room.
+        health.report(Purpose::Find, NOW.plus_ms(60_000), &[window("own", 5, 120_000)]);
+        assert_eq!(health.shown(NOW.plus_ms(60_000)).1.len(), 2);
+    }
+}
