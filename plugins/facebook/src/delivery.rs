@@ -5,9 +5,9 @@
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use sportello_sdk::{Context, Error, Interaction, diagnostics};
+use sportello_sdk::{Context, Error, Interaction, diagnostics, lenient};
 
-use crate::{Settings, feed, messaging, scalar};
+use crate::{Settings, feed, messaging};
 
 #[derive(Deserialize)]
 struct Delivery<'a> {
@@ -18,10 +18,10 @@ struct Delivery<'a> {
 #[derive(Default, Deserialize)]
 struct Entry<'a> {
     /// The page.
-    #[serde(default, deserialize_with = "scalar::id")]
+    #[serde(default, deserialize_with = "lenient::id")]
     id: Option<String>,
     /// When it was sent. Not part of any identity: a redelivery may carry another.
-    #[serde(default, deserialize_with = "scalar::moment")]
+    #[serde(default, deserialize_with = "lenient::moment")]
     time: Option<i64>,
     #[serde(borrow, default)]
     changes: Vec<&'a RawValue>,
@@ -61,7 +61,7 @@ pub(crate) fn interactions(context: &Context<Settings>, body: &[u8]) -> Result<V
         let fallback_ms = entry.time.unwrap_or(now_ms);
         let mut take = |update: &RawValue, understand: fn(&Around<'_>) -> Option<Interaction>| {
             if let Some(interaction) = understand(&Around { page, fallback_ms, raw: update.get() }) {
-                interactions.push(quote(interaction, body, update));
+                interactions.push(interaction.raw_part(body, update.get()));
             }
         };
         if entry.changes.is_empty() && entry.messaging.is_empty() && entry.standby.is_empty() {
@@ -79,11 +79,4 @@ pub(crate) fn interactions(context: &Context<Settings>, body: &[u8]) -> Result<V
         diagnostics::warning!("{of_other_pages} of {} entries are of other pages than {page}: left out", delivery.entry.len());
     }
     Ok(interactions)
-}
-
-/// Keeps the update's own words as the range of the body where they stand.
-fn quote(interaction: Interaction, body: &[u8], update: &RawValue) -> Interaction {
-    // `update` was borrowed from `body`, so its address lies inside.
-    let start = update.get().as_ptr().addr() - body.as_ptr().addr();
-    interaction.raw_input(start, update.get().len())
 }

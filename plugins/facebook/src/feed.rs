@@ -13,14 +13,14 @@
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use sportello_sdk::{Interaction, Profile, time};
+use sportello_sdk::{Interaction, Profile, lenient, time};
 
+use crate::account::Account;
 use crate::delivery::Around;
-use crate::scalar::{self, Account};
 
 #[derive(Deserialize)]
 struct Change<'a> {
-    #[serde(default, deserialize_with = "scalar::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     field: Option<String>,
     #[serde(borrow)]
     value: Option<&'a RawValue>,
@@ -28,60 +28,60 @@ struct Change<'a> {
 
 #[derive(Debug, Default, Deserialize)]
 struct Value {
-    #[serde(default, deserialize_with = "scalar::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     item: Option<String>,
-    #[serde(default, deserialize_with = "scalar::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     verb: Option<String>,
-    #[serde(default, deserialize_with = "scalar::lenient")]
+    #[serde(default, deserialize_with = "lenient::value")]
     from: Option<Account>,
     /// The older spelling of `from`.
-    #[serde(default, deserialize_with = "scalar::id")]
+    #[serde(default, deserialize_with = "lenient::id")]
     sender_id: Option<String>,
-    #[serde(default, deserialize_with = "scalar::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     sender_name: Option<String>,
-    #[serde(default, deserialize_with = "scalar::id")]
+    #[serde(default, deserialize_with = "lenient::id")]
     reviewer_id: Option<String>,
-    #[serde(default, deserialize_with = "scalar::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     reviewer_name: Option<String>,
-    #[serde(default, deserialize_with = "scalar::id")]
+    #[serde(default, deserialize_with = "lenient::id")]
     post_id: Option<String>,
-    #[serde(default, deserialize_with = "scalar::id")]
+    #[serde(default, deserialize_with = "lenient::id")]
     parent_id: Option<String>,
-    #[serde(default, deserialize_with = "scalar::id")]
+    #[serde(default, deserialize_with = "lenient::id")]
     comment_id: Option<String>,
-    #[serde(default, deserialize_with = "scalar::id")]
+    #[serde(default, deserialize_with = "lenient::id")]
     photo_id: Option<String>,
-    #[serde(default, deserialize_with = "scalar::id")]
+    #[serde(default, deserialize_with = "lenient::id")]
     video_id: Option<String>,
-    #[serde(default, deserialize_with = "scalar::id")]
+    #[serde(default, deserialize_with = "lenient::id")]
     share_id: Option<String>,
-    #[serde(default, deserialize_with = "scalar::id")]
+    #[serde(default, deserialize_with = "lenient::id")]
     open_graph_story_id: Option<String>,
-    #[serde(default, deserialize_with = "scalar::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     message: Option<String>,
-    #[serde(default, deserialize_with = "scalar::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     review_text: Option<String>,
-    #[serde(default, deserialize_with = "scalar::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     reaction_type: Option<String>,
-    #[serde(default, deserialize_with = "scalar::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     recommendation_type: Option<String>,
-    #[serde(default, deserialize_with = "scalar::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     link: Option<String>,
-    #[serde(default, deserialize_with = "scalar::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     photo: Option<String>,
-    #[serde(default, deserialize_with = "scalar::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     video: Option<String>,
-    #[serde(default, deserialize_with = "scalar::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     permalink_url: Option<String>,
-    #[serde(default, deserialize_with = "scalar::lenient")]
+    #[serde(default, deserialize_with = "lenient::value")]
     post: Option<Post>,
-    #[serde(default, deserialize_with = "scalar::moment")]
+    #[serde(default, deserialize_with = "lenient::moment")]
     created_time: Option<i64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 struct Post {
-    #[serde(default, deserialize_with = "scalar::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     permalink_url: Option<String>,
 }
 
@@ -172,7 +172,7 @@ fn changed(around: &Around<'_>, interaction: Interaction, value: &Value) -> Opti
         "add" => interaction,
         "edited" | "edit" | "update" => {
             let distinction = format!("{}{}", words(value).unwrap_or_default(), value.reaction_type.as_deref().unwrap_or_default());
-            interaction.edited(format!("edited@{}-{}", value.created_time.unwrap_or_default(), scalar::checksum(&distinction)))
+            interaction.edited(format!("edited@{}-{}", value.created_time.unwrap_or_default(), lenient::checksum(&distinction)))
         }
         "remove" | "delete" => interaction.deleted("deleted"),
         // Somebody who runs the page hid it or showed it again: nothing its author did, so an event of its own.
@@ -189,7 +189,7 @@ fn changed(around: &Around<'_>, interaction: Interaction, value: &Value) -> Opti
 /// Something that has no words in the contract: a change of the page, kept with its raw text. It has no id either, so its content is its identity.
 fn not_understood(around: &Around<'_>, value: &Value) -> Interaction {
     let subject = value.comment_id.as_ref().or(value.post_id.as_ref()).cloned().unwrap_or_else(|| "page".into());
-    let id = format!("change:{}:{}", subject, scalar::checksum(around.raw));
+    let id = format!("change:{}:{}", subject, lenient::checksum(around.raw));
     let interaction = Interaction::new(id, "page-edit", occurred_at(around, value), subject);
     interaction.own(is_own(around, value)).attribute("not-understood", "true")
 }

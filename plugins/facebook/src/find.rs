@@ -6,12 +6,12 @@
 
 use serde::Deserialize;
 use sportello_sdk::find::Presence;
-use sportello_sdk::{Context, Effect, Error, Receipt, diagnostics, http, time};
+use sportello_sdk::{Context, Effect, Error, Receipt, diagnostics, http, lenient, time};
 
 use crate::Settings;
+use crate::account::Account;
 use crate::graph::{Purpose, accept};
 use crate::publish::public_object;
-use crate::scalar::{self, Account};
 
 /// How many pages of comments a look reads before it gives up.
 const PAGES_MAX: usize = 50;
@@ -24,33 +24,33 @@ const CLOCK_SKEW_MS: i64 = 120_000;
 struct Comments {
     #[serde(default)]
     data: Vec<Comment>,
-    #[serde(default, deserialize_with = "scalar::lenient")]
+    #[serde(default, deserialize_with = "lenient::value")]
     paging: Option<Paging>,
 }
 
 #[derive(Deserialize)]
 struct Comment {
-    #[serde(default, deserialize_with = "scalar::id")]
+    #[serde(default, deserialize_with = "lenient::id")]
     id: Option<String>,
-    #[serde(default, deserialize_with = "scalar::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     message: Option<String>,
-    #[serde(default, deserialize_with = "scalar::lenient")]
+    #[serde(default, deserialize_with = "lenient::value")]
     from: Option<Account>,
-    #[serde(default, deserialize_with = "scalar::moment")]
+    #[serde(default, deserialize_with = "lenient::moment")]
     created_time: Option<i64>,
 }
 
 #[derive(Deserialize)]
 struct Paging {
-    #[serde(default, deserialize_with = "scalar::lenient")]
+    #[serde(default, deserialize_with = "lenient::value")]
     cursors: Option<Cursors>,
-    #[serde(default, deserialize_with = "scalar::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     next: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct Cursors {
-    #[serde(default, deserialize_with = "scalar::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     after: Option<String>,
 }
 

@@ -5,19 +5,19 @@
 //! | `delivery.rs` | the envelope of a delivery: entries, changes, messages, and where each stands in the body |
 //! | `feed.rs` | posts, comments, reactions, mentions, ratings |
 //! | `messaging.rs` | private messages |
-//! | `scalar.rs` | ids and times as the platform writes them |
+//! | `account.rs` | who somebody is |
 //! | `graph.rs` | requests to the Graph API, and what its errors mean |
 //! | `publish.rs`, `find.rs` | the reply, and looking whether it is there |
 //!
 //! What the platform promises and what it can't stands in README.md.
 
+mod account;
 mod delivery;
 mod feed;
 mod find;
 mod graph;
 mod messaging;
 mod publish;
-mod scalar;
 mod settings;
 
 use sportello_sdk::*;

@@ -5,29 +5,29 @@
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use sportello_sdk::{Interaction, Profile, time};
+use sportello_sdk::{Interaction, Profile, lenient, time};
 
+use crate::account::Account;
 use crate::delivery::Around;
-use crate::scalar::{self, Account};
 
 /// What a conversation of private messages begins with. Objects of the graph never do.
 pub(crate) const KEY_PREFIX: &str = "dm:";
 
 #[derive(Default, Deserialize)]
 struct Event {
-    #[serde(default, deserialize_with = "scalar::lenient")]
+    #[serde(default, deserialize_with = "lenient::value")]
     sender: Option<Account>,
-    #[serde(default, deserialize_with = "scalar::lenient")]
+    #[serde(default, deserialize_with = "lenient::value")]
     recipient: Option<Account>,
-    #[serde(default, deserialize_with = "scalar::moment")]
+    #[serde(default, deserialize_with = "lenient::moment")]
     timestamp: Option<i64>,
-    #[serde(default, deserialize_with = "scalar::lenient")]
+    #[serde(default, deserialize_with = "lenient::value")]
     message: Option<Message>,
-    #[serde(default, deserialize_with = "scalar::lenient")]
+    #[serde(default, deserialize_with = "lenient::value")]
     message_edit: Option<MessageEdit>,
-    #[serde(default, deserialize_with = "scalar::lenient")]
+    #[serde(default, deserialize_with = "lenient::value")]
     postback: Option<Postback>,
-    #[serde(default, deserialize_with = "scalar::lenient")]
+    #[serde(default, deserialize_with = "lenient::value")]
     reaction: Option<Reaction>,
     read: Option<IgnoredAny>,
     delivery: Option<IgnoredAny>,
@@ -35,57 +35,57 @@ struct Event {
 
 #[derive(Default, Deserialize)]
 struct Message {
-    #[serde(default, deserialize_with = "scalar::id")]
+    #[serde(default, deserialize_with = "lenient::id")]
     mid: Option<String>,
-    #[serde(default, deserialize_with = "scalar::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     text: Option<String>,
-    #[serde(default, deserialize_with = "scalar::lenient")]
+    #[serde(default, deserialize_with = "lenient::value")]
     is_echo: Option<bool>,
-    #[serde(default, deserialize_with = "scalar::lenient")]
+    #[serde(default, deserialize_with = "lenient::value")]
     is_deleted: Option<bool>,
-    #[serde(default, deserialize_with = "scalar::lenient")]
+    #[serde(default, deserialize_with = "lenient::value")]
     reply_to: Option<ReplyTo>,
-    #[serde(default, deserialize_with = "scalar::lenient")]
+    #[serde(default, deserialize_with = "lenient::value")]
     attachments: Option<Vec<Attachment>>,
 }
 
 #[derive(Deserialize)]
 struct ReplyTo {
-    #[serde(default, deserialize_with = "scalar::id")]
+    #[serde(default, deserialize_with = "lenient::id")]
     mid: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct Attachment {
-    #[serde(rename = "type", default, deserialize_with = "scalar::text")]
+    #[serde(rename = "type", default, deserialize_with = "lenient::text")]
     kind: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct MessageEdit {
-    #[serde(default, deserialize_with = "scalar::id")]
+    #[serde(default, deserialize_with = "lenient::id")]
     mid: Option<String>,
-    #[serde(default, deserialize_with = "scalar::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     text: Option<String>,
-    #[serde(default, deserialize_with = "scalar::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     num_edit: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct Postback {
-    #[serde(default, deserialize_with = "scalar::id")]
+    #[serde(default, deserialize_with = "lenient::id")]
     mid: Option<String>,
-    #[serde(default, deserialize_with = "scalar::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     title: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct Reaction {
-    #[serde(default, deserialize_with = "scalar::id")]
+    #[serde(default, deserialize_with = "lenient::id")]
     mid: Option<String>,
-    #[serde(default, deserialize_with = "scalar::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     action: Option<String>,
-    #[serde(default, deserialize_with = "scalar::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     reaction: Option<String>,
 }
 
@@ -114,7 +114,7 @@ pub(crate) fn interaction(around: &Around<'_>) -> Option<Interaction> {
     } else if event.read.is_some() || event.delivery.is_some() {
         return None;
     } else {
-        new(&format!("messaging:{}", scalar::checksum(around.raw)), "page-edit").attribute("not-understood", "true")
+        new(&format!("messaging:{}", lenient::checksum(around.raw)), "page-edit").attribute("not-understood", "true")
     };
 
     let interaction = interaction.own(own).private();

@@ -1,14 +1,14 @@
 //! The reply: a comment below the comment or post that the conversation is named after.
 
 use serde::Deserialize;
-use sportello_sdk::{Context, Effect, Error, Receipt, http};
+use sportello_sdk::{Context, Effect, Error, Receipt, http, lenient};
 
 use crate::graph::{Purpose, accept};
-use crate::{Settings, messaging, scalar};
+use crate::{Settings, messaging};
 
 #[derive(Deserialize)]
 struct Created {
-    #[serde(default, deserialize_with = "scalar::id")]
+    #[serde(default, deserialize_with = "lenient::id")]
     id: Option<String>,
 }
 

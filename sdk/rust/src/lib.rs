@@ -108,6 +108,7 @@ mod error;
 mod export;
 pub mod headroom;
 pub mod http;
+pub mod lenient;
 pub mod limits;
 mod manifest;
 pub mod state;

@@ -184,6 +184,14 @@ impl Interaction {
         self
     }
 
+    /// The platform's own words: `part`, which was borrowed from the delivery's `body` (a `RawValue`'s text, mostly). Costs nothing.
+    #[must_use]
+    pub fn raw_part(self, body: &[u8], part: &str) -> Self {
+        let start = part.as_ptr().addr().wrapping_sub(body.as_ptr().addr());
+        debug_assert!(start <= body.len() && part.len() <= body.len() - start, "the part must be borrowed from the body");
+        self.raw_input(start, part.len())
+    }
+
     /// The platform's own words, as a range of the call's input. A range that does not fit 32 bits is left out: no input is that large.
     #[must_use]
     pub fn raw_input(mut self, start: usize, length: usize) -> Self {

@@ -123,7 +123,7 @@ fn nothing_is_granted_that_a_test_did_not_grant() {
 fn a_manifest_asks_for_nothing_that_was_not_said() {
     let manifest = Channel::<Greeter>::new(json!({})).manifest();
     assert_eq!(manifest.origins, [Origin::fixed("https://a.example")], "a credential's origin is asked for with it");
-    assert!(manifest.signature.is_none() && manifest.actions.is_empty());
+    assert!(manifest.signatures.is_empty() && manifest.actions.is_empty());
     assert_eq!((manifest.policy.link, manifest.policy.reply), (LinkPermission::Forbidden, ReplyPermission::Summoned));
     assert_eq!((manifest.poll_seconds, manifest.state_version), (0, 1));
     assert!(!manifest.credentials[0].sign && manifest.credentials[0].session.is_none());
