@@ -40,6 +40,9 @@ const POST_PARTS_NOT_MODELLED: &[&str] = &[
 ];
 const REPLY_PARTS_NOT_MODELLED: &[&str] = &["exclude_reply_user_ids", "auto_populate_reply_metadata"];
 
+const UNSUMMONED: &str = "Reply to this conversation is not allowed because you have not been mentioned or otherwise engaged by the author \
+                          of the post you are replying to.";
+
 /// Serves every path.
 pub(super) async fn serve(
     State(inside): State<Arc<Mutex<Inside>>>,
@@ -150,9 +153,7 @@ fn reply(inside: &mut Inside, target: u64, text: &str) -> Result<u64, Problem> {
     let post = inside.world.post_by_id(target).ok_or_else(gone)?;
     if inside.reply_rule == ReplyRule::Summoned && !is_summoned(&inside.world, post) {
         inside.unsummoned_refused += 1;
-        return Err(Problem::forbidden(
-            "Reply to this conversation is not allowed because you have not been mentioned or otherwise engaged by the author of the post you are replying to.",
-        ));
+        return Err(Problem::forbidden(UNSUMMONED));
     }
     let prefix = inside.world.reply_prefix(inside.world.company(), post);
     check_words(&inside.world, text, &format!("{prefix}{text}"))?;

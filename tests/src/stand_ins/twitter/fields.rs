@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::length::LENGTH_MAX;
-use super::world::{EDITS_MAX, Person, Post, World, opened};
+use super::world::{EDITS_MAX, Mention, Person, Post, Reference, World, opened};
 
 /// What is shown of a post without being asked for.
 pub(super) const POST_DEFAULT: [&str; 3] = ["id", "text", "edit_history_tweet_ids"];
@@ -111,16 +111,8 @@ fn post_field(world: &World, post: &Post, name: &str) -> Option<Value> {
         "conversation_id" => json!(post.conversation.to_string()),
         "in_reply_to_user_id" => json!(post.replied_to.as_ref()?.author),
         "in_reply_to_tweet_id" => json!(post.replied_to.as_ref()?.post.to_string()),
-        "referenced_tweets" => {
-            let kinds = [("replied_to", &post.replied_to), ("quoted", &post.quoted), ("retweeted", &post.reposted)];
-            let rows = kinds.iter().filter_map(|(kind, target)| Some(json!({"type": kind, "id": target.as_ref()?.post.to_string()})));
-            Some(rows.collect::<Vec<_>>()).filter(|rows| !rows.is_empty()).map(Value::Array)?
-        }
-        "entities" => {
-            let row = |mention: super::world::Mention| json!({"start": mention.start, "end": mention.end, "username": mention.person.handle, "id": mention.person.id});
-            let rows: Vec<Value> = world.mentions(&post.text).into_iter().map(row).collect();
-            Some(rows).filter(|rows| !rows.is_empty()).map(|rows| json!({"mentions": rows}))?
-        }
+        "referenced_tweets" => references(post)?,
+        "entities" => mentions(world, post)?,
         "display_text_range" => json!([post.implicit, post.text.chars().count()]),
         "lang" => json!("und"),
         "possibly_sensitive" | "paid_partnership" => json!(false),
@@ -137,6 +129,23 @@ fn post_field(world: &World, post: &Post, name: &str) -> Option<Value> {
         _ => return None,
     };
     Some(value)
+}
+
+fn mentions(world: &World, post: &Post) -> Option<Value> {
+    let row =
+        |mention: Mention| json!({"start": mention.start, "end": mention.end, "username": mention.person.handle, "id": mention.person.id});
+    let rows: Vec<Value> = world.mentions(&post.text).into_iter().map(row).collect();
+    (!rows.is_empty()).then(|| json!({"mentions": rows}))
+}
+
+fn references(post: &Post) -> Option<Value> {
+    let kinds = [("replied_to", &post.replied_to), ("quoted", &post.quoted), ("retweeted", &post.reposted)];
+    let row = |(kind, target): &(&str, &Option<Reference>)| {
+        let target = target.as_ref()?;
+        Some(json!({"type": kind, "id": target.post.to_string()}))
+    };
+    let rows: Vec<Value> = kinds.iter().filter_map(row).collect();
+    (!rows.is_empty()).then_some(Value::Array(rows))
 }
 
 fn user_field(person: &Person, name: &str) -> Option<Value> {

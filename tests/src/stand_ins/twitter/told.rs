@@ -51,8 +51,8 @@ impl World {
         }
     }
 
-    /// [activity] says that a deletion is told of the filtered user: an application has to follow each author to hear of theirs. The
-    /// stand-in's does.
+    /// Both shapes tell of deletions by the accounts that an application follows ([activity], [account]): to hear of everybody's it has to
+    /// follow each author. The stand-in's does. The newer shape does not say when.
     pub(super) fn tell_deleted(&mut self, post: &Post) {
         let author = self.author(post).clone();
         if self.is_told_as_activity() {

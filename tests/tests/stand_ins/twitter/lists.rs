@@ -89,7 +89,7 @@ async fn a_late_post_comes_into_the_lists_below_what_was_seen() {
     api.twitter.late_posts(Duration::ZERO);
     api.twitter.advance(Duration::from_secs(1));
     let early = api.twitter.post(&ada, "@TelefoniaSole subito");
-    assert_eq!(ids(&api.read(&api.mentions_path(), &[]).await), [early.clone()]);
+    assert_eq!(ids(&api.read(&api.mentions_path(), &[]).await), std::slice::from_ref(&early));
     assert_eq!(api.read(&format!("/2/tweets/{late}"), &[]).await["data"]["id"], json!(late), "a look-up finds it");
     api.twitter.advance(Duration::from_secs(88));
     assert_eq!(ids(&api.read(&api.mentions_path(), &[]).await).len(), 1);
@@ -158,7 +158,7 @@ async fn an_edit_is_a_new_post_and_deleting_one_version_deletes_all() {
     let histories: Vec<&Value> = both["data"].as_array().expect("rows").iter().map(|row| &row["edit_history_tweet_ids"]).collect();
     assert_eq!(histories, [&json!([first, second]); 2]);
     assert_eq!(both["data"][0]["text"], "@TelefoniaSole aiuto", "the old version says what it said");
-    assert_eq!(ids(&api.read(&api.mentions_path(), &[]).await), [second.clone()], "lists show the newest");
+    assert_eq!(ids(&api.read(&api.mentions_path(), &[]).await), std::slice::from_ref(&second), "lists show the newest");
     api.twitter.remove(&first);
     let gone = api.read("/2/tweets", &[("ids", &format!("{first},{second}"))]).await;
     assert_eq!((gone.get("data"), gone["errors"].as_array().map(Vec::len)), (None, Some(2)));

@@ -28,8 +28,8 @@ fn choices<'document>(document: &'document Value, schema: &'document Value) -> V
 }
 
 /// The description was renamed (`edit_history_post_ids`) before what the platform sends (`edit_history_tweet_ids`).
-fn names_of(name: &str) -> [String; 3] {
-    [name.to_owned(), name.replace("tweet", "post"), name.replace("tweets", "posts")]
+fn names_of(name: &str) -> [String; 2] {
+    [name.to_owned(), name.replace("tweet", "post")]
 }
 
 /// Collects the places of properties no schema has.
