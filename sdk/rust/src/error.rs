@@ -31,6 +31,16 @@ impl Error {
         Self::Reject(cut(reason, REASON_BYTES_MAX))
     }
 
+    /// What it says went wrong.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::Retry(retry) => &retry.reason,
+            Self::RateLimited(limit) => &limit.reason,
+            Self::Auth(reason) | Self::Reject(reason) | Self::Uncertain(reason) => reason,
+        }
+    }
+
     /// It may or may not have taken effect. The host looks with `find`, or asks a person; it never just repeats.
     #[must_use]
     pub fn uncertain(reason: impl Into<String>) -> Self {

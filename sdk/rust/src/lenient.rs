@@ -15,12 +15,16 @@
 //!     #[serde(default, deserialize_with = "lenient::moment")]
 //!     at: Option<i64>,
 //!     #[serde(default, deserialize_with = "lenient::value")]
-//!     place: Option<Vec<String>>,
+//!     place: Option<(f64, f64)>,
+//!     #[serde(default, deserialize_with = "lenient::list")]
+//!     tags: Vec<String>,
 //! }
-//! let comment: Comment = serde_json::from_str(r#"{"id": 9007199254740993, "at": "2026-01-15T12:00:00Z", "place": 7}"#).unwrap();
+//! let json = r#"{"id": 9007199254740993, "at": "2026-01-15T12:00:00Z", "place": 7, "tags": ["rete", 7, "guasto"]}"#;
+//! let comment: Comment = serde_json::from_str(json).unwrap();
 //! assert_eq!(comment.id.as_deref(), Some("9007199254740993"));
 //! assert_eq!(comment.at, Some(1_768_478_400_000));
 //! assert_eq!(comment.place, None);
+//! assert_eq!(comment.tags, ["rete", "guasto"]);
 //! ```
 
 use serde::{Deserialize, Deserializer};
@@ -73,6 +77,16 @@ pub fn moment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>,
 pub fn value<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     let raw = <&'de RawValue>::deserialize(deserializer)?;
     Ok(serde_json::from_str(raw.get()).ok())
+}
+
+/// A list of any type without the items of another shape; an empty one where it is no list.
+///
+/// # Errors
+/// As [`text`].
+pub fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    let raw = <&'de RawValue>::deserialize(deserializer)?;
+    let items: Vec<&'de RawValue> = serde_json::from_str(raw.get()).unwrap_or_default();
+    Ok(items.into_iter().filter_map(|item| serde_json::from_str(item.get()).ok()).collect())
 }
 
 /// A checksum of a text, in hexadecimal digits: FNV-1a. It tells things apart that the platform gives no id or time of their own; it proves

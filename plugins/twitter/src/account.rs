@@ -1,0 +1,219 @@
+//! The events of the older account activity: `{"for_user_id", "tweet_create_events": […], "favorite_events": […], …}`, several in one delivery.
+//! <https://docs.x.com/x-api/enterprise-gnip-2.0/fundamentals/account-activity>
+//!
+//! The same person has an id of digits in a string in the newer shape, and a number above 2^53 beside that string here.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use sportello_sdk::lenient;
+
+use crate::Settings;
+use crate::activity::{following, reaction};
+use crate::delivery::Told;
+use crate::message::{self, Correspondent};
+use crate::post::{Person, Post};
+
+/// A post of this shape.
+#[derive(Deserialize)]
+struct Status {
+    #[serde(default, deserialize_with = "lenient::id")]
+    id_str: Option<String>,
+    #[serde(default, deserialize_with = "lenient::id")]
+    id: Option<String>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    text: Option<String>,
+    #[serde(default, deserialize_with = "lenient::value")]
+    extended_tweet: Option<Extended>,
+    #[serde(default, deserialize_with = "lenient::moment")]
+    timestamp_ms: Option<i64>,
+    #[serde(default, deserialize_with = "lenient::id")]
+    in_reply_to_status_id_str: Option<String>,
+    #[serde(default, deserialize_with = "lenient::id")]
+    in_reply_to_user_id_str: Option<String>,
+    #[serde(default, deserialize_with = "lenient::id")]
+    quoted_status_id_str: Option<String>,
+    #[serde(default, deserialize_with = "lenient::value")]
+    quoted_status: Option<Shown>,
+    #[serde(default, deserialize_with = "lenient::value")]
+    retweeted_status: Option<Shown>,
+    #[serde(default, deserialize_with = "lenient::value")]
+    user: Option<User>,
+    #[serde(default, deserialize_with = "lenient::value")]
+    entities: Option<Entities>,
+    #[serde(default, deserialize_with = "lenient::value")]
+    edit_history: Option<History>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    lang: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Extended {
+    #[serde(default, deserialize_with = "lenient::text")]
+    full_text: Option<String>,
+    #[serde(default, deserialize_with = "lenient::value")]
+    entities: Option<Entities>,
+}
+
+/// Another post that this one shows.
+#[derive(Deserialize)]
+struct Shown {
+    #[serde(default, deserialize_with = "lenient::id")]
+    id_str: Option<String>,
+    #[serde(default, deserialize_with = "lenient::value")]
+    user: Option<User>,
+}
+
+#[derive(Deserialize)]
+struct History {
+    #[serde(default, deserialize_with = "lenient::id")]
+    initial_tweet_id: Option<String>,
+    #[serde(default, deserialize_with = "lenient::list")]
+    edit_tweet_ids: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Entities {
+    #[serde(default, deserialize_with = "lenient::list")]
+    user_mentions: Vec<User>,
+}
+
+#[derive(Deserialize)]
+struct User {
+    #[serde(default, deserialize_with = "lenient::id")]
+    id_str: Option<String>,
+    #[serde(default, deserialize_with = "lenient::id")]
+    id: Option<String>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    screen_name: Option<String>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    name: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Favorite {
+    #[serde(default, deserialize_with = "lenient::value")]
+    favorited_status: Option<Shown>,
+    #[serde(default, deserialize_with = "lenient::value")]
+    user: Option<User>,
+    #[serde(default, deserialize_with = "lenient::moment")]
+    timestamp_ms: Option<i64>,
+}
+
+#[derive(Deserialize)]
+struct Follow {
+    #[serde(rename = "type", default, deserialize_with = "lenient::text")]
+    kind: Option<String>,
+    #[serde(default, deserialize_with = "lenient::value")]
+    source: Option<User>,
+    #[serde(default, deserialize_with = "lenient::value")]
+    target: Option<User>,
+    #[serde(default, deserialize_with = "lenient::moment")]
+    created_timestamp: Option<i64>,
+}
+
+#[derive(Deserialize)]
+struct Gone {
+    #[serde(default, deserialize_with = "lenient::value")]
+    status: Option<GoneStatus>,
+    #[serde(default, deserialize_with = "lenient::moment")]
+    timestamp_ms: Option<i64>,
+}
+
+#[derive(Deserialize)]
+struct GoneStatus {
+    #[serde(default, deserialize_with = "lenient::id")]
+    id: Option<String>,
+    #[serde(default, deserialize_with = "lenient::id")]
+    user_id: Option<String>,
+}
+
+impl User {
+    fn id(&self) -> Option<&String> {
+        self.id_str.as_ref().or(self.id.as_ref())
+    }
+
+    fn person(&self) -> Option<Person> {
+        Some(Person { id: self.id()?.clone(), handle: self.screen_name.clone(), name: self.name.clone() })
+    }
+}
+
+/// Every event of a delivery, with its own JSON.
+pub(crate) fn events<'a>(settings: &Settings, body: &'a [u8]) -> Vec<(Told, &'a str)> {
+    // It is JSON: that was looked at before.
+    let lists: BTreeMap<&str, &'a RawValue> = serde_json::from_slice(body).unwrap_or_default();
+    let users = lists.get("users").and_then(|users| serde_json::from_str(users.get()).ok()).unwrap_or_default();
+    let mut told = Vec::new();
+    for (name, list) in lists.iter().filter(|(name, _)| !matches!(**name, "for_user_id" | "users" | "apps" | "user_has_blocked")) {
+        let rows: Vec<&'a RawValue> = serde_json::from_str(list.get()).unwrap_or_else(|_| vec![*list]);
+        for row in rows {
+            let understood = of_list(settings, name, row.get(), &users);
+            told.push((understood.unwrap_or_else(|| Told::NotUnderstood((*name).to_owned(), None)), row.get()));
+        }
+    }
+    told
+}
+
+fn of_list(settings: &Settings, list: &str, row: &str, users: &BTreeMap<String, Correspondent>) -> Option<Told> {
+    match list {
+        "tweet_create_events" => serde_json::from_str::<Status>(row).ok()?.post(settings).map(|post| Told::Post(Box::new(post))),
+        "tweet_delete_events" => {
+            let gone: Gone = serde_json::from_str(row).ok()?;
+            let status = gone.status?;
+            let author = status.user_id.map(|id| Person { id, handle: None, name: None });
+            Some(Told::Deleted(status.id?, author, gone.timestamp_ms))
+        }
+        "favorite_events" => {
+            let favorite: Favorite = serde_json::from_str(row).ok()?;
+            let target = favorite.favorited_status?.id_str?;
+            Some(reaction(settings, &target, &favorite.user?.person()?, favorite.timestamp_ms, false))
+        }
+        "follow_events" => {
+            let follow: Follow = serde_json::from_str(row).ok()?;
+            let is_taken_back = follow.kind.as_deref() == Some("unfollow");
+            Some(following(settings, &follow.source?.person()?, &follow.target?.person()?, follow.created_timestamp, is_taken_back))
+        }
+        "direct_message_events" => message::told(settings, row, users),
+        _ => None,
+    }
+}
+
+impl Status {
+    fn post(self, settings: &Settings) -> Option<Post> {
+        let id = self.id_str.or(self.id)?;
+        let (full_text, entities) = match self.extended_tweet {
+            Some(extended) => (extended.full_text, extended.entities.or(self.entities)),
+            None => (None, self.entities),
+        };
+        let mentions = entities.map(|entities| entities.user_mentions).unwrap_or_default();
+        let company = Some(&settings.user_id);
+        let quoted = self.quoted_status_id_str.or_else(|| self.quoted_status.as_ref().and_then(|shown| shown.id_str.clone()));
+        let quotes_us = self.quoted_status.and_then(|shown| shown.user).is_some_and(|user| user.id() == company);
+        let history = self.edit_history.map(|history| {
+            let first = history.initial_tweet_id.into_iter();
+            let mut ids: Vec<String> = first.chain(history.edit_tweet_ids).collect();
+            ids.dedup();
+            ids
+        });
+        Some(Post {
+            // A post that answers nothing begins its thread; an edit belongs to that of its first version.
+            thread: match (&self.in_reply_to_status_id_str, &history) {
+                (Some(_), _) => None,
+                (None, Some(history)) => history.first().cloned(),
+                (None, None) => Some(id.clone()),
+            },
+            id,
+            history: history.unwrap_or_default(),
+            author: self.user.and_then(|user| user.person()),
+            text: full_text.or(self.text),
+            at_ms: self.timestamp_ms,
+            answers: self.in_reply_to_status_id_str,
+            answers_whom: self.in_reply_to_user_id_str,
+            quotes: quoted,
+            reposts: self.retweeted_status.and_then(|shown| shown.id_str),
+            addresses: quotes_us || mentions.iter().any(|mention| mention.id() == company),
+            language: self.lang,
+        })
+    }
+}

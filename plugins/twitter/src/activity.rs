@@ -1,0 +1,265 @@
+//! The events of the X Activity API: `{"data": {"event_uuid", "event_type", "filter", "payload", "includes"}}`.
+//! <https://docs.x.com/x-api/activity/introduction>
+//!
+//! One post can come as several events (it names the company and answers it), and the same event again under another uuid: its identity is the post.
+//! People stand in `includes`, which is missing now and then: then the author is an id and nothing else.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use sportello_sdk::{Interaction, lenient, time};
+
+use crate::Settings;
+use crate::delivery::Told;
+use crate::message;
+use crate::post::{Person, Post, key};
+
+#[derive(Default, Deserialize)]
+struct Event<'a> {
+    #[serde(default, deserialize_with = "lenient::id")]
+    event_uuid: Option<String>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    event_type: Option<String>,
+    #[serde(borrow, default)]
+    payload: Option<&'a RawValue>,
+    #[serde(default, deserialize_with = "lenient::value")]
+    includes: Option<Includes>,
+}
+
+#[derive(Default, Deserialize)]
+struct Includes {
+    #[serde(default, deserialize_with = "lenient::list")]
+    users: Vec<User>,
+}
+
+/// A person, sometimes wrapped in `data`.
+#[derive(Clone, Default, Deserialize)]
+pub(crate) struct User {
+    #[serde(default, deserialize_with = "lenient::id")]
+    id: Option<String>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    username: Option<String>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    name: Option<String>,
+    #[serde(default, deserialize_with = "lenient::value")]
+    data: Option<Box<User>>,
+}
+
+impl User {
+    pub(crate) fn person(&self) -> Option<Person> {
+        match &self.data {
+            Some(user) => user.person(),
+            None => Some(Person { id: self.id.clone()?, handle: self.username.clone(), name: self.name.clone() }),
+        }
+    }
+}
+
+/// A post as the second version of the API writes it.
+#[derive(Default, Deserialize)]
+pub(crate) struct Row {
+    #[serde(default, deserialize_with = "lenient::id")]
+    pub(crate) id: Option<String>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub(crate) text: Option<String>,
+    #[serde(default, deserialize_with = "lenient::value")]
+    note_tweet: Option<Note>,
+    #[serde(default, deserialize_with = "lenient::list")]
+    edit_history_tweet_ids: Vec<String>,
+    #[serde(default, deserialize_with = "lenient::id")]
+    author_id: Option<String>,
+    #[serde(default, deserialize_with = "lenient::moment")]
+    pub(crate) created_at: Option<i64>,
+    #[serde(default, deserialize_with = "lenient::id")]
+    pub(crate) conversation_id: Option<String>,
+    #[serde(default, deserialize_with = "lenient::id")]
+    in_reply_to_user_id: Option<String>,
+    #[serde(default, deserialize_with = "lenient::list")]
+    referenced_tweets: Vec<Reference>,
+    #[serde(default, deserialize_with = "lenient::value")]
+    pub(crate) entities: Option<Entities>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    lang: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Note {
+    #[serde(default, deserialize_with = "lenient::text")]
+    text: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Reference {
+    #[serde(rename = "type", default, deserialize_with = "lenient::text")]
+    kind: Option<String>,
+    #[serde(default, deserialize_with = "lenient::id")]
+    id: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+pub(crate) struct Entities {
+    #[serde(default, deserialize_with = "lenient::list")]
+    mentions: Vec<Mention>,
+    #[serde(default, deserialize_with = "lenient::list")]
+    pub(crate) urls: Vec<Link>,
+}
+
+#[derive(Deserialize)]
+struct Mention {
+    #[serde(default, deserialize_with = "lenient::id")]
+    id: Option<String>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    username: Option<String>,
+}
+
+/// A link as it stands in the text, and what it stands for.
+#[derive(Deserialize)]
+pub(crate) struct Link {
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub(crate) url: Option<String>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub(crate) expanded_url: Option<String>,
+}
+
+impl Row {
+    /// The post, with whoever of `people` wrote it.
+    pub(crate) fn post(self, settings: &Settings, people: &BTreeMap<String, Person>) -> Option<Post> {
+        let mut answers = None;
+        let mut quotes = None;
+        let mut reposts = None;
+        for reference in self.referenced_tweets {
+            match reference.kind.as_deref() {
+                Some("replied_to") => answers = reference.id,
+                Some("quoted") => quotes = reference.id,
+                Some("retweeted") => reposts = reference.id,
+                _ => {}
+            }
+        }
+        let mentions = self.entities.iter().flat_map(|entities| &entities.mentions);
+        let named = mentions.into_iter().any(|mention| {
+            mention.id.as_ref() == Some(&settings.user_id)
+                || mention.username.as_ref().is_some_and(|name| name.eq_ignore_ascii_case(&settings.handle))
+        });
+        let author = self.author_id.map(|id| people.get(&id).cloned().unwrap_or(Person { id, handle: None, name: None }));
+        Some(Post {
+            id: self.id?,
+            history: self.edit_history_tweet_ids,
+            author,
+            text: self.note_tweet.and_then(|note| note.text).or(self.text),
+            at_ms: self.created_at,
+            thread: self.conversation_id,
+            answers,
+            answers_whom: self.in_reply_to_user_id,
+            quotes,
+            reposts,
+            addresses: named,
+            language: self.lang,
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct Gone {
+    #[serde(default, deserialize_with = "lenient::id")]
+    id: Option<String>,
+    #[serde(default, deserialize_with = "lenient::id")]
+    author_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Like {
+    #[serde(default, deserialize_with = "lenient::id")]
+    liked_tweet_id: Option<String>,
+    #[serde(default, deserialize_with = "lenient::moment")]
+    timestamp_ms: Option<i64>,
+}
+
+#[derive(Deserialize)]
+struct Follow {
+    #[serde(default, deserialize_with = "lenient::value")]
+    source: Option<User>,
+    #[serde(default, deserialize_with = "lenient::value")]
+    target: Option<User>,
+}
+
+/// `data` is one event; should it be a list one day, it is several.
+pub(crate) fn events(data: &RawValue) -> Vec<&RawValue> {
+    serde_json::from_str(data.get()).unwrap_or_else(|_| vec![data])
+}
+
+/// People by id.
+pub(crate) fn people(users: Vec<User>) -> BTreeMap<String, Person> {
+    users.into_iter().filter_map(|user| user.person()).map(|person| (person.id.clone(), person)).collect()
+}
+
+/// What an event tells.
+pub(crate) fn told(settings: &Settings, event: &str) -> Told {
+    let event: Event<'_> = serde_json::from_str(event).unwrap_or_default();
+    let kind = event.event_type.clone().unwrap_or_default();
+    let people = people(event.includes.unwrap_or_default().users);
+    let payload = event.payload.map_or("null", RawValue::get);
+    let understood = match kind.as_str() {
+        "post.delete" => deleted(payload, &people),
+        "like.create" | "like.delete" => like(settings, payload, &people, kind == "like.delete"),
+        "follow.follow" | "follow.unfollow" => follow(settings, payload, kind == "follow.unfollow"),
+        "dm.received" | "dm.sent" => message::of_payload(settings, payload),
+        _ if kind.starts_with("post.") => post(settings, payload, &people, kind == "post.quote.create"),
+        _ => None,
+    };
+    understood.unwrap_or(Told::NotUnderstood(kind, event.event_uuid))
+}
+
+fn post(settings: &Settings, payload: &str, people: &BTreeMap<String, Person>, quotes_us: bool) -> Option<Told> {
+    let mut post = serde_json::from_str::<Row>(payload).ok()?.post(settings, people)?;
+    post.addresses |= quotes_us;
+    Some(Told::Post(Box::new(post)))
+}
+
+fn deleted(payload: &str, people: &BTreeMap<String, Person>) -> Option<Told> {
+    let gone: Gone = serde_json::from_str(payload).ok()?;
+    let author = gone.author_id.map(|id| people.get(&id).cloned().unwrap_or(Person { id, handle: None, name: None }));
+    Some(Told::Deleted(gone.id?, author, None))
+}
+
+/// Who likes stands beside the payload, alone: whoever wrote the post is named in it.
+fn like(settings: &Settings, payload: &str, people: &BTreeMap<String, Person>, is_taken_back: bool) -> Option<Told> {
+    let like: Like = serde_json::from_str(payload).ok()?;
+    let target = like.liked_tweet_id?;
+    let person = match people.len() {
+        1 => people.values().next(),
+        _ => people.values().find(|person| person.id != settings.user_id),
+    }?;
+    Some(reaction(settings, &target, person, like.timestamp_ms, is_taken_back))
+}
+
+/// A like, in either shape.
+pub(crate) fn reaction(settings: &Settings, target: &str, person: &Person, at_ms: Option<i64>, is_taken_back: bool) -> Told {
+    let at = at_ms.map_or_else(time::now, time::from_milliseconds);
+    let reaction = Interaction::new(format!("like:{target}:{}", person.id), "reaction", at, key(target, &person.id))
+        .author(person.profile())
+        .own(person.id == settings.user_id)
+        .in_reply_to(target)
+        .attribute("reaction", "like")
+        .attribute("names-author", "true");
+    Told::Other(Box::new(if is_taken_back { reaction.deleted("deleted") } else { reaction }))
+}
+
+fn follow(settings: &Settings, payload: &str, is_taken_back: bool) -> Option<Told> {
+    let follow: Follow = serde_json::from_str(payload).ok()?;
+    let (source, target) = (follow.source?.person()?, follow.target?.person()?);
+    Some(following(settings, &source, &target, None, is_taken_back))
+}
+
+/// Somebody follows, in either shape.
+pub(crate) fn following(settings: &Settings, source: &Person, target: &Person, at_ms: Option<i64>, is_taken_back: bool) -> Told {
+    if source.id != settings.user_id && target.id != settings.user_id {
+        return Told::NotOurs;
+    }
+    let at = at_ms.map_or_else(time::now, time::from_milliseconds);
+    let follow =
+        Interaction::new(format!("follow:{}:{}", source.id, target.id), "follow", at, format!("follow:{}:{}", source.id, target.id))
+            .author(source.profile())
+            .own(source.id == settings.user_id)
+            .attribute("names-author", "true");
+    Told::Other(Box::new(if is_taken_back { follow.deleted("deleted") } else { follow }))
+}

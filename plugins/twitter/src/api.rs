@@ -1,0 +1,157 @@
+//! Requests to the API's second version, what their answers mean, and what is left under the limits.
+//!
+//! Every answer says what is left for its endpoint: <https://docs.x.com/x-api/fundamentals/rate-limits>. Errors are problem documents;
+//! HTTP 200 may hold `data` and `errors` side by side: <https://docs.x.com/x-api/fundamentals/response-codes-and-errors>.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Deserialize;
+use sportello_sdk::{Error, diagnostics, headroom, http, lenient, time};
+
+use crate::Settings;
+
+/// How long to wait after a limit that does not say how long: its windows are of a quarter of an hour.
+const LIMIT_PAUSE: Duration = Duration::from_secs(15 * 60);
+/// How long to wait before a look that failed in passing is made again.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(10);
+/// Ids in one look-up.
+const IDS_MAX: usize = 100;
+
+/// Whether a request would change something.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Look,
+    Change,
+}
+
+#[derive(Default, Deserialize)]
+struct Problem {
+    #[serde(default, deserialize_with = "lenient::text")]
+    title: Option<String>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    detail: Option<String>,
+    #[serde(default, deserialize_with = "lenient::list")]
+    errors: Vec<Detail>,
+}
+
+#[derive(Deserialize)]
+struct Detail {
+    #[serde(default, deserialize_with = "lenient::text")]
+    message: Option<String>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    detail: Option<String>,
+}
+
+/// Sends a request and gives the answer, if it is a success; otherwise what the host must do. `window` names the endpoint's limit.
+pub(crate) fn send(request: &http::Request, window: &str, purpose: Purpose) -> Result<http::Response, Error> {
+    let mut response = request.clone().send()?;
+    if response.status == 401 && purpose == Purpose::Change {
+        // The token had ended, and nothing took effect. The host has given it up and fetches another one; reads it repeats by itself.
+        response = request.clone().send()?;
+    }
+    report(&response, window);
+    if (200..300).contains(&response.status) {
+        return Ok(response);
+    }
+    Err(meaning(&response, purpose))
+}
+
+fn meaning(response: &http::Response, purpose: Purpose) -> Error {
+    let said = said(response);
+    let reason = format!("X says: {said} [HTTP {}]", response.status);
+    match (response.status, purpose) {
+        (429, _) => Error::rate_limited(resets_at(response).unwrap_or_else(|| time::after(LIMIT_PAUSE)), reason),
+        (401, _) => Error::auth(reason),
+        // The same words stand there already. They may be ours, of an attempt whose answer was lost: a look will tell.
+        (403, Purpose::Change) if said.contains("duplicate content") => Error::uncertain(reason),
+        (408 | 500.., Purpose::Look) => Error::retry(response.retry_after().unwrap_or(LOOK_AGAIN_AFTER), reason),
+        (408 | 500.., Purpose::Change) => Error::uncertain(reason),
+        _ => Error::reject(reason),
+    }
+}
+
+fn said(response: &http::Response) -> String {
+    let problem: Problem = serde_json::from_slice(&response.body).unwrap_or_default();
+    let first = problem.errors.into_iter().next().and_then(|error| error.message.or(error.detail));
+    let detail = problem.detail.or(problem.title).unwrap_or_else(|| "nothing that could be read".to_owned());
+    match first {
+        Some(first) if first != detail => format!("{detail} {first}"),
+        _ => detail,
+    }
+}
+
+fn header_number(response: &http::Response, name: &str) -> Option<i64> {
+    response.header(name)?.trim().parse().ok()
+}
+
+fn resets_at(response: &http::Response) -> Option<String> {
+    header_number(response, "x-rate-limit-reset").map(time::from_seconds)
+}
+
+fn report(response: &http::Response, window: &str) {
+    let remaining = header_number(response, "x-rate-limit-remaining").and_then(|remaining| u32::try_from(remaining).ok());
+    if let (Some(remaining), Some(resets_at)) = (remaining, resets_at(response)) {
+        let allowed = header_number(response, "x-rate-limit-limit").and_then(|allowed| u32::try_from(allowed).ok());
+        headroom::report(&headroom::Window { name: window.to_owned(), allowed, remaining, resets_at });
+    }
+}
+
+/// What lists and look-ups answer.
+#[derive(Deserialize)]
+#[serde(bound = "Data: serde::de::DeserializeOwned")]
+pub(crate) struct Document<Data> {
+    #[serde(default, deserialize_with = "lenient::list")]
+    pub(crate) data: Vec<Data>,
+    #[serde(default, deserialize_with = "lenient::value")]
+    pub(crate) includes: Option<Includes>,
+    #[serde(default, deserialize_with = "lenient::value")]
+    pub(crate) meta: Option<Meta>,
+    #[serde(default, deserialize_with = "lenient::list")]
+    errors: Vec<Detail>,
+}
+
+#[derive(Default, Deserialize)]
+pub(crate) struct Includes {
+    #[serde(default, deserialize_with = "lenient::list")]
+    pub(crate) users: Vec<crate::activity::User>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Meta {
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub(crate) next_token: Option<String>,
+}
+
+impl<Data> Document<Data> {
+    /// Tells the operator of errors beside data. What they are about is left out by X.
+    pub(crate) fn note_errors(&self, of: &str) {
+        if let Some(first) = self.errors.first() {
+            let said = first.detail.as_deref().or(first.message.as_deref()).unwrap_or("nothing that could be read");
+            diagnostics::info!("{of}: {} things could not be shown, the first: {said}", self.errors.len());
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct InThread {
+    #[serde(default, deserialize_with = "lenient::id")]
+    id: Option<String>,
+    #[serde(default, deserialize_with = "lenient::id")]
+    conversation_id: Option<String>,
+}
+
+/// Which thread posts lie in, by the posts' ids. What X does not show is missing.
+pub(crate) fn threads(settings: &Settings, ids: &[&str]) -> Result<BTreeMap<String, String>, Error> {
+    let mut ids = ids.to_vec();
+    ids.sort_unstable();
+    ids.dedup();
+    let mut threads = BTreeMap::new();
+    for chunk in ids.chunks(IDS_MAX) {
+        let request = http::Request::get(settings.url("tweets")).query("ids", chunk.join(",")).query("tweet.fields", "conversation_id");
+        let document: Document<InThread> = send(&request, "lookups", Purpose::Look)?.json()?;
+        let found = document.data.into_iter().filter_map(|post| Some((post.id?, post.conversation_id?)));
+        threads.extend(found);
+    }
+    Ok(threads)
+}

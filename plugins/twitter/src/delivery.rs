@@ -1,0 +1,116 @@
+//! Which of the two shapes a delivery has, and where each event stands in its body.
+//!
+//! Only the envelope must be JSON; what is inside is taken as far as it is understood, and kept raw as a range of the body in any case. So nothing that X
+//! adds one day costs a delivery.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use sportello_sdk::{Context, Error, Interaction, diagnostics, lenient, time};
+
+use crate::edits::Edits;
+use crate::post::{Person, Post, key};
+use crate::{Settings, account, activity, api};
+
+/// What one event tells.
+pub(crate) enum Told {
+    Post(Box<Post>),
+    /// A post is gone: its id, and whose it was if X says so.
+    Deleted(String, Option<Person>, Option<i64>),
+    /// Anything else that has words in the contract.
+    Other(Box<Interaction>),
+    /// It is another account's.
+    NotOurs,
+    /// It has no words in the contract: what X calls it, and an id if it has one.
+    NotUnderstood(String, Option<String>),
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow, default)]
+    data: Option<&'a RawValue>,
+    #[serde(default, deserialize_with = "lenient::id")]
+    for_user_id: Option<String>,
+}
+
+/// Everything a delivery tells of this channel's account.
+pub(crate) fn interactions(context: &Context<Settings>, body: &[u8]) -> Result<Vec<Interaction>, Error> {
+    let envelope: Envelope<'_> =
+        serde_json::from_slice(body).map_err(|error| Error::reject(format!("the delivery is not of X's shape: {error}")))?;
+    let settings = &context.settings;
+    let mut told: Vec<(Told, &str)> = match (envelope.data, &envelope.for_user_id) {
+        (Some(data), _) => activity::events(data).into_iter().map(|event| (activity::told(settings, event.get()), event.get())).collect(),
+        (None, Some(user)) if *user != settings.user_id => {
+            // Most likely the wrong user-id in the settings. Parked, it can be replayed once they are right.
+            return Err(Error::reject(format!(
+                "the delivery is for the account {user}, not for {} of the channel's settings",
+                settings.user_id
+            )));
+        }
+        (None, _) => account::events(settings, body),
+    };
+    let all = told.len();
+    told.retain(|(told, _)| !matches!(told, Told::NotOurs));
+    if told.len() < all {
+        diagnostics::warning!("{} of {all} events are of other accounts than {}: left out", all - told.len(), settings.user_id);
+    }
+    place_in_threads(
+        settings,
+        told.iter_mut().filter_map(|(told, _)| match told {
+            Told::Post(post) if post.wants_thread() => Some(&mut **post),
+            _ => None,
+        }),
+    );
+
+    let now_ms = time::milliseconds(&context.now).unwrap_or_default();
+    let mut edits = Edits::read()?;
+    let interactions = told
+        .into_iter()
+        .filter_map(|(told, raw)| Some(interaction(settings, &mut edits, now_ms, told, raw)?.raw_part(body, raw)))
+        .collect();
+    edits.write()?;
+    Ok(interactions)
+}
+
+fn interaction(settings: &Settings, edits: &mut Edits, now_ms: i64, told: Told, raw: &str) -> Option<Interaction> {
+    Some(match told {
+        Told::Post(post) => {
+            edits.note(&post);
+            post.interaction(settings, now_ms)
+        }
+        Told::Deleted(id, author, at_ms) => {
+            let root = edits.root_of(&id);
+            let whom = author.as_ref().map_or("somebody", |author| author.id.as_str());
+            let at = time::from_milliseconds(at_ms.unwrap_or(now_ms));
+            let gone = Interaction::new(&root, "post", at, key(&root, whom)).deleted("deleted").own(whom == settings.user_id);
+            match author {
+                Some(author) => gone.author(author.profile()),
+                None => gone,
+            }
+        }
+        Told::Other(interaction) => *interaction,
+        Told::NotOurs => return None,
+        Told::NotUnderstood(what, id) => {
+            let id = format!("event:{}", id.unwrap_or_else(|| lenient::checksum(raw)));
+            let event = Interaction::new(id, "page-edit", time::from_milliseconds(now_ms), "account");
+            event.attribute("not-understood", "true").attribute("event", what.chars().take(200).collect::<String>())
+        }
+    })
+}
+
+/// The older shape says what a post answers and not which thread that is in: X is asked, once for all of a delivery. What it does not tell is filed
+/// under the post answered.
+fn place_in_threads<'a>(settings: &Settings, posts: impl Iterator<Item = &'a mut Post>) {
+    let mut posts: Vec<&mut Post> = posts.collect();
+    let answered: Vec<&str> = posts.iter().filter_map(|post| post.answers.as_deref()).collect();
+    if answered.is_empty() {
+        return;
+    }
+    match api::threads(settings, &answered) {
+        Ok(threads) => {
+            for post in &mut posts {
+                post.thread = post.answers.as_ref().and_then(|answered| threads.get(answered).cloned());
+            }
+        }
+        Err(error) => diagnostics::warning!("threads could not be asked for: {}", error.reason()),
+    }
+}

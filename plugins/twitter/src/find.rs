@@ -1,0 +1,99 @@
+//! Looking whether a reply or a post is there: the account's own, in its timeline, with the same words and the same post answered.
+//! <https://docs.x.com/x-api/users/get-posts>
+//!
+//! X puts `@names` before the words of a reply, shortens links and escapes `&<>`: words are compared without all that and without regard to white
+//! space. Absent is only answered when the whole list since the effect was queued was read, and the host believes it only after the declared
+//! settling time.
+
+use std::collections::BTreeMap;
+
+use sportello_sdk::find::Presence;
+use sportello_sdk::{Context, Effect, Error, Receipt, diagnostics, http, time};
+
+use crate::Settings;
+use crate::activity::{Entities, Row};
+use crate::api::{Document, Purpose, send};
+use crate::mentions::{POST_FIELDS, to_the_second};
+use crate::post::unescaped;
+use crate::publish::target;
+
+/// How many pages of the timeline a look reads before it gives up.
+const PAGES_MAX: usize = 32;
+/// How far the platform's clock may be behind ours, in milliseconds.
+const CLOCK_SKEW_MS: i64 = 120_000;
+
+pub(crate) fn look(context: &Context<Settings>, effect: &Effect) -> Result<Presence, Error> {
+    let target = target(effect)?;
+    let since_ms = time::milliseconds(&effect.queued_at).unwrap_or_default() - CLOCK_SKEW_MS;
+    let mut found: Vec<Receipt> = Vec::new();
+    let mut token: Option<String> = None;
+    for _ in 0..PAGES_MAX {
+        let mut request = http::Request::get(context.settings.account("tweets"))
+            .query("start_time", to_the_second(since_ms))
+            .query("max_results", "100")
+            .query("tweet.fields", POST_FIELDS);
+        if let Some(token) = &token {
+            request = request.query("pagination_token", token);
+        }
+        let document: Document<Row> = send(&request, "timeline", Purpose::Look)?.json()?;
+        document.note_errors("timeline");
+        for row in document.data {
+            let links = row.entities.as_ref().map(links).unwrap_or_default();
+            let Some(post) = row.post(&context.settings, &BTreeMap::new()) else { continue };
+            let text = post.text.as_deref().map(|text| plain(text, &links, post.answers.is_some())).unwrap_or_default();
+            if post.answers.as_deref() == target && post.reposts.is_none() && same_words(&text, &effect.text) {
+                let receipt = Receipt::new(post.root()).url(format!("https://x.com/i/status/{}", post.id));
+                found.push(match post.at_ms {
+                    Some(at_ms) => receipt.at(time::from_milliseconds(at_ms)),
+                    None => receipt,
+                });
+            }
+        }
+        let next = document.meta.and_then(|meta| meta.next_token);
+        if next.is_none() {
+            return Ok(match found.len() {
+                0 => Presence::Absent,
+                1 => Presence::Present(found.remove(0)),
+                // Twice the same words to the same post: which effect is which, nobody can tell.
+                _ => Presence::CannotTell,
+            });
+        }
+        if next == token {
+            break;
+        }
+        token = next;
+    }
+    diagnostics::warning!("effect {}: not all posts could be read within {PAGES_MAX} pages", effect.key);
+    Ok(Presence::CannotTell)
+}
+
+fn links(entities: &Entities) -> Vec<(String, String)> {
+    entities.urls.iter().filter_map(|link| Some((link.url.clone()?, link.expanded_url.clone()?))).collect()
+}
+
+/// The words as they were typed.
+fn plain(text: &str, links: &[(String, String)], answers: bool) -> String {
+    let mut text = unescaped(text);
+    for (short, whole) in links {
+        text = text.replace(short, whole);
+    }
+    if !answers {
+        return text;
+    }
+    let mut rest = text.as_str();
+    while let Some(name) = rest.strip_prefix('@') {
+        let end = name.find(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_')).unwrap_or(name.len());
+        let behind = &name[end..];
+        if !behind.starts_with(' ') {
+            break;
+        }
+        rest = behind.trim_start();
+    }
+    rest.to_owned()
+}
+
+/// A reply may have been typed with names in front itself: both sides lose them.
+fn same_words(theirs: &str, ours: &str) -> bool {
+    let ours_plain = plain(ours, &[], true);
+    theirs.split_whitespace().eq(ours.split_whitespace()) || theirs.split_whitespace().eq(ours_plain.split_whitespace())
+}

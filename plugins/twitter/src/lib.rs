@@ -1,0 +1,117 @@
+//! X: what is said to a company's account comes in by webhook, in the shape of today and in the one before, and by asking for mentions; answers and
+//! posts go out.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `delivery.rs` | which of the two shapes a delivery has, and where each event stands in its body |
+//! | `activity.rs` | the events of the X Activity API |
+//! | `account.rs` | the events of the older account activity |
+//! | `post.rs` | a post, whatever it came in, and what it tells |
+//! | `message.rs` | direct messages, which look alike in both |
+//! | `edits.rs` | which post an edited one once was |
+//! | `mentions.rs` | asking for what a webhook may have missed |
+//! | `api.rs` | requests, what their answers mean, and what is left under the limits |
+//! | `publish.rs`, `find.rs` | replies and posts, and looking whether they are there |
+//!
+//! What the platform promises and what it can't stands in README.md.
+
+mod account;
+mod activity;
+mod api;
+mod delivery;
+mod edits;
+mod find;
+mod mentions;
+mod message;
+mod post;
+mod publish;
+mod settings;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sportello_sdk::*;
+
+pub use settings::Settings;
+
+/// The name of the credential that holds the application's secret.
+const CONSUMER_SECRET: &str = "consumer-secret";
+/// How long a post of ours may take to stand in the account's timeline.
+const SETTLING_SECONDS: u32 = 60;
+/// How often mentions are asked for beside the webhook.
+const POLL_SECONDS: u32 = 120;
+
+/// The connector.
+pub struct Twitter;
+
+impl Description for Twitter {
+    type Settings = Settings;
+
+    fn describe() -> Manifest {
+        let api = || Origin::setting("/api-url");
+        // X wants a confidential client to name itself in the header: https://docs.x.com/fundamentals/authentication/oauth-2-0/user-access-token
+        let refresh = LoginStep::refresh_token("/2/oauth2/token", &[])
+            .placement(Placement::header("authorization", "${client-id}:${client-secret}").prefix("Basic ").base64());
+        Manifest::channel("twitter", env!("CARGO_PKG_VERSION"), "twitter")
+            .summary("An account on X: mentions, replies, reposts, likes and messages in, replies and posts out")
+            .settings_schema(include_str!("../settings.schema.json"))
+            .credential(Credential::signing(CONSUMER_SECRET, "verifies that deliveries come from X and answers its challenges"))
+            .credential(
+                Credential::refreshed("user-token", "reads and writes as the account, by OAuth 2.0", api(), Session::new([refresh]))
+                    .optional(),
+            )
+            .credential(Credential::oauth1("oauth1", "reads and writes as the account, by OAuth 1.0a", api()).optional())
+            .signature(Signature::hmac_sha256("x-twitter-webhooks-signature", CONSUMER_SECRET).prefix("sha256=").base64())
+            .action(Action::new("reply", Idempotency::Findable).settling(SETTLING_SECONDS))
+            .action(Action::new("post", Idempotency::Findable).settling(SETTLING_SECONDS))
+            .poll_every(POLL_SECONDS)
+            // Matching is allowed on what a person gave the company themselves, which is what a CRM's record of a handle is:
+            // https://docs.x.com/developer-terms/policy
+            .link(LinkPermission::Evidence)
+            .reply(ReplyPermission::Summoned)
+    }
+}
+
+impl Webhook for Twitter {
+    fn handle(context: &Context<Settings>, request: &webhook::Request) -> Result<webhook::Outcome, Error> {
+        match request.method.as_str() {
+            "GET" => challenge(request),
+            _ => delivery::interactions(context, &request.body).map(webhook::Outcome::new),
+        }
+    }
+}
+
+/// Proves that whoever answers at this address has the application's secret.
+fn challenge(request: &webhook::Request) -> Result<webhook::Outcome, Error> {
+    let Some(token) = request.query_value("crc_token") else {
+        return Ok(webhook::Outcome::answer(webhook::Response::text(400, "X sends crc_token")));
+    };
+    let mac = credentials::sign(CONSUMER_SECRET, Mac::HmacSha256, token.as_bytes())?;
+    let answer = serde_json::json!({ "response_token": format!("sha256={}", STANDARD.encode(mac)) });
+    Ok(webhook::Outcome::answer(webhook::Response::json(200, &answer)?))
+}
+
+impl Poll for Twitter {
+    fn poll(context: &Context<Settings>, cursor: Option<String>) -> Result<poll::Page, Error> {
+        mentions::poll(context, cursor)
+    }
+}
+
+impl Publish for Twitter {
+    fn publish(context: &Context<Settings>, effect: &Effect) -> Result<Receipt, Error> {
+        match effect.action.as_str() {
+            "reply" | "post" => publish::create(context, effect),
+            _ => Err(effect.unknown_action()),
+        }
+    }
+}
+
+impl Find for Twitter {
+    fn find(context: &Context<Settings>, effect: &Effect) -> Result<sportello_sdk::find::Presence, Error> {
+        match effect.action.as_str() {
+            "reply" | "post" => find::look(context, effect),
+            _ => Err(effect.unknown_action()),
+        }
+    }
+}
+
+export!(Twitter: webhook, poll, publish, find);

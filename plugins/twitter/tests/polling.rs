@@ -1,0 +1,165 @@
+//! What the connector promises about asking for mentions.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use serde_json::{Value, json};
+use sportello_sdk::testing::{Channel, Host, Running};
+use sportello_sdk::{Error, http};
+use twitter::Twitter;
+
+const COMPANY: &str = "1400000000000000001";
+
+fn channel() -> Channel<Twitter> {
+    Channel::new(json!({ "user-id": COMPANY, "handle": "sole", "api-url": "https://api.x.com" }))
+}
+
+/// Posts by minute of the morning, newest first, `per_page` on a page.
+struct Mentions {
+    minutes: Vec<u32>,
+    per_page: usize,
+    /// Tokens that X does not take any more.
+    stale: Vec<String>,
+}
+
+fn serve(mentions: &Rc<RefCell<Mentions>>) -> Running {
+    let mentions = Rc::clone(mentions);
+    Host::new()
+        .http(move |request: &http::Request| {
+            assert_eq!(request.path(), format!("/2/users/{COMPANY}/mentions"));
+            let mentions = mentions.borrow();
+            let token = request.query_value("pagination_token");
+            if token.as_ref().is_some_and(|token| mentions.stale.contains(token)) {
+                return http::Response::with_json(
+                    400,
+                    &json!({"title": "Invalid Request", "detail": "One or more parameters to your request was invalid."}),
+                );
+            }
+            let from = request.query_value("start_time").unwrap();
+            let mut rows: Vec<u32> = mentions.minutes.iter().copied().filter(|minute| at(*minute) >= from).collect();
+            rows.sort_unstable_by(|left, right| right.cmp(left));
+            let start: usize = token.map_or(0, |token| token.parse().unwrap());
+            let page: Vec<Value> = rows.iter().skip(start).take(mentions.per_page).map(|minute| row(*minute)).collect();
+            let mut meta = json!({"result_count": page.len()});
+            if start + mentions.per_page < rows.len() {
+                meta["next_token"] = json!((start + mentions.per_page).to_string());
+            }
+            let users = json!([{"id": "7", "name": "Maria", "username": "maria_b"}]);
+            http::Response::with_json(
+                200,
+                &json!({"data": page, "includes": {"users": users}, "meta": meta, "errors": [{"detail": "one is withheld"}]}),
+            )
+        })
+        .now("2026-01-15T12:00:00Z")
+        .start()
+}
+
+fn at(minute: u32) -> String {
+    format!("2026-01-15T{:02}:{:02}:00Z", minute / 60, minute % 60)
+}
+
+fn row(minute: u32) -> Value {
+    let id = (9_007_199_254_740_993_u64 + u64::from(minute)).to_string();
+    json!({
+        "id": id, "text": "@sole ciao", "author_id": "7", "created_at": at(minute), "conversation_id": id, "edit_history_tweet_ids": [id],
+        "entities": {"mentions": [{"username": "sole", "id": COMPANY}]},
+    })
+}
+
+fn mentions(minutes: impl IntoIterator<Item = u32>, per_page: usize) -> Rc<RefCell<Mentions>> {
+    Rc::new(RefCell::new(Mentions { minutes: minutes.into_iter().collect(), per_page, stale: Vec::new() }))
+}
+
+/// Polls to the end from a cursor, each call with a channel of its own: a restart at every page. Gives ids in order and the last cursor.
+fn sweep(mut cursor: Option<String>) -> (Vec<String>, Option<String>) {
+    let mut ids = Vec::new();
+    loop {
+        let page = channel().poll(cursor.as_deref()).unwrap();
+        ids.extend(page.interactions.into_iter().map(|told| told.native_id));
+        cursor = page.cursor;
+        if !page.more {
+            return (ids, cursor);
+        }
+    }
+}
+
+#[test]
+fn every_mention_comes_in_whatever_the_page_boundary_and_though_every_page_is_a_restart() {
+    for per_page in [1, 2, 3, 7, 100] {
+        let mentions = mentions(600..620, per_page);
+        let _host = serve(&mentions);
+        let (ids, _) = sweep(None);
+        let expected: Vec<String> = (600..620).rev().map(|minute| row(minute)["id"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(ids, expected, "{per_page} a page");
+    }
+}
+
+#[test]
+fn what_shows_late_is_found_by_the_next_sweep_and_old_pages_are_not_read_again() {
+    let mentions = mentions([600, 605, 610], 2);
+    let host = serve(&mentions);
+    let (_, cursor) = sweep(None);
+    mentions.borrow_mut().minutes.extend([607, 615]);
+    let before = host.requests().len();
+    let (ids, _) = sweep(cursor);
+    let id = |minute| row(minute)["id"].as_str().unwrap().to_owned();
+    assert_eq!(ids, [id(615), id(610), id(607), id(605)], "a little is read twice, and the host drops it");
+    assert_eq!(host.requests()[before].query_value("start_time").as_deref(), Some("2026-01-15T10:05:00Z"));
+}
+
+#[test]
+fn a_new_mention_between_two_pages_loses_none() {
+    let mentions = mentions(600..606, 2);
+    let _host = serve(&mentions);
+    let first = channel().poll(None).unwrap();
+    // Everything moves on by one: the second page begins with the last of the first.
+    mentions.borrow_mut().minutes.push(606);
+    let (mut ids, cursor) = sweep(first.cursor);
+    ids.extend(first.interactions.into_iter().map(|told| told.native_id));
+    ids.extend(sweep(cursor).0);
+    for minute in 600..607 {
+        assert!(ids.contains(&row(minute)["id"].as_str().unwrap().to_owned()), "{minute}");
+    }
+}
+
+#[test]
+fn a_page_x_does_not_know_any_more_begins_the_sweep_anew() {
+    let mentions = mentions(600..606, 2);
+    let _host = serve(&mentions);
+    let first = channel().poll(None).unwrap();
+    mentions.borrow_mut().stale.push("2".to_owned());
+    let again = channel().poll(first.cursor.as_deref()).unwrap();
+    assert!(again.more && again.interactions.is_empty());
+    mentions.borrow_mut().stale.clear();
+    assert_eq!(sweep(again.cursor).0.len(), 6);
+}
+
+#[test]
+fn errors_beside_data_cost_nothing_and_are_told() {
+    let mentions = mentions([600], 5);
+    let host = serve(&mentions);
+    assert_eq!(channel().poll(None).unwrap().interactions.len(), 1);
+    assert!(host.diagnostics().iter().any(|(_, message)| message.contains("one is withheld")));
+}
+
+#[test]
+fn an_empty_list_keeps_its_place_and_writes_the_same_cursor_again() {
+    let mentions = mentions([], 5);
+    let _host = serve(&mentions);
+    let first = channel().poll(None).unwrap();
+    assert!(first.interactions.is_empty() && !first.more);
+    assert_eq!(channel().poll(first.cursor.as_deref()).unwrap().cursor, first.cursor);
+}
+
+#[test]
+fn a_used_up_limit_says_until_when() {
+    let _host = Host::new()
+        .http(|_: &http::Request| {
+            http::Response::with_json(429, &json!({"title": "Too Many Requests", "detail": "Too Many Requests"}))
+                .with_header("x-rate-limit-remaining", "0")
+                .with_header("x-rate-limit-reset", "1768479000")
+        })
+        .start();
+    let error = channel().poll(None).unwrap_err();
+    assert!(matches!(&error, Error::RateLimited(limit) if limit.until == "2026-01-15T12:10:00Z"), "{error:?}");
+}

@@ -1,0 +1,161 @@
+//! What the connector promises about what it does on X.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use serde_json::{Value, json};
+use sportello_sdk::find::Presence;
+use sportello_sdk::http::Failure;
+use sportello_sdk::testing::{Channel, Host, effect, reply};
+use sportello_sdk::{Effect, Error, http};
+use twitter::Twitter;
+
+const COMPANY: &str = "1400000000000000001";
+const POST: &str = "1900000000000000101";
+
+fn channel() -> Channel<Twitter> {
+    Channel::new(json!({ "user-id": COMPANY, "handle": "sole", "api-url": "https://api.x.com" }))
+}
+
+fn answer() -> Effect {
+    Effect {
+        in_reply_to: Some(POST.into()),
+        ..reply("effect-1", &format!("{POST}/7"), "Guardiamo subito & bene: https://sole.example/rete")
+    }
+}
+
+fn answered(status: u16, body: Value) -> Host {
+    Host::new().http(move |_: &http::Request| http::Response::with_json(status, &body))
+}
+
+#[test]
+fn a_reply_goes_to_the_post_it_answers_and_a_post_to_nobody() {
+    let host =
+        answered(201, json!({"data": {"id": "1900000000000000200", "text": "…", "edit_history_tweet_ids": ["1900000000000000200"]}}))
+            .start();
+    let receipt = channel().publish(&answer()).unwrap();
+    assert_eq!(
+        (receipt.native_id.as_str(), receipt.url.as_deref()),
+        ("1900000000000000200", Some("https://x.com/i/status/1900000000000000200"))
+    );
+    channel().publish(&effect("effect-2", "post", "Da lunedì apriamo alle 8")).unwrap();
+    let bodies: Vec<Value> = host.requests().iter().map(|request| request.body_json().unwrap()).collect();
+    assert_eq!(bodies[0], json!({"text": answer().text, "reply": {"in_reply_to_tweet_id": POST}}));
+    assert_eq!(bodies[1], json!({"text": "Da lunedì apriamo alle 8"}));
+    assert_eq!(host.requests()[0].path(), "/2/tweets");
+}
+
+#[test]
+fn what_can_never_be_sent_is_refused_before_it_is() {
+    let host = answered(201, json!({})).start();
+    for effect in [reply("e", "dm:7", "ciao"), reply("e", &format!("{POST}/7"), "  "), reply("e", "../x", "ciao"), effect("e", "like", "x")]
+    {
+        assert!(matches!(channel().publish(&effect), Err(Error::Reject(_))), "{effect:?}");
+    }
+    assert!(host.requests().is_empty());
+}
+
+#[test]
+fn each_refusal_becomes_what_the_host_must_do() {
+    let refused = |status: u16, detail: &str| {
+        let _host = answered(status, json!({"title": "T", "status": status, "detail": detail})).start();
+        channel().publish(&answer()).unwrap_err()
+    };
+    assert!(
+        matches!(refused(403, "You are not allowed to create a Tweet with duplicate content."), Error::Uncertain(_)),
+        "they may be ours"
+    );
+    let unsummoned = refused(403, "Reply to this conversation is not allowed because you have not been mentioned");
+    assert!(matches!(&unsummoned, Error::Reject(reason) if reason.contains("not been mentioned")), "{unsummoned:?}");
+    assert!(matches!(refused(400, "One or more parameters"), Error::Reject(_)));
+    assert!(matches!(refused(401, "Unauthorized"), Error::Auth(_)));
+    assert!(matches!(refused(429, "Too Many Requests"), Error::RateLimited(limit) if limit.until == "2026-01-15T12:15:00Z"));
+    for status in [500, 502, 503, 504] {
+        assert!(matches!(refused(status, "oops"), Error::Uncertain(_)), "{status}");
+    }
+}
+
+#[test]
+fn a_token_that_ended_is_tried_again_once_with_the_next_one() {
+    let calls = Rc::new(Cell::new(0));
+    let counted = Rc::clone(&calls);
+    let _host = Host::new()
+        .http(move |_: &http::Request| {
+            counted.set(counted.get() + 1);
+            match counted.get() {
+                1 => http::Response::with_json(401, &json!({"title": "Unauthorized"})),
+                _ => http::Response::with_json(201, &json!({"data": {"id": "5"}})),
+            }
+        })
+        .start();
+    assert_eq!(channel().publish(&answer()).unwrap().native_id, "5");
+    assert_eq!(calls.get(), 2);
+}
+
+#[test]
+fn a_lost_answer_is_uncertain_and_a_connection_never_made_is_not() {
+    for (failure, uncertain) in [(Failure::Interrupted("time-out".into()), true), (Failure::NotSent("refused".into()), false)] {
+        let _host = Host::new().http(move |_: &http::Request| Err::<http::Response, _>(failure.clone())).start();
+        let error = channel().publish(&answer()).unwrap_err();
+        assert_eq!(matches!(error, Error::Uncertain(_)), uncertain, "{error:?}");
+    }
+}
+
+fn own(id: u64, text: &str, target: Option<&str>) -> Value {
+    let mut row = json!({"id": id.to_string(), "text": text, "author_id": COMPANY, "created_at": "2026-01-15T12:00:30.000Z", "edit_history_tweet_ids": [id.to_string()]});
+    if let Some(target) = target {
+        row["referenced_tweets"] = json!([{"type": "replied_to", "id": target}]);
+        row["entities"] = json!({"urls": [{"url": "https://t.co/abc", "expanded_url": "https://sole.example/rete"}]});
+    }
+    row
+}
+
+/// Looks in a timeline of these posts, two on a page.
+fn look(effect: &Effect, rows: &[Value]) -> Result<Presence, Error> {
+    let rows = rows.to_vec();
+    let _host = Host::new()
+        .http(move |request: &http::Request| {
+            assert_eq!(request.path(), format!("/2/users/{COMPANY}/tweets"));
+            assert_eq!(request.query_value("start_time").as_deref(), Some("2026-01-15T11:58:00Z"), "since it was queued, less two minutes");
+            let start: usize = request.query_value("pagination_token").map_or(0, |token| token.parse().unwrap());
+            let page: Vec<&Value> = rows.iter().skip(start).take(2).collect();
+            let mut meta = json!({"result_count": page.len()});
+            if start + 2 < rows.len() {
+                meta["next_token"] = json!((start + 2).to_string());
+            }
+            http::Response::with_json(200, &json!({"data": page, "meta": meta}))
+        })
+        .start();
+    channel().find(effect)
+}
+
+#[test]
+fn a_look_finds_our_words_below_the_same_post_on_any_page() {
+    let ours = own(9, "@maria_b @altro Guardiamo  subito &amp; bene:\nhttps://t.co/abc", Some(POST));
+    let others = [
+        own(1, "altro", Some(POST)),
+        own(2, "Guardiamo subito & bene: https://sole.example/rete", Some("42")),
+        own(3, "Guardiamo subito", None),
+    ];
+    for place in 0..=others.len() {
+        let mut rows = others.to_vec();
+        rows.insert(place, ours.clone());
+        let found = look(&answer(), &rows).unwrap();
+        assert!(matches!(&found, Presence::Present(receipt) if receipt.native_id == "9"), "{place}: {found:?}");
+    }
+    assert_eq!(look(&answer(), &others).unwrap(), Presence::Absent);
+    assert_eq!(look(&answer(), &[]).unwrap(), Presence::Absent);
+}
+
+#[test]
+fn twins_are_nobodys_to_tell_apart() {
+    let twin = |id| own(id, "@maria_b Guardiamo subito &amp; bene: https://t.co/abc", Some(POST));
+    assert_eq!(look(&answer(), &[twin(1), own(2, "x", None), twin(3)]).unwrap(), Presence::CannotTell);
+}
+
+#[test]
+fn a_post_is_found_among_posts_and_not_among_replies() {
+    let post = effect("effect-2", "post", "Da lunedì apriamo alle 8");
+    assert_eq!(look(&post, &[own(1, "Da lunedì apriamo alle 8", Some(POST))]).unwrap(), Presence::Absent);
+    assert!(matches!(look(&post, &[own(2, "Da lunedì apriamo alle 8", None)]).unwrap(), Presence::Present(_)));
+}
