@@ -1,0 +1,116 @@
+//! A field of a record: where it stands, and what is made of it.
+
+use std::borrow::Cow;
+
+use crate::cast::{self, Cast};
+use crate::pointer::{self, Json, Pointer};
+use crate::problem::Problems;
+use crate::section::{self, Section};
+use crate::yaml::{Node, Value};
+
+/// Where a value stands in a record, and what is made of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Field {
+    /// The first that leads to something counts.
+    pointers: Vec<Pointer>,
+    cast: Cast,
+    default: Option<String>,
+    separator: Option<String>,
+}
+
+/// What was read.
+#[derive(Debug, Default)]
+pub(crate) struct Read {
+    pub(crate) values: Vec<String>,
+    /// What was expected where something else stood.
+    pub(crate) expected: Option<&'static str>,
+}
+
+impl Read {
+    /// The first value.
+    pub(crate) fn first(self) -> Option<String> {
+        self.values.into_iter().next()
+    }
+}
+
+/// The keys of a field, those of its cast included, and more that its place gives it.
+pub(crate) fn keys(more: &[&'static str]) -> Vec<&'static str> {
+    more.iter().chain(&["at", "default", "separator"]).chain(&cast::KEYS).copied().collect()
+}
+
+impl Field {
+    /// A pointer, or a section with `at` and more.
+    pub(crate) fn read(node: &Node, what: &str, usual: Cast, problems: &Problems) -> Option<Self> {
+        if matches!(node.value, Value::Map(_)) {
+            return Self::read_section(&Section::open(node, what, &keys(&[]), problems)?, usual, problems);
+        }
+        Some(Self { pointers: pointers(node, what, problems)?, cast: usual, default: None, separator: None })
+    }
+
+    /// The same of a section whose keys were looked at already.
+    pub(crate) fn read_section(section: &Section<'_>, usual: Cast, problems: &Problems) -> Option<Self> {
+        let cast = Cast::read(section, usual, problems);
+        let default = section.text("default").map(str::to_owned);
+        let separator = section.text("separator").map(str::to_owned);
+        Some(Self { pointers: pointers(section.need("at")?, "`at`", problems)?, cast, default, separator })
+    }
+
+    /// Where it stands, for messages.
+    pub(crate) fn place(&self) -> &str {
+        self.pointers.first().map_or("", Pointer::as_str)
+    }
+
+    /// The cast that makes a moment of it, if that is what it makes.
+    pub(crate) fn moment(&self, record: &Json) -> Option<i64> {
+        let Cast::Date(format) = &self.cast else { return None };
+        self.texts(record).iter().find_map(|text| format.parse(text.trim()))
+    }
+
+    /// Whether its values are moments.
+    pub(crate) fn is_date(&self) -> bool {
+        matches!(self.cast, Cast::Date(_))
+    }
+
+    /// All values in a record.
+    pub(crate) fn values(&self, record: &Json) -> Read {
+        let mut read = Read::default();
+        for text in self.texts(record) {
+            let parts: Vec<&str> = match &self.separator {
+                Some(separator) => text.split(separator.as_str()).collect(),
+                None => vec![&text],
+            };
+            for part in parts.into_iter().map(str::trim).filter(|part| !part.is_empty()) {
+                match self.cast.apply(part) {
+                    Ok(value) => read.values.push(value),
+                    Err(expected) => read.expected = Some(expected),
+                }
+            }
+        }
+        if read.values.is_empty() {
+            read.values.extend(self.default.clone());
+        }
+        read
+    }
+
+    fn texts<'a>(&self, record: &'a Json) -> Vec<Cow<'a, str>> {
+        let at = |pointer: &Pointer| -> Vec<Cow<'a, str>> {
+            pointer.all(record).into_iter().filter_map(pointer::text).filter(|text| !text.trim().is_empty()).collect()
+        };
+        self.pointers.iter().map(at).find(|texts| !texts.is_empty()).unwrap_or_default()
+    }
+}
+
+fn pointers(node: &Node, what: &str, problems: &Problems) -> Option<Vec<Pointer>> {
+    let written = section::texts(node, what, problems);
+    let read: Vec<Pointer> = written.iter().filter_map(|(text, line)| read_pointer(text, what, *line, problems)).collect();
+    (!read.is_empty() && read.len() == written.len()).then_some(read)
+}
+
+/// A pointer, or a problem.
+pub(crate) fn read_pointer(text: &str, what: &str, line: usize, problems: &Problems) -> Option<Pointer> {
+    let pointer = Pointer::read(text);
+    if pointer.is_none() {
+        problems.add(line, format!("{what} is {}, not `{text}`", pointer::EXPECTED));
+    }
+    pointer
+}

@@ -1,0 +1,192 @@
+//! Which records changed since a cursor.
+//!
+//! A list is asked for what changed at a moment or later, and walked page by page, one page a call. Behind its end the next walk begins the
+//! overlap before the newest record: stamps are whole seconds, and rows of a long transaction show late. What was read in the overlap is known by
+//! id and version, and not told again.
+//!
+//! Where the list is in order of time and its pages are counted, a walk does not count on through a list that changes under it: whoever is edited
+//! moves to the end, and everybody behind moves one place forward, over the border of a page. It begins a new list behind the newest record
+//! instead, and turns pages only among records of one second.
+
+use sportello_sdk::crm::ContactPage;
+use sportello_sdk::{Context, Error, diagnostics, time};
+
+use super::Rest;
+use super::cursor::Cursor;
+use super::list::{self, List, Refused};
+use super::look_up::in_full;
+use super::paging::Place;
+use crate::cast::{Cast, format};
+use crate::contact::{ContactMapping, limit_raw};
+use crate::field::Field;
+use crate::hash::hash;
+use crate::moment::Format;
+use crate::problem::Problems;
+use crate::section::{Section, word};
+use crate::settings::Settings;
+use crate::template::{Names, Values};
+use crate::yaml::Node;
+
+/// How far a system's clock may be from ours. A stamp further in the future would hide everything before it.
+const CLOCK_SKEW_MS: i64 = 300_000;
+/// The finest step back: stamps may be whole seconds, and a system may understand `since` as `later than`.
+const STEP_BACK_MS: i64 = 1000;
+/// Records of a page that are fetched one by one: a call has 64 requests.
+const DETAILS_PER_PAGE_MAX: u64 = 50;
+
+/// How changes are asked for.
+#[derive(Debug, Clone)]
+pub(crate) struct Changes {
+    list: List,
+    changed_at: Field,
+    since: Format,
+    overlap_ms: i64,
+    from_now: bool,
+    in_order: bool,
+}
+
+impl Changes {
+    pub(crate) fn read(node: &Node, has_detail: bool, problems: &Problems) -> Option<Self> {
+        let keys: Vec<&str> = list::KEYS.iter().chain(&["changed-at", "since", "order"]).copied().collect();
+        let section = Section::open(node, "`changes`", &keys, problems)?;
+        let list = List::read(&section, Names { names: &["since"], record: false }, problems);
+        if list.as_ref().is_some_and(|list| !list.has("since")) {
+            problems.add(section.line(), "`changes` has no `{since}`: it would read everybody each time");
+        }
+        if has_detail && list.as_ref().is_some_and(|list| list.paging().size() > DETAILS_PER_PAGE_MAX) {
+            problems.add(section.line(), format!("with `detail` a page of changes has at most {DETAILS_PER_PAGE_MAX} records (`size`)"));
+        }
+        let changed_at =
+            section.need("changed-at").and_then(|node| Field::read(node, "`changed-at`", Cast::Date(Format::Rfc3339), problems));
+        if changed_at.as_ref().is_some_and(|field| !field.is_date()) {
+            problems.add(section.line(), "`changed-at` is a `cast: date`");
+        }
+        let in_order = section.need("order").and_then(|node| word(node, "`order`", &[("oldest-first", true), ("none", false)], problems));
+        let since = section.need("since");
+        let since = since.and_then(|node| Section::open(node, "`since`", &["format", "offset", "overlap-seconds", "start"], problems))?;
+        Some(Self {
+            list: list?,
+            changed_at: changed_at?,
+            since: format(&since, problems),
+            overlap_ms: i64::from(since.number("overlap-seconds", 1, 86_400, 60)) * 1000,
+            from_now: since.word("start", &[("beginning", false), ("now", true)], false),
+            in_order: in_order?,
+        })
+    }
+
+    fn first(&self, now: i64) -> Cursor {
+        if self.from_now { Cursor::new(now - CLOCK_SKEW_MS) } else { Cursor::new(0) }
+    }
+}
+
+/// One page of changes.
+pub(crate) fn page(
+    rest: &Rest,
+    mapping: &ContactMapping,
+    context: &Context<Settings>,
+    cursor: Option<String>,
+) -> Result<ContactPage, Error> {
+    let Some(changes) = &rest.changes else { return Ok(ContactPage::new([], cursor, false)) };
+    let now = time::milliseconds(&context.now).ok_or_else(|| Error::reject(format!("the call's time {} is none", context.now)))?;
+    let mut cursor = match &cursor {
+        Some(text) => Cursor::read(text)?,
+        None => changes.first(now),
+    };
+    let since = changes.since.write(cursor.since);
+    let values = Values::new([("since", since.as_str())]);
+    let page = match changes.list.page(rest, &context.settings, &values, cursor.place.as_ref()) {
+        Ok(Some(page)) => page,
+        Ok(None) if cursor.place.is_none() => {
+            return Err(Error::reject(format!("{}: HTTP 404: there is no list of changes at this `path`", rest.name)));
+        }
+        // A link or cursor of the system's own has its time; ours goes on without it.
+        Ok(None) | Err(Refused::Error(Error::Reject(_))) if is_of_the_system(cursor.place.as_ref()) => {
+            diagnostics::warning!("{}: the next page is gone; the list is begun anew", rest.name);
+            cursor.place = None;
+            return Ok(ContactPage::new([], Some(cursor.write()?), false));
+        }
+        Ok(None) => return end(changes, cursor, Vec::new()),
+        Err(refused) => return Err(refused.into_error(rest)),
+    };
+    let (records, next) = changes.list.read_page(rest, &context.settings, &page, cursor.place.as_ref())?;
+    let mut reader =
+        Reader { rest, mapping, changes, settings: &context.settings, now, cursor: &mut cursor, contacts: Vec::new(), unusable: 0 };
+    for record in &records {
+        reader.record(record)?;
+    }
+    let (mut contacts, unusable) = (reader.contacts, reader.unusable);
+    if unusable > 0 && unusable == records.len() {
+        let (id, at) = (mapping.id_place(), changes.changed_at.place());
+        return Err(Error::reject(format!(
+            "{}: no record of the page has both `{id}` (`id`) and a date at `{at}` (`changed-at`)",
+            rest.name
+        )));
+    }
+    limit_raw(&mut contacts);
+    let Some(next) = next else { return end(changes, cursor, contacts) };
+    let step = cursor.newest.saturating_sub(STEP_BACK_MS);
+    if changes.in_order && changes.list.paging().is_counted() && step > cursor.since {
+        (cursor.since, cursor.place) = (step, None);
+    } else {
+        cursor.place = Some(next);
+    }
+    cursor.forget(changes.overlap_ms);
+    Ok(ContactPage::new(contacts, Some(cursor.write()?), true))
+}
+
+/// Behind the last page: the next walk begins the overlap before the newest record.
+fn end(changes: &Changes, mut cursor: Cursor, contacts: Vec<sportello_sdk::Contact>) -> Result<ContactPage, Error> {
+    if !cursor.is_untouched() {
+        cursor.since = (cursor.newest - changes.overlap_ms).max(0);
+    }
+    cursor.place = None;
+    cursor.forget(changes.overlap_ms);
+    Ok(ContactPage::new(contacts, Some(cursor.write()?), false))
+}
+
+fn is_of_the_system(place: Option<&Place>) -> bool {
+    matches!(place, Some(Place::Link(_) | Place::Cursor(_)))
+}
+
+struct Reader<'a> {
+    rest: &'a Rest,
+    mapping: &'a ContactMapping,
+    changes: &'a Changes,
+    settings: &'a Settings,
+    now: i64,
+    cursor: &'a mut Cursor,
+    contacts: Vec<sportello_sdk::Contact>,
+    /// Records without an id or a moment.
+    unusable: usize,
+}
+
+impl Reader<'_> {
+    fn record(&mut self, record: &crate::pointer::Json) -> Result<(), Error> {
+        let field = &self.changes.changed_at;
+        let listed_at = field.moment(record);
+        let row = hash(["row", record.get()]);
+        if listed_at.is_some() && self.cursor.has_seen(row) {
+            return Ok(());
+        }
+        let read = |record: &crate::pointer::Json, etag: Option<&str>| (self.mapping.contact(record, etag), field.moment(record));
+        let Some((contact, moment)) = in_full(self.rest, self.settings, record, read)? else { return Ok(()) };
+        let Some((contact, moment)) = contact.zip(moment.or(listed_at)) else {
+            self.unusable += 1;
+            diagnostics::warning!("{}: a record without id or date of change is left out", self.rest.name);
+            return Ok(());
+        };
+        let moment = moment.min(self.now.saturating_add(CLOCK_SKEW_MS));
+        self.cursor.newest = self.cursor.newest.max(moment);
+        // A row that is told as it was need not be fetched again, once its second and those of late rows are over: until then it may have
+        // changed twice at one moment.
+        if listed_at.is_some_and(|listed| self.rest.detail.is_some() && listed.saturating_add(self.changes.overlap_ms) < self.now) {
+            self.cursor.remember(moment, row);
+        }
+        let version = hash(["version", &contact.id, &contact.version]);
+        if !self.cursor.has_seen(version) {
+            self.cursor.remember(moment, version);
+            self.contacts.push(contact);
+        }
+        Ok(())
+    }
+}
