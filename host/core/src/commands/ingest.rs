@@ -27,7 +27,7 @@ pub const INTERACTIONS_PER_INGEST_MAX: usize = 5_000;
 const PUT_OFF_EVERY_MS: u64 = 24 * 60 * 60 * 1_000;
 
 /// Kinds that tell something but ask nothing: they open no case.
-const KINDS_WITHOUT_CASE: [&str; 4] = ["reaction", "repost", "check-in", "page-edit"];
+const KINDS_WITHOUT_CASE: [&str; 5] = ["reaction", "repost", "follow", "check-in", "page-edit"];
 
 /// Takes in the output of one webhook or poll call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,6 +141,7 @@ impl Ingest {
         }
         let subject = draft.tables().get(&SUBJECTS, &arrival.subject).unwrap_or_default();
         let deleted_before = subject.deleted;
+        let conversation = thread_of(draft, &subject.versions, arrival);
         if subject.versions.len() >= VERSIONS_MAX
             && let Some(replaced) = subject.versions.last()
         {
@@ -158,7 +159,7 @@ impl Ingest {
             change: arrival.change,
             kind: arrival.kind.clone(),
             profile: arrival.author.as_ref().map(|author| author.profile),
-            conversation: arrival.conversation,
+            conversation,
             own: arrival.own,
             private: arrival.private,
             summons: arrival.summons,
@@ -172,10 +173,10 @@ impl Ingest {
             withdraw_versions(draft, arrival.subject);
         }
         if arrival.own {
-            note_answer(draft, arrival);
+            note_answer(draft, arrival, conversation);
             self.note_echo(draft, arrival, interaction);
         } else if arrival.change != Change::Deleted && !deleted_before && !KINDS_WITHOUT_CASE.contains(&arrival.kind.as_str()) {
-            self.open_case(draft, arrival);
+            self.open_case(draft, arrival, conversation);
         }
         Ok(())
     }
@@ -232,14 +233,14 @@ impl Ingest {
         Ok(())
     }
 
-    fn open_case<E: From<Event>>(&self, draft: &mut Draft<'_, E>, arrival: &Arrival) {
-        let present = draft.tables().get(&CONVERSATIONS, &arrival.conversation).and_then(|conversation| conversation.case);
+    fn open_case<E: From<Event>>(&self, draft: &mut Draft<'_, E>, arrival: &Arrival, conversation: ConversationId) {
+        let present = draft.tables().get(&CONVERSATIONS, &conversation).and_then(|conversation| conversation.case);
         let Some(case) = present else {
             let case = crate::ids::CaseId(draft.next(Counter::Case));
             draft.emit(CaseOpened {
                 case,
                 channel: self.channel.clone(),
-                conversation: arrival.conversation,
+                conversation,
                 profile: arrival.author.as_ref().map(|author| author.profile),
             });
             return;
@@ -339,6 +340,13 @@ fn withdraw<E: From<Event>>(draft: &mut Draft<'_, E>, interaction: InteractionId
     }
 }
 
+/// The thread an arrival belongs to. What becomes of a thing belongs where the thing was first filed: platforms tell of a deletion with an id and
+/// nothing else.
+fn thread_of<E: From<Event>>(draft: &Draft<'_, E>, versions: &[InteractionId], arrival: &Arrival) -> ConversationId {
+    let first = versions.first().filter(|_| arrival.change != Change::Created);
+    first.and_then(|first| draft.tables().get(&INTERACTIONS, first)).map_or(arrival.conversation, |first| first.conversation)
+}
+
 /// Whether an effect's words are to somebody who asked to be forgotten.
 fn is_to_the_erased<E: From<Event>>(draft: &Draft<'_, E>, effect: &Effect) -> bool {
     let of_case = effect.case.and_then(|case| draft.tables().get(&CASES, &case)).and_then(|case| case.profile);
@@ -347,11 +355,11 @@ fn is_to_the_erased<E: From<Event>>(draft: &Draft<'_, E>, effect: &Effect) -> bo
 }
 
 /// The company spoke in a thread: the case's first answer, whoever gave it.
-fn note_answer<E: From<Event>>(draft: &mut Draft<'_, E>, arrival: &Arrival) {
+fn note_answer<E: From<Event>>(draft: &mut Draft<'_, E>, arrival: &Arrival, conversation: ConversationId) {
     if arrival.change != Change::Created || KINDS_WITHOUT_CASE.contains(&arrival.kind.as_str()) {
         return;
     }
-    let case = draft.tables().get(&CONVERSATIONS, &arrival.conversation).and_then(|conversation| conversation.case);
+    let case = draft.tables().get(&CONVERSATIONS, &conversation).and_then(|conversation| conversation.case);
     let Some(case) = case else { return };
     if draft.tables().get(&CASES, &case).is_some_and(|row| row.first_answer_at.is_none()) {
         draft.emit(CaseAnswered { case, answered_at: arrival.occurred_at });

@@ -1,8 +1,9 @@
 use sportello_core::commands::{Accepted, INTERACTIONS_PER_INGEST_MAX, Ingest, StateChange};
 use sportello_core::domain::channel::{CHANNELS, CONNECTOR_STATE, CURSORS, STATE_KEYS_MAX, Source, StateWrite};
+use sportello_core::domain::conversation::CONVERSATIONS;
 use sportello_core::domain::erasure::{Due, ERASURES_DUE};
 use sportello_core::domain::interaction::{Change, INTERACTIONS, VERSIONS_MAX};
-use sportello_core::ids::InteractionId;
+use sportello_core::ids::{ConversationId, InteractionId};
 use sportello_core::refusal::Refusal;
 use sportello_core::time::Timestamp;
 
@@ -173,4 +174,21 @@ fn content_is_due_when_the_networks_policy_says() {
     desk.says(1, 501, 601);
     let due = Timestamp(desk.now.0 + 48 * 60 * 60 * 1_000);
     assert!(desk.get(&ERASURES_DUE, &(due, Due::Interaction(InteractionId(1)))).is_some());
+}
+
+#[test]
+fn what_becomes_of_a_thing_is_filed_where_the_thing_is_whatever_thread_the_platform_names() {
+    let mut desk = Desk::new();
+    desk.says(1, 501, 601);
+    for (revision, change, interaction) in [(1, Change::Edited, 2), (2, Change::Deleted, 3)] {
+        let arrival = desk.arrival(1, revision, change, 501, 699);
+        desk.ingest(vec![arrival]);
+        assert_eq!(desk.get(&INTERACTIONS, &InteractionId(interaction)).unwrap().conversation, ConversationId(601), "{change:?}");
+    }
+    assert!(desk.get(&CONVERSATIONS, &ConversationId(699)).is_none());
+    // A deletion that comes first has nowhere else to go, and the thing itself is filed where it belongs.
+    let arrival = desk.arrival(7, 1, Change::Deleted, 501, 699);
+    desk.ingest(vec![arrival]);
+    desk.says(7, 501, 601);
+    assert_eq!(desk.get(&INTERACTIONS, &InteractionId(5)).unwrap().conversation, ConversationId(601));
 }
