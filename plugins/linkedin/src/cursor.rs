@@ -1,0 +1,116 @@
+//! Where the next poll goes on, and what was read already.
+//!
+//! A poll that finds nothing new leaves the cursor as it was.
+
+use serde::{Deserialize, Serialize};
+use sportello_sdk::Error;
+
+/// Notifications remembered; a cursor has at most 16 KiB, a remembered one at most 36 bytes.
+const READ_MAX: usize = 400;
+
+/// See the module.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Cursor {
+    /// Nothing before this moment is read, in milliseconds since 1970.
+    first_ms: i64,
+    /// The latest notification seen so far, likewise.
+    last_ms: i64,
+    /// Where the sweep under way began to read, and how many rows of it were read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sweep: Option<(i64, usize)>,
+    /// Time and checksum of the id of each notification read in the overlap.
+    read: Vec<(i64, u64)>,
+}
+
+impl Cursor {
+    /// Reads from this moment on.
+    pub(crate) fn from(moment_ms: i64) -> Self {
+        Self { first_ms: moment_ms, last_ms: moment_ms, sweep: None, read: Vec::new() }
+    }
+
+    pub(crate) fn parse(text: &str) -> Result<Self, Error> {
+        serde_json::from_str(text).map_err(|error| Error::reject(format!("the cursor is not this connector's: {error}")))
+    }
+
+    pub(crate) fn written(&self) -> Result<String, Error> {
+        serde_json::to_string(self).map_err(|error| Error::reject(format!("the cursor can't be written: {error}")))
+    }
+
+    /// Where the sweep begins; never before `earliest_ms` if it is a new one, because what falls out of the list would shift its rows.
+    pub(crate) fn begin_ms(&self, overlap_seconds: u32, earliest_ms: i64) -> i64 {
+        match self.sweep {
+            Some((from_ms, _)) => from_ms,
+            None => (self.last_ms - i64::from(overlap_seconds) * 1000).max(self.first_ms).max(earliest_ms),
+        }
+    }
+
+    /// How many rows of the sweep were read.
+    pub(crate) fn start(&self) -> usize {
+        self.sweep.map_or(0, |(_, start)| start)
+    }
+
+    /// Whether this notification was read before.
+    pub(crate) fn has_read(&self, mark: (i64, u64)) -> bool {
+        self.read.contains(&mark)
+    }
+
+    /// The cursor behind these rows, with more of the sweep to read.
+    pub(crate) fn further(mut self, from_ms: i64, rows: &[(i64, u64)]) -> Self {
+        self.sweep = Some((from_ms, self.start() + rows.len()));
+        self.remember(rows, i64::MIN);
+        self
+    }
+
+    /// The cursor behind the last rows of a sweep.
+    pub(crate) fn at_end(mut self, rows: &[(i64, u64)], overlap_seconds: u32) -> Self {
+        self.sweep = None;
+        let overlap_ms = i64::from(overlap_seconds) * 1000;
+        self.remember(rows, overlap_ms);
+        self
+    }
+
+    /// Forgets what lies further back than `overlap_ms` (a negative one: nothing does), and the oldest of too many.
+    fn remember(&mut self, rows: &[(i64, u64)], overlap_ms: i64) {
+        self.last_ms = rows.iter().map(|(at_ms, _)| *at_ms).fold(self.last_ms, i64::max);
+        self.read.extend_from_slice(rows);
+        let last_ms = self.last_ms;
+        self.read.retain(|(at_ms, _)| overlap_ms < 0 || last_ms - at_ms <= overlap_ms);
+        self.read.sort_unstable();
+        self.read.dedup();
+        self.read.drain(..self.read.len().saturating_sub(READ_MAX));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_poll_that_finds_nothing_new_leaves_the_cursor_as_it_was() {
+        let cursor = Cursor::from(1_000_000).at_end(&[(1_005_000, 1), (1_005_000, 2), (1_070_000, 3)], 60);
+        assert!(cursor.has_read((1_070_000, 3)) && !cursor.has_read((1_070_000, 4)) && !cursor.has_read((1_005_000, 1)));
+        assert_eq!(cursor.clone().at_end(&[(1_070_000, 3)], 60), cursor);
+        assert_eq!(cursor.clone().at_end(&[], 60), cursor);
+        assert_eq!(cursor.begin_ms(60, 0), 1_010_000);
+        assert_eq!(cursor.begin_ms(3600, 0), 1_000_000, "never before the first moment");
+        assert_eq!(cursor.begin_ms(60, 1_060_000), 1_060_000, "nor before what can be pulled");
+    }
+
+    #[test]
+    fn a_sweep_goes_on_where_it_was_and_begins_anew_only_at_its_end() {
+        let cursor = Cursor::from(1_000).further(1_000, &[(9_000, 1), (8_000, 2)]);
+        assert_eq!((cursor.begin_ms(0, 50_000), cursor.start()), (1_000, 2), "however old it is by now");
+        let cursor = cursor.further(1_000, &[(7_000, 3), (6_000, 4)]);
+        assert_eq!((cursor.start(), cursor.has_read((9_000, 1))), (4, true));
+        let cursor = cursor.at_end(&[(5_000, 5)], 2);
+        assert_eq!((cursor.begin_ms(2, 0), cursor.start()), (7_000, 0));
+        assert!(cursor.has_read((7_000, 3)) && !cursor.has_read((6_000, 4)));
+    }
+
+    #[test]
+    fn a_cursor_stays_within_the_contracts_limit() {
+        let rows: Vec<_> = (0..5000).map(|id| (2_000_000_000_000, u64::MAX - id)).collect();
+        let cursor = Cursor::from(0).further(0, &rows).at_end(&rows, 3600);
+        assert!(cursor.written().unwrap().len() < 16 << 10);
+    }
+}

@@ -1,0 +1,91 @@
+//! Which comment a comment answers. A notification does not say, and only an answer filed with its question is of use, so the comment is
+//! read.
+//!
+//! A delivery is never lost for it: where the comment can't be read, it begins a conversation of its own, whose key is the same as if it
+//! were at top level. After a failure no more is read for this delivery, so that it is answered in time. A poll can wait instead, and
+//! comes again.
+
+use std::time::Duration;
+
+use sportello_sdk::{Context, Error, diagnostics};
+
+use crate::urn::Comment;
+use crate::{Settings, api, comments};
+
+/// How long a delivery waits for one comment.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Where a comment stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Directly below the post.
+    Top,
+    /// Below this comment.
+    Below(Comment),
+    /// It could not be told.
+    Unknown,
+}
+
+/// Reads comments for one delivery or poll, each once.
+pub(crate) struct Threads<'a> {
+    context: &'a Context<Settings>,
+    /// A poll: failures that pass are told instead of being put up with.
+    can_wait: bool,
+    is_given_up: bool,
+    known: Vec<(Comment, Place)>,
+}
+
+impl<'a> Threads<'a> {
+    pub(crate) fn for_delivery(context: &'a Context<Settings>) -> Self {
+        Self { context, can_wait: false, is_given_up: false, known: Vec::new() }
+    }
+
+    pub(crate) fn for_poll(context: &'a Context<Settings>) -> Self {
+        Self { can_wait: true, ..Self::for_delivery(context) }
+    }
+
+    /// Where a comment stands.
+    pub(crate) fn place(&mut self, comment: &Comment) -> Result<Place, Error> {
+        if let Some((_, place)) = self.known.iter().find(|(known, _)| known == comment) {
+            return Ok(place.clone());
+        }
+        if self.is_given_up {
+            return Ok(Place::Unknown);
+        }
+        let place = match self.read(comment) {
+            Ok(place) => place,
+            Err(error) if self.can_wait && !matches!(error, Error::Reject(_)) => return Err(error),
+            Err(error) => {
+                self.is_given_up = !self.can_wait;
+                diagnostics::warning!("what a comment answers can't be read, so it begins a conversation of its own: {}", reason(&error));
+                Place::Unknown
+            }
+        };
+        self.known.push((comment.clone(), place.clone()));
+        Ok(place)
+    }
+
+    fn read(&self, comment: &Comment) -> Result<Place, Error> {
+        let mut request = comments::request(&self.context.settings, comment);
+        if !self.can_wait {
+            request = request.timeout(PATIENCE);
+        }
+        match api::send(request)? {
+            Ok(response) => Ok(match response.json::<comments::Shown>()?.parent() {
+                Some(parent) if parent != *comment => Place::Below(parent),
+                _ => Place::Top,
+            }),
+            // It was deleted meanwhile.
+            Err(refusal) if refusal.status == 404 => Ok(Place::Unknown),
+            Err(refusal) => Err(refusal.meaning(self.context, api::Purpose::Look)),
+        }
+    }
+}
+
+fn reason(error: &Error) -> &str {
+    match error {
+        Error::Retry(retry) => &retry.reason,
+        Error::RateLimited(limit) => &limit.reason,
+        Error::Auth(reason) | Error::Reject(reason) | Error::Uncertain(reason) => reason,
+    }
+}

@@ -1,0 +1,11 @@
+//! What the connector promises. The platform's side is [`platform`]: written after LinkedIn's public documentation, as small as the
+//! promises need.
+
+mod challenge;
+mod deliveries;
+mod errors;
+mod looks;
+mod platform;
+mod polling;
+mod replies;
+mod threads;
