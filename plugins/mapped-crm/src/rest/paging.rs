@@ -132,7 +132,7 @@ impl Paging {
     /// The request of the page at this place.
     pub(crate) fn ask(&self, rest: &Rest, settings: &Settings, request: Request, place: Option<&Place>) -> Request {
         if let (Kind::LinkAt(_) | Kind::LinkHeader, Some(Place::Link(link))) = (&self.kind, place) {
-            return with_headers(Request::get(format!("{}{link}", settings.origin())), rest, false);
+            return with_headers(Request::get(format!("{}{link}", settings.origin())), rest);
         }
         let sized = match &self.size_parameter {
             Some(parameter) => request.query(parameter, self.size.to_string()),

@@ -72,20 +72,18 @@ impl Request {
             request = request.query(name, value);
         }
         if let Some(body) = &self.body {
-            request = request.body("application/json", body.fill(values)?);
+            let of_mapping = rest.headers.iter().find(|(name, _)| name == "content-type");
+            let content_type = of_mapping.map_or("application/json", |(_, value)| value.as_str());
+            request = request.body(content_type, body.fill(values)?);
         }
-        Ok(with_headers(request, rest, self.body.is_some()))
+        Ok(with_headers(request, rest))
     }
 }
 
-/// The mapping's own headers, and what is accepted where it does not say so. A mapping's content type takes the place of ours.
-pub(crate) fn with_headers(mut request: http::Request, rest: &Rest, has_body: bool) -> http::Request {
-    if has_body && let Some((_, content_type)) = rest.headers.iter().find(|(name, _)| name == "content-type") {
-        request = request.clone().body(content_type, request.body_bytes().to_vec());
-    }
-    if !rest.headers.iter().any(|(name, _)| name == "accept") {
-        request = request.header("accept", "application/json");
-    }
+/// The mapping's own headers, and what is accepted where it does not say so. The content type belongs to requests with a body.
+pub(crate) fn with_headers(request: http::Request, rest: &Rest) -> http::Request {
+    let accepts = rest.headers.iter().any(|(name, _)| name == "accept");
+    let request = if accepts { request } else { request.header("accept", "application/json") };
     rest.headers.iter().filter(|(name, _)| name != "content-type").fold(request, |request, (name, value)| request.header(name, value))
 }
 
