@@ -48,7 +48,7 @@ pub(crate) fn nearest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>)
     let near = names.into_iter().map(|name| (distance(&wrong, name), name)).min();
     match near {
         // A third of the letters may be wrong, two of four: letters are swapped easily.
-        Some((distance, name)) if distance <= ((name.len().max(wrong.len()) + 2) / 3) => format!("; did you mean `{name}`?"),
+        Some((distance, name)) if distance <= name.len().max(wrong.len()).div_ceil(3) => format!("; did you mean `{name}`?"),
         _ => String::new(),
     }
 }

@@ -233,7 +233,8 @@ fn a_token_that_has_ended_costs_one_more_request() {
 #[test]
 fn a_record_is_fetched_in_full_where_the_mapping_says_so_and_one_that_is_gone_is_left_out() {
     let mapping =
-        mappings::PEOPLE.replace("version: /meta/version", "version: etag") + "\ndetail: {path: \"/people/{/id}\", record: /data}\n";
+        mappings::PEOPLE.replace("version: /meta/version", "version: etag").replace("at: /links/next}", "at: /links/next, size: 20}")
+            + "\ndetail: {path: \"/people/{/id}\", record: /data}\n";
     let channel = Channel::<MappedCrm>::new(json!({ "base-url": "https://crm.example.org", "mapping": mapping }));
     let host = Host::new()
         .http(|request: &Request| match request.path() {

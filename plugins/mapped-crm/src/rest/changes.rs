@@ -54,7 +54,10 @@ impl Changes {
             problems.add(section.line(), "`changes` has no `{since}`: it would read everybody each time");
         }
         if has_detail && list.as_ref().is_some_and(|list| list.paging().size() > DETAILS_PER_PAGE_MAX) {
-            problems.add(section.line(), format!("with `detail` a page of changes has at most {DETAILS_PER_PAGE_MAX} records (`size`)"));
+            problems.add(
+                section.line(),
+                format!("with `detail` a page of changes has at most {DETAILS_PER_PAGE_MAX} records; say so with `size` under `paging`"),
+            );
         }
         let changed_at =
             section.need("changed-at").and_then(|node| Field::read(node, "`changed-at`", Cast::Date(Format::Rfc3339), problems));

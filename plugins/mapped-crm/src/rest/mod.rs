@@ -111,7 +111,7 @@ fn headers(node: &Node, problems: &Problems) -> Vec<(String, String)> {
             problems.add(key.line, format!("the header `{name}` is the host's to write; `authentication` says which secret is sent"));
         }
         if let Some(text) = section::text(node, &format!("`{}`", key.text), problems) {
-            if text.bytes().any(|byte| byte < b' ' || byte > b'~') {
+            if text.bytes().any(|byte| !(b' '..=b'~').contains(&byte)) {
                 problems.add(node.line, format!("the header `{name}` has characters that no header has"));
             }
             headers.push((name, text.to_owned()));

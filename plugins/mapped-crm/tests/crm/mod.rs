@@ -15,6 +15,9 @@ pub(crate) const SIZE: usize = 3;
 /// 2026-01-15T11:00:00Z, an hour before the time of a test's call.
 pub(crate) const FIRST: i64 = 1_768_474_800;
 
+/// A contact's id and version.
+type Identity = (String, String);
+
 /// One record.
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
@@ -118,12 +121,12 @@ pub(crate) fn channel(paging: &str, more: &str) -> Channel<MappedCrm> {
 }
 
 /// A contact's id, and its version without the hash.
-pub(crate) fn identity(contact: &Contact) -> (String, String) {
+pub(crate) fn identity(contact: &Contact) -> Identity {
     (contact.id.clone(), contact.version.rsplit_once('-').unwrap().0.to_owned())
 }
 
 /// One walk to its end: what was told, and every cursor on the way with how much was told before it.
-pub(crate) fn walk(channel: &Channel<MappedCrm>, from: Option<&str>) -> (Vec<(String, String)>, Vec<(Option<String>, usize)>) {
+pub(crate) fn walk(channel: &Channel<MappedCrm>, from: Option<&str>) -> (Vec<Identity>, Vec<(Option<String>, usize)>) {
     let (mut told, mut cursors) = (Vec::new(), vec![(from.map(str::to_owned), 0)]);
     for _ in 0..200 {
         let (cursor, _) = cursors.last().unwrap();
