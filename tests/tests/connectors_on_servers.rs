@@ -1,6 +1,8 @@
 //! The connectors for wikis and for Tryton, as built for WebAssembly and run by our runtime, against the real servers and against the stand-ins
 //! that are used where those are not installed: the same promises of both.
 //!
+//! The connectors for platforms that nobody can run at home are driven against their stand-ins alone: `connectors/linkedin.rs`.
+//!
 //! Where a real server is missing its half says so and passes; in CI it fails (see `servers::require`).
 
 mod connectors;

@@ -63,7 +63,7 @@ async fn swapping_under_traffic_loses_and_doubles_nothing() {
         for _ in 0..COMMENTS_PER_ROUND {
             comments.insert(facebook.comment(&facebook.person("Ada"), &post, &format!("Perché? {swap}")));
         }
-        let delivery = DeliveryPlan { updates_max: 1, duplicates_percent: 20, shuffle: true, in_flight_max: 4 };
+        let delivery = DeliveryPlan { updates_max: 1, duplicates_percent: 20, shuffle: true, in_flight_max: 4, ..DeliveryPlan::default() };
         let delivering = facebook.deliver(&delivery);
         let next = if swap % 2 == 0 { second } else { first };
         let name = channel_name();

@@ -21,6 +21,8 @@ pub struct DeliveryPlan {
     pub updates_max: usize,
     /// Whether updates leave in another order than they were made.
     pub shuffle: bool,
+    /// Whether the last update made leaves first.
+    pub reverse: bool,
     /// How many POSTs in a hundred are made twice although the first was acknowledged.
     pub duplicates_percent: u8,
     /// POSTs under way at the same time.
@@ -29,7 +31,7 @@ pub struct DeliveryPlan {
 
 impl Default for DeliveryPlan {
     fn default() -> Self {
-        Self { updates_max: usize::MAX, shuffle: false, duplicates_percent: 0, in_flight_max: 1 }
+        Self { updates_max: usize::MAX, shuffle: false, reverse: false, duplicates_percent: 0, in_flight_max: 1 }
     }
 }
 
@@ -43,6 +45,8 @@ impl DeliveryPlan {
     ) -> Vec<Vec<Update>> {
         if self.shuffle {
             random.shuffle(&mut updates);
+        } else if self.reverse {
+            updates.reverse();
         }
         updates.chunks(self.updates_max.clamp(1, updates_max)).map(<[Update]>::to_vec).collect()
     }

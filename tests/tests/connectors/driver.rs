@@ -1,23 +1,80 @@
 //! Drives one built connector as the host does: settings, secrets, grants, cursor and state are what the host would keep.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use sportello_runtime::contract::{
-    ConnectorError, Contact, ContactPage, ConversationReference, Effect, Identifier, Interaction, Presence, Receipt,
+    ConnectorError, Contact, ContactPage, ConversationReference, Effect, Identifier, Interaction, Presence, Receipt, WebhookOutcome,
+    WebhookRequest,
 };
 use sportello_runtime::limits::{CallLimits, QuarantineLimits};
-use sportello_runtime::{BoundField, Call, Channel, ChannelOptions, Done, NoVault, Runtime, RuntimeOptions, Secret};
+use sportello_runtime::{
+    BoundField, Call, Channel, ChannelOptions, Done, NoVault, Runtime, RuntimeOptions, Secret, StateWrite, Vault, VaultKey,
+};
 use sportello_tests::guests::guest;
 use sportello_tests::servers::{Account, Crm, Wiki};
 
+/// What a channel is opened with.
+pub(crate) struct Opening {
+    pub(crate) connector: &'static str,
+    pub(crate) settings: Value,
+    pub(crate) origins: Vec<String>,
+    pub(crate) secrets: BTreeMap<String, BTreeMap<String, BoundField>>,
+    pub(crate) vault: Arc<dyn Vault>,
+}
+
+/// A vault that forgets with the process.
+#[derive(Default)]
+pub(crate) struct MemoryVault(Mutex<BTreeMap<VaultKey, Secret>>);
+
+impl Vault for MemoryVault {
+    fn read(&self, key: VaultKey) -> Result<Option<Secret>, String> {
+        Ok(self.0.lock().expect("no panic while it is held").get(&key).cloned())
+    }
+
+    fn keep(&self, key: VaultKey, value: &Secret) -> Result<(), String> {
+        self.0.lock().expect("no panic while it is held").insert(key, value.clone());
+        Ok(())
+    }
+}
+
+/// A channel and its state: what a poll and a delivery at the same time share.
+#[derive(Clone)]
+pub(crate) struct Line {
+    pub(crate) channel: Channel,
+    state: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
+}
+
+impl Line {
+    /// One delivery whose signature was verified, or a challenge.
+    pub(crate) async fn webhook(&self, request: WebhookRequest) -> Result<WebhookOutcome, ConnectorError> {
+        let done = self.channel.webhook(self.call(), &[request]).await.expect("the call ends well").map_first();
+        self.keep(&done.state_writes);
+        told(done)
+    }
+
+    fn call(&self) -> Call {
+        let state = self.state.lock().expect("no panic while it is held").clone();
+        Call { now: Timestamp::now(), seed: fastrand::u64(..), state: Arc::new(state) }
+    }
+
+    fn keep(&self, writes: &[StateWrite]) {
+        let mut state = self.state.lock().expect("no panic while it is held");
+        for write in writes {
+            match &write.value {
+                Some(value) => state.insert(write.key.clone(), value.clone()),
+                None => state.remove(&write.key),
+            };
+        }
+    }
+}
+
 /// One channel of one connector.
 pub(crate) struct Driver {
-    channel: Channel,
+    line: Line,
     cursor: Option<String>,
-    state: BTreeMap<String, Vec<u8>>,
     seen: BTreeSet<(String, String)>,
 }
 
@@ -42,38 +99,45 @@ impl Driver {
 
     /// A connector with this account.
     pub(crate) async fn new(connector: &str, settings: Value, origin: &str, credential: &str, account: &Account) -> Self {
-        let runtime = Runtime::new(RuntimeOptions::default()).expect("the runtime starts");
-        let prepared = runtime.prepare(&guest(connector)).await.expect("the connector is a good one");
         let fields = BTreeMap::from([
             ("user".to_owned(), BoundField::Plain(account.name.clone())),
             ("password".to_owned(), Secret::new(account.password.clone()).into()),
         ]);
+        let secrets = BTreeMap::from([(credential.to_owned(), fields)]);
+        let origins = vec![origin.to_owned()];
+        Self::open(Opening { connector, settings, origins, secrets, vault: Arc::new(NoVault) }).await
+    }
+
+    /// Any connector.
+    pub(crate) async fn open(opening: Opening) -> Self {
+        let runtime = Runtime::new(RuntimeOptions::default()).expect("the runtime starts");
+        let prepared = runtime.prepare(&guest(opening.connector)).await.expect("the connector is a good one");
         let options = ChannelOptions {
             tenant: "tenant".to_owned(),
-            name: connector.to_owned(),
-            settings,
-            granted_origins: vec![origin.to_owned()],
-            secrets: BTreeMap::from([(credential.to_owned(), fields)]),
+            name: opening.connector.to_owned(),
+            settings: opening.settings,
+            granted_origins: opening.origins,
+            secrets: opening.secrets,
             allow_private_network: true,
-            vault: Arc::new(NoVault),
+            vault: opening.vault,
             limits: CallLimits::default(),
             quarantine: QuarantineLimits::default(),
         };
         let channel = runtime.channel(&prepared, options).expect("settings, secrets and grants fit the connector");
-        Self { channel, cursor: None, state: BTreeMap::new(), seen: BTreeSet::new() }
+        Self { line: Line { channel, state: Arc::default() }, cursor: None, seen: BTreeSet::new() }
+    }
+
+    /// What deliveries come in by.
+    pub(crate) fn line(&self) -> Line {
+        self.line.clone()
     }
 
     /// Polls until there is no more: what is new, as the host would see it (each identity once).
     pub(crate) async fn poll(&mut self) -> Result<Vec<Interaction>, ConnectorError> {
         let mut all = Vec::new();
         loop {
-            let done = self.channel.poll(self.call(), self.cursor.clone()).await.expect("the call ends well");
-            for write in &done.state_writes {
-                match &write.value {
-                    Some(value) => self.state.insert(write.key.clone(), value.clone()),
-                    None => self.state.remove(&write.key),
-                };
-            }
+            let done = self.line.channel.poll(self.line.call(), self.cursor.clone()).await.expect("the call ends well");
+            self.line.keep(&done.state_writes);
             let page = told(done)?;
             self.cursor = page.cursor;
             all.extend(page.interactions.into_iter().filter(|found| self.seen.insert((found.native_id.clone(), found.revision.clone()))));
@@ -94,21 +158,21 @@ impl Driver {
     }
 
     pub(crate) async fn publish(&self, effect: &Effect) -> Result<Receipt, ConnectorError> {
-        told(self.channel.publish(self.call(), vec![effect.clone()]).await.expect("the call ends well").map_first())
+        told(self.line.channel.publish(self.line.call(), vec![effect.clone()]).await.expect("the call ends well").map_first())
     }
 
     pub(crate) async fn find(&self, effect: &Effect) -> Result<Presence, ConnectorError> {
-        told(self.channel.find(self.call(), effect.clone()).await.expect("the call ends well"))
+        told(self.line.channel.find(self.line.call(), effect.clone()).await.expect("the call ends well"))
     }
 
     pub(crate) async fn look_up(&self, scheme: &str, value: &str) -> Vec<Contact> {
         let identifier = Identifier { scheme: scheme.to_owned(), value: value.to_owned() };
-        told(self.channel.look_up(self.call(), identifier).await.expect("the call ends well")).expect("an answer")
+        told(self.line.channel.look_up(self.line.call(), identifier).await.expect("the call ends well")).expect("an answer")
     }
 
     /// One page of changes.
     pub(crate) async fn changes(&mut self) -> Result<ContactPage, ConnectorError> {
-        let page = told(self.channel.changes(self.call(), self.cursor.clone()).await.expect("the call ends well"))?;
+        let page = told(self.line.channel.changes(self.line.call(), self.cursor.clone()).await.expect("the call ends well"))?;
         self.cursor.clone_from(&page.cursor);
         Ok(page)
     }
@@ -123,10 +187,6 @@ impl Driver {
                 return all;
             }
         }
-    }
-
-    fn call(&self) -> Call {
-        Call { now: Timestamp::now(), seed: fastrand::u64(..), state: Arc::new(self.state.clone()) }
     }
 }
 
@@ -160,6 +220,11 @@ fn split(url: &str) -> (String, String) {
     let start = url.find("://").map_or(0, |at| at + 3);
     let end = url[start..].find('/').map_or(url.len(), |at| start + at);
     (url[..end].to_owned(), url[end..].to_owned())
+}
+
+/// The fields of a credential, none of which may be seen.
+pub(crate) fn fields(fields: &[(&str, &str)]) -> BTreeMap<String, BoundField> {
+    fields.iter().map(|(name, value)| ((*name).to_owned(), Secret::new((*value).to_owned()).into())).collect()
 }
 
 fn merge(settings: &mut Value, more: Value) {

@@ -3,4 +3,6 @@
 pub(crate) mod between;
 pub(crate) mod crm;
 pub(crate) mod driver;
+pub(crate) mod inbox;
+pub(crate) mod linkedin;
 pub(crate) mod wiki;

@@ -145,7 +145,7 @@ async fn duplicates_and_disorder_are_sent_on_demand() {
     let post = facebook.post(&facebook.page(), "Notizie");
     let ada = facebook.person("Ada");
     let comments: Vec<String> = (0..30).map(|number| facebook.comment(&ada, &post, &number.to_string())).collect();
-    let plan = DeliveryPlan { updates_max: 1, shuffle: true, duplicates_percent: 100, in_flight_max: 4 };
+    let plan = DeliveryPlan { updates_max: 1, shuffle: true, duplicates_percent: 100, in_flight_max: 4, ..DeliveryPlan::default() };
     let report = facebook.deliver(&plan).await.expect("a subscription");
     assert_eq!(report.acknowledged, 62, "31 updates, each twice");
     let arrived: Vec<Value> =

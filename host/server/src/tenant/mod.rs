@@ -191,6 +191,11 @@ impl Tenant {
         self.clock.now()
     }
 
+    /// Waits until the tenant's clock shows this moment.
+    pub async fn clock_shows(&self, moment: Timestamp) {
+        self.clock.until(moment).await;
+    }
+
     /// Has a command of the core carried out; returns once its record is durable.
     ///
     /// # Errors

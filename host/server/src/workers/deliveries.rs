@@ -51,7 +51,7 @@ pub(crate) async fn run(desk: Arc<Desk>, stopping: CancellationToken) {
             replay(&desk, &mut round, fresh).await;
             rounds.insert(name.clone(), round);
         }
-        if !rest.until(desk.tenant.now(), None).await {
+        if !rest.until(None).await {
             return;
         }
     }

@@ -161,7 +161,7 @@ async fn channel(desk: Arc<Desk>, name: ChannelName, stopping: CancellationToken
             None => start_due(&desk, &live, &mut calls, now),
         };
         tokio::select! {
-            go_on = rest.until(now, next) => if !go_on { break },
+            go_on = rest.until(next) => if !go_on { break },
             ended = calls.next_end() => {
                 if let Some(until) = ended.paused.filter(|_| Arc::ptr_eq(&ended.live, &live)) {
                     let longest = paused.filter(|(_, of)| Arc::ptr_eq(of, &live)).map_or(until, |(other, _)| other.max(until));

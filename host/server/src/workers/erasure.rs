@@ -47,7 +47,7 @@ pub(crate) async fn run(desk: Arc<Desk>, stopping: CancellationToken) {
                 None
             }
         };
-        if !rest.until(now, next).await {
+        if !rest.until(next).await {
             return;
         }
     }

@@ -29,7 +29,7 @@ const LOOK_UP_WAIT_MAX_MS: u64 = 2 * 60 * 1_000;
 pub(crate) async fn run(desk: Arc<Desk>, stopping: CancellationToken) {
     let mut rest = Rest::new(&desk, stopping);
     while !rest.stopping() {
-        if !answer_round(&desk).await && !rest.until(desk.tenant.now(), None).await {
+        if !answer_round(&desk).await && !rest.until(None).await {
             return;
         }
     }

@@ -75,7 +75,7 @@ pub(crate) async fn run(desk: Arc<Desk>, stopping: CancellationToken) {
     let mut put_off = PutOff::default();
     while !rest.stopping() {
         let next = ask_round(&desk, &rest, &mut put_off).await;
-        if !rest.until(desk.tenant.now(), next).await {
+        if !rest.until(next).await {
             return;
         }
     }

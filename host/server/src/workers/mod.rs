@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::desk::Desk;
+use crate::tenant::Tenant;
 
 /// The least a worker rests after something became durable: under load something does hundreds of times a second, and one look at a list
 /// serves for all that came meanwhile.
@@ -37,22 +38,31 @@ pub(crate) fn start(desk: &Arc<Desk>, tasks: &TaskTracker, stopping: &Cancellati
 
 /// When a worker looks at its list again: something became durable, or a moment came.
 pub(crate) struct Rest {
+    tenant: Arc<Tenant>,
     durable: watch::Receiver<u64>,
     stopping: CancellationToken,
 }
 
 impl Rest {
     pub(crate) fn new(desk: &Desk, stopping: CancellationToken) -> Self {
-        Self { durable: desk.tenant.watch_durable(), stopping }
+        Self { tenant: Arc::clone(&desk.tenant), durable: desk.tenant.watch_durable(), stopping }
     }
 
-    /// Rests until something changes, or `until`. False: the host stops.
-    pub(crate) async fn until(&mut self, now: Timestamp, until: Option<Timestamp>) -> bool {
-        let pause = until.map_or(REST_MAX, |until| Duration::from_millis(until.ms_since(now).max(1)).min(REST_MAX));
+    /// Rests until something changes, or the tenant's clock shows `until`. False: the host stops.
+    pub(crate) async fn until(&mut self, until: Option<Timestamp>) -> bool {
+        let tenant = Arc::clone(&self.tenant);
+        let moment = async {
+            match until {
+                Some(until) => tenant.clock_shows(until).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             () = self.stopping.cancelled() => return false,
             changed = self.durable.changed() => if changed.is_err() { return false },
-            () = tokio::time::sleep(pause) => return true,
+            // A list whose first entry is due and cannot be dealt with is not looked at without end.
+            () = moment => return self.pause(REST_LEAST).await,
+            () = tokio::time::sleep(REST_MAX) => return true,
         }
         let goes_on = self.pause(REST_LEAST).await;
         self.durable.mark_unchanged();

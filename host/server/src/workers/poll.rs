@@ -19,7 +19,7 @@ use crate::health::Purpose;
 use crate::ingress::arrivals::moment;
 use crate::ingress::contacts::contact_news;
 use crate::ingress::take_in::{Brought, Part, take_in};
-use crate::workers::{Rest, backoff};
+use crate::workers::{Rest, backoff, millis};
 
 /// First and longest pause after failures.
 const RETRY_FIRST: Duration = Duration::from_secs(2);
@@ -127,7 +127,7 @@ async fn follow(desk: Arc<Desk>, name: ChannelName, source: Source, first_pause:
                 pause
             }
         };
-        let over = tokio::time::sleep(pause);
+        let over = desk.tenant.clock_shows(desk.tenant.now().plus_ms(millis(pause)));
         tokio::pin!(over);
         loop {
             tokio::select! {

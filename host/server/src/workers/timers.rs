@@ -20,7 +20,7 @@ pub(crate) async fn run(desk: Arc<Desk>, stopping: CancellationToken) {
     loop {
         let now = desk.tenant.now();
         let next = fire_due(&desk, now).await;
-        if !rest.until(now, next).await {
+        if !rest.until(next).await {
             return;
         }
     }

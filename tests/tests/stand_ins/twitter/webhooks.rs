@@ -161,7 +161,7 @@ async fn duplicates_and_disorder_are_sent_on_demand() {
     for number in 0..30 {
         twitter.post(&twitter.company(), &number.to_string());
     }
-    let plan = DeliveryPlan { updates_max: 1, shuffle: true, duplicates_percent: 100, in_flight_max: 4 };
+    let plan = DeliveryPlan { updates_max: 1, shuffle: true, duplicates_percent: 100, in_flight_max: 4, ..DeliveryPlan::default() };
     assert_eq!(twitter.deliver(&plan).await.expect("a webhook").acknowledged, 60);
     let bodies = receiver.bodies();
     let distinct: std::collections::BTreeSet<_> = bodies.iter().collect();
