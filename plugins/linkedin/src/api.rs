@@ -6,9 +6,9 @@
 use std::time::Duration;
 
 use serde::Deserialize;
-use sportello_sdk::{Context, Error, credentials, http, time};
+use sportello_sdk::{Context, Error, credentials, http, lenient, time};
 
-use crate::{Settings, TOKEN, scalar};
+use crate::{Settings, TOKEN};
 
 /// How long to wait after a limit that is not the day's: the platform says neither how long nor how many.
 const RATE_LIMIT_PAUSE: Duration = Duration::from_secs(5 * 60);
@@ -36,11 +36,11 @@ pub(crate) struct Refusal {
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Body {
-    #[serde(default, deserialize_with = "scalar::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     code: Option<String>,
-    #[serde(default, deserialize_with = "scalar::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     service_error_code: Option<String>,
-    #[serde(default, deserialize_with = "scalar::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     message: Option<String>,
 }
 

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use serde::Deserialize;
-use sportello_sdk::{Context, Error, http};
+use sportello_sdk::{Context, Error, http, lenient};
 
+use crate::Settings;
 use crate::api::{self, Purpose};
 use crate::urn::{Comment, Target};
-use crate::{Settings, scalar};
 
 /// Pages of a list that are read before it is given up.
 const PAGES_MAX: usize = 50;
@@ -20,44 +20,44 @@ const READ_AGAIN_AFTER: Duration = Duration::from_secs(5);
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Shown {
-    #[serde(default, deserialize_with = "scalar::id")]
+    #[serde(default, deserialize_with = "lenient::id")]
     id: Option<String>,
-    #[serde(default, deserialize_with = "scalar::id")]
+    #[serde(default, deserialize_with = "lenient::id")]
     comment_urn: Option<String>,
-    #[serde(rename = "$URN", default, deserialize_with = "scalar::id")]
+    #[serde(rename = "$URN", default, deserialize_with = "lenient::id")]
     urn: Option<String>,
     /// The post it stands below.
-    #[serde(default, deserialize_with = "scalar::id")]
+    #[serde(default, deserialize_with = "lenient::id")]
     object: Option<String>,
-    #[serde(default, deserialize_with = "scalar::id")]
+    #[serde(default, deserialize_with = "lenient::id")]
     parent_comment: Option<String>,
     /// Who wrote it; missing where the member does not let apps see it.
-    #[serde(default, deserialize_with = "scalar::id")]
+    #[serde(default, deserialize_with = "lenient::id")]
     pub(crate) actor: Option<String>,
-    #[serde(default, deserialize_with = "scalar::lenient")]
+    #[serde(default, deserialize_with = "lenient::value")]
     message: Option<Message>,
-    #[serde(default, deserialize_with = "scalar::lenient")]
+    #[serde(default, deserialize_with = "lenient::value")]
     created: Option<Created>,
-    #[serde(default, deserialize_with = "scalar::lenient")]
+    #[serde(default, deserialize_with = "lenient::value")]
     comments_summary: Option<Summary>,
 }
 
 #[derive(Deserialize)]
 struct Message {
-    #[serde(default, deserialize_with = "scalar::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     text: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct Created {
-    #[serde(default, deserialize_with = "scalar::moment")]
+    #[serde(default, deserialize_with = "lenient::moment")]
     time: Option<i64>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Summary {
-    #[serde(default, deserialize_with = "scalar::count")]
+    #[serde(default, deserialize_with = "lenient::value")]
     aggregated_total_comments: Option<usize>,
 }
 
@@ -110,21 +110,21 @@ pub(crate) fn read(context: &Context<Settings>, comment: &Comment) -> Result<Opt
 #[derive(Deserialize)]
 pub(crate) struct Page<T> {
     pub(crate) elements: Vec<T>,
-    #[serde(default, deserialize_with = "scalar::lenient")]
+    #[serde(default, deserialize_with = "lenient::value")]
     paging: Option<Paging>,
 }
 
 #[derive(Deserialize)]
 struct Paging {
-    #[serde(default, deserialize_with = "scalar::count")]
+    #[serde(default, deserialize_with = "lenient::value")]
     total: Option<usize>,
-    #[serde(default, deserialize_with = "scalar::lenient")]
+    #[serde(default, deserialize_with = "lenient::value")]
     links: Option<Vec<Link>>,
 }
 
 #[derive(Deserialize)]
 struct Link {
-    #[serde(default, deserialize_with = "scalar::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     rel: Option<String>,
 }
 

@@ -39,9 +39,7 @@ pub(crate) fn interactions(context: &Context<Settings>, body: &[u8]) -> Result<V
             of_others += 1;
             continue;
         }
-        // `raw` was borrowed from `body`, so its address lies inside.
-        let start = raw.get().as_ptr().addr() - body.as_ptr().addr();
-        interactions.push(read.interaction(organization, now_ms, &mut threads)?.raw_input(start, raw.get().len()));
+        interactions.push(read.interaction(organization, now_ms, &mut threads)?.raw_part(body, raw.get()));
     }
     if of_others == notifications.len() {
         // Most likely the wrong organisation in the settings. Parked, it can be replayed once they are right.

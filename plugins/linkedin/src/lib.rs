@@ -7,7 +7,7 @@
 //! | `poll.rs`, `cursor.rs` | pulling the same notifications |
 //! | `notification.rs` | what a notification tells |
 //! | `thread.rs` | which comment a comment answers |
-//! | `urn.rs`, `scalar.rs` | names, ids and times as the platform writes them |
+//! | `urn.rs` | the names of things as the platform writes them |
 //! | `api.rs`, `comments.rs`, `role.rs` | requests to the API, and what its errors mean |
 //! | `publish.rs`, `find.rs` | the reply, and looking whether it is there |
 //!
@@ -23,7 +23,6 @@ mod notification;
 mod poll;
 mod publish;
 mod role;
-mod scalar;
 mod settings;
 mod thread;
 mod urn;

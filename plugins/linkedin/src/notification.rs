@@ -13,64 +13,63 @@
 //! its own.
 
 use serde::Deserialize;
-use sportello_sdk::{Error, Interaction, Profile, time};
+use sportello_sdk::{Error, Interaction, Profile, lenient, time};
 
-use crate::scalar;
 use crate::thread::{Place, Threads};
 use crate::urn::{self, Comment, Like, Target};
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Notification {
-    #[serde(default, deserialize_with = "scalar::id")]
+    #[serde(default, deserialize_with = "lenient::id")]
     notification_id: Option<String>,
-    #[serde(default, deserialize_with = "scalar::id")]
+    #[serde(default, deserialize_with = "lenient::id")]
     organizational_entity: Option<String>,
-    #[serde(default, deserialize_with = "scalar::id")]
+    #[serde(default, deserialize_with = "lenient::id")]
     action: Option<String>,
-    #[serde(default, deserialize_with = "scalar::id")]
+    #[serde(default, deserialize_with = "lenient::id")]
     source_post: Option<String>,
-    #[serde(default, deserialize_with = "scalar::moment")]
+    #[serde(default, deserialize_with = "lenient::moment")]
     last_modified_at: Option<i64>,
-    #[serde(default, deserialize_with = "scalar::id")]
+    #[serde(default, deserialize_with = "lenient::id")]
     generated_activity: Option<String>,
-    #[serde(default, deserialize_with = "scalar::lenient")]
+    #[serde(default, deserialize_with = "lenient::value")]
     decorated_generated_activity: Option<Decorated>,
 }
 
 #[derive(Default, Deserialize)]
 struct Decorated {
-    #[serde(default, deserialize_with = "scalar::lenient")]
+    #[serde(default, deserialize_with = "lenient::value")]
     comment: Option<Decoration>,
-    #[serde(default, deserialize_with = "scalar::lenient")]
+    #[serde(default, deserialize_with = "lenient::value")]
     share: Option<Decoration>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Decoration {
-    #[serde(default, deserialize_with = "scalar::id")]
+    #[serde(default, deserialize_with = "lenient::id")]
     entity: Option<String>,
-    #[serde(default, deserialize_with = "scalar::id")]
+    #[serde(default, deserialize_with = "lenient::id")]
     object: Option<String>,
-    #[serde(default, deserialize_with = "scalar::id")]
+    #[serde(default, deserialize_with = "lenient::id")]
     parent_comment: Option<String>,
     /// Who wrote it; missing where the member does not let apps see it.
-    #[serde(default, deserialize_with = "scalar::id")]
+    #[serde(default, deserialize_with = "lenient::id")]
     owner: Option<String>,
-    #[serde(default, deserialize_with = "scalar::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     text: Option<String>,
 }
 
 /// A notification as it is read: what does not fit is left out of it, so that everything can be read.
 pub(crate) struct Read {
     notification: Notification,
-    checksum: u64,
+    checksum: String,
 }
 
 impl Read {
     pub(crate) fn new(raw: &str) -> Self {
-        Self { notification: serde_json::from_str(raw).unwrap_or_default(), checksum: scalar::checksum(raw) }
+        Self { notification: serde_json::from_str(raw).unwrap_or_default(), checksum: lenient::checksum(raw) }
     }
 
     /// The organisation it is about; None: it does not say.
@@ -87,7 +86,7 @@ impl Read {
     pub(crate) fn id(&self) -> String {
         match &self.notification.notification_id {
             Some(id) => format!("notification:{id}"),
-            None => format!("notification:{:016x}", self.checksum),
+            None => format!("notification:{}", self.checksum),
         }
     }
 
@@ -139,7 +138,7 @@ impl Read {
             "ADMIN_COMMENT" => interaction.own(true),
             "COMMENT_EDIT" => {
                 let modified = self.at_ms().unwrap_or_default();
-                interaction.edited(format!("edited@{modified}-{:016x}", scalar::checksum(words)))
+                interaction.edited(format!("edited@{modified}-{}", lenient::checksum(words)))
             }
             "COMMENT_DELETE" => interaction.deleted("deleted"),
             _ => interaction,

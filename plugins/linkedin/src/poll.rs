@@ -4,7 +4,7 @@
 //! one can be shown later than another that came after it. What was read of the overlap is remembered, so that no comment is read again.
 
 use serde_json::value::RawValue;
-use sportello_sdk::{Context, Error, diagnostics, http, poll, time};
+use sportello_sdk::{Context, Error, diagnostics, http, lenient, poll, time};
 
 use crate::comments::Page;
 use crate::cursor::Cursor;
@@ -49,8 +49,8 @@ pub(crate) fn page(context: &Context<Settings>, cursor: Option<String>) -> Resul
     let mut interactions = Vec::new();
     let mut marks = Vec::new();
     for (raw, read) in &rows {
-        let mark = (read.at_ms().unwrap_or(from_ms), crate::scalar::checksum(&read.id()));
-        if !cursor.has_read(mark) {
+        let mark = (read.at_ms().unwrap_or(from_ms), lenient::checksum(&read.id()));
+        if !cursor.has_read(&mark) {
             interactions.push(read.interaction(&settings.organization, now_ms, &mut threads)?.raw_text(raw.get()));
         }
         marks.push(mark);

@@ -2,10 +2,10 @@
 //! sends no deliveries.
 
 use serde::Deserialize;
-use sportello_sdk::{Context, Error};
+use sportello_sdk::{Context, Error, lenient};
 
 use crate::comments::Page;
-use crate::{Settings, api, scalar};
+use crate::{Settings, api};
 
 /// Roles of a member that are read.
 const ROWS: usize = 100;
@@ -22,14 +22,14 @@ pub(crate) enum Role {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Row {
-    #[serde(default, deserialize_with = "scalar::id")]
+    #[serde(default, deserialize_with = "lenient::id")]
     organization: Option<String>,
     /// An older name of the same.
-    #[serde(default, deserialize_with = "scalar::id")]
+    #[serde(default, deserialize_with = "lenient::id")]
     organizational_target: Option<String>,
-    #[serde(default, deserialize_with = "scalar::id")]
+    #[serde(default, deserialize_with = "lenient::id")]
     role: Option<String>,
-    #[serde(default, deserialize_with = "scalar::id")]
+    #[serde(default, deserialize_with = "lenient::id")]
     state: Option<String>,
 }
 

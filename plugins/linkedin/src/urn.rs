@@ -3,9 +3,9 @@
 //! A comment is `urn:li:comment:(urn:li:activity:1,2)` in one place and `urn:li:comment:(activity:1,2)` in another, sometimes in the same
 //! notification. What is kept and sent is the long spelling.
 
-use crate::scalar::ID_BYTES_MAX;
-
 const PREFIX: &str = "urn:li:";
+/// The longest URN of a person believed, in bytes: with what they liked it is an id, which may have 512.
+const WHO_BYTES_MAX: usize = 150;
 
 /// A comment: the post it stands below, and its own id.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl Like {
         let (who, object) = rest.strip_suffix(')')?.split_once(',')?;
         let who = who.trim();
         let who = if who.starts_with(PREFIX) { who.to_owned() } else { format!("{PREFIX}{who}") };
-        (["like", "reaction"].contains(&kind) && who.len() <= ID_BYTES_MAX).then_some(())?;
+        (["like", "reaction"].contains(&kind) && who.len() <= WHO_BYTES_MAX).then_some(())?;
         Some(Self { who, object: Target::parse(object.trim())? })
     }
 

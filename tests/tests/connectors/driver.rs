@@ -98,7 +98,7 @@ impl Driver {
     }
 
     /// A connector with this account.
-    pub(crate) async fn new(connector: &str, settings: Value, origin: &str, credential: &str, account: &Account) -> Self {
+    pub(crate) async fn new(connector: &'static str, settings: Value, origin: &str, credential: &str, account: &Account) -> Self {
         let fields = BTreeMap::from([
             ("user".to_owned(), BoundField::Plain(account.name.clone())),
             ("password".to_owned(), Secret::new(account.password.clone()).into()),
@@ -155,6 +155,12 @@ impl Driver {
     /// Where the next poll, or look at changes, would go on.
     pub(crate) fn cursor(&self) -> Option<&str> {
         self.cursor.as_deref()
+    }
+
+    /// Goes on as after a restart: with the cursor alone.
+    #[allow(dead_code, reason = "not every test file restarts")]
+    pub(crate) fn resume(&mut self, cursor: Option<&str>) {
+        self.cursor = cursor.map(str::to_owned);
     }
 
     pub(crate) async fn publish(&self, effect: &Effect) -> Result<Receipt, ConnectorError> {

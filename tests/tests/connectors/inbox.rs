@@ -61,11 +61,14 @@ async fn take_in(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    if method == Method::POST && inside.line.channel.verify(&headers, &body).is_err() {
-        return StatusCode::UNAUTHORIZED.into_response();
-    }
-    let request =
-        WebhookRequest { method: method.to_string(), query: query.into_iter().collect(), headers: Vec::new(), body: body.to_vec() };
+    let body = match method == Method::POST {
+        true => match inside.line.channel.verify(&headers, &body) {
+            Ok(signed) => signed.into_owned(),
+            Err(_) => return StatusCode::UNAUTHORIZED.into_response(),
+        },
+        false => Vec::new(),
+    };
+    let request = WebhookRequest { method: method.to_string(), query: query.into_iter().collect(), headers: Vec::new(), body };
     match inside.line.webhook(request).await {
         Ok(outcome) => {
             inside.taken.lock().expect("no panic while it is held").extend(outcome.interactions);
