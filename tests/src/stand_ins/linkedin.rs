@@ -17,10 +17,14 @@
 //! - limits: <https://learn.microsoft.com/en-us/linkedin/shared/api-guide/concepts/rate-limits>
 //! - refresh: <https://learn.microsoft.com/en-us/linkedin/shared/authentication/programmatic-refresh-tokens>
 //! - consent: <https://learn.microsoft.com/en-us/linkedin/shared/authentication/authorization-code-flow>
+//! - posts: <https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/posts-api>
+//! - little: <https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/little-text-format>
+//! - roles: <https://learn.microsoft.com/en-us/linkedin/marketing/community-management/organizations/organization-access-control-by-role>
 //! - people: <https://learn.microsoft.com/en-us/linkedin/shared/integrations/people/profile-api>
 
 mod access;
 mod delivery;
+mod posts;
 mod query;
 mod rest;
 mod settings;
@@ -316,6 +320,11 @@ impl LinkedIn {
     /// Every reply taken through the API, in order, doubled ones included.
     pub fn replies(&self) -> Vec<Reply> {
         self.inside().world.replies().to_vec()
+    }
+
+    /// The organisation's posts made through the API, in order: URN and text as people see it.
+    pub fn posts_by_api(&self) -> Vec<(String, String)> {
+        self.inside().world.own_posts(true).map(|post| (post.urn.clone(), post.text.clone())).collect()
     }
 
     /// The replies to one post or comment.

@@ -4,6 +4,8 @@
 mod access;
 #[path = "linkedin/comments.rs"]
 mod comments;
+#[path = "linkedin/posts.rs"]
+mod posts;
 #[path = "linkedin/pulling.rs"]
 mod pulling;
 #[path = "linkedin/webhooks.rs"]

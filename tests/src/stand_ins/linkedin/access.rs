@@ -42,11 +42,13 @@ pub(super) struct Refusal {
     service_code: Option<u32>,
     code: &'static str,
     message: String,
+    /// What is wrong with the input, by its code.
+    input_error: Option<&'static str>,
 }
 
 impl Refusal {
     pub(super) fn new(status: u16, service_code: Option<u32>, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, service_code, code, message: message.into() }
+        Self { status, service_code, code, message: message.into(), input_error: None }
     }
 
     pub(super) fn bad_request(message: impl Into<String>) -> Self {
@@ -65,7 +67,16 @@ impl Refusal {
         Self::new(501, None, "NOT_MODELLED", format!("The stand-in does not model {what}"))
     }
 
+    /// Its shape: <https://github.com/Arisamiga/Linkedin-RSS/issues/5>.
+    pub(super) fn duplicate_post(urn: &str) -> Self {
+        Self { input_error: Some("DUPLICATE_POST"), ..Self::new(422, None, "", format!("Content is a duplicate of {urn}")) }
+    }
+
     pub(super) fn body(&self) -> Value {
+        if let Some(code) = self.input_error {
+            let errors = json!({"inputErrors": [{"description": self.message, "input": {}, "code": code}]});
+            return json!({"status": self.status, "message": self.message, "errorDetails": errors});
+        }
         let mut body = json!({"status": self.status, "code": self.code, "message": self.message});
         if let Some(service_code) = self.service_code {
             body["serviceErrorCode"] = json!(service_code);

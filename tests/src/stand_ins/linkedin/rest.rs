@@ -36,6 +36,9 @@ enum Call<'a> {
     PullNotifications,
     ReadPerson(&'a str),
     ReadOrganization(&'a str),
+    WritePost,
+    ListPosts,
+    ListRoles,
 }
 
 impl<'a> Call<'a> {
@@ -47,6 +50,9 @@ impl<'a> Call<'a> {
             (&Method::GET, ["rest", "organizationalEntityNotifications"]) => Some(Self::PullNotifications),
             (&Method::GET, ["rest", "people", key]) => Some(Self::ReadPerson(key)),
             (&Method::GET, ["rest", "organizations", id]) => Some(Self::ReadOrganization(id)),
+            (&Method::POST, ["rest", "posts"]) => Some(Self::WritePost),
+            (&Method::GET, ["rest", "posts"]) => Some(Self::ListPosts),
+            (&Method::GET, ["rest", "organizationAcls"]) => Some(Self::ListRoles),
             _ => None,
         }
     }
@@ -60,17 +66,21 @@ impl<'a> Call<'a> {
             Self::PullNotifications => ("organizationalEntityNotifications.FINDER-criteria", ADMINISTRATION),
             Self::ReadPerson(_) => ("people.GET", &[]),
             Self::ReadOrganization(_) => ("organizations.GET", ADMINISTRATION),
+            Self::WritePost => ("posts.CREATE", WRITING),
+            Self::ListPosts => ("posts.FINDER-author", READING),
+            Self::ListRoles => ("organizationAcls.FINDER-roleAssignee", ADMINISTRATION),
         }
     }
 }
 
-struct Done {
-    status: StatusCode,
-    body: Value,
-    made: Option<String>,
+pub(super) struct Done {
+    pub(super) status: StatusCode,
+    pub(super) body: Value,
+    /// What stands in `x-restli-id`.
+    pub(super) made: Option<String>,
 }
 
-type Answer = Result<Done, Refusal>;
+pub(super) type Answer = Result<Done, Refusal>;
 
 /// Serves every path.
 pub(super) async fn serve(State(inside): State<Arc<Mutex<Inside>>>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
@@ -105,7 +115,7 @@ pub(super) async fn serve(State(inside): State<Arc<Mutex<Inside>>>, method: Meth
     }
 }
 
-fn has_type(headers: &HeaderMap, kind: &str) -> bool {
+pub(super) fn has_type(headers: &HeaderMap, kind: &str) -> bool {
     headers.get("content-type").and_then(|value| value.to_str().ok()).is_some_and(|value| value.starts_with(kind))
 }
 
@@ -113,7 +123,7 @@ fn in_json(status: StatusCode, body: &Value) -> Response {
     (status, [("content-type", "application/json"), ("x-restli-protocol-version", "2.0.0")], body.to_string()).into_response()
 }
 
-fn ok(body: Value) -> Answer {
+pub(super) fn ok(body: Value) -> Answer {
     Ok(Done { status: StatusCode::OK, body, made: None })
 }
 
@@ -148,6 +158,12 @@ impl Inside {
                 self.pull_notifications(uri.path(), &query(&names)?)
             }
             Call::ReadPerson(key) => self.read_person(key),
+            Call::WritePost => {
+                query(&[])?;
+                self.write_post(headers, body)
+            }
+            Call::ListPosts => self.list_posts(uri.path(), &query(&["q", "author", "sortBy", "start", "count"])?),
+            Call::ListRoles => self.list_roles(uri.path(), &query(&["q", "role", "state", "start", "count"])?),
             Call::ReadOrganization(id) => {
                 if self.world.organization().rsplit(':').next() != Some(id) {
                     return Err(Refusal::not_found("The organization"));

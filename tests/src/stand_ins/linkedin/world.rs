@@ -54,8 +54,11 @@ pub(super) struct Post {
     pub(super) activity: String,
     /// `urn:li:share:…` or `urn:li:ugcPost:…`.
     pub(super) urn: String,
-    author: Author,
-    text: String,
+    pub(super) author: Author,
+    pub(super) text: String,
+    pub(super) created: Timestamp,
+    /// Whether the organisation made it through the API.
+    is_by_api: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -123,6 +126,10 @@ impl World {
 
     pub(super) fn organization(&self) -> &str {
         &self.organization
+    }
+
+    pub(super) fn member_id(&self) -> &str {
+        &self.member
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -213,8 +220,20 @@ impl World {
         let kind = if self.random.bool() { "share" } else { "ugcPost" };
         let urn = format!("urn:li:{kind}:{}", self.next_number());
         let activity = self.next_number().to_string();
-        self.posts.push(Post { activity, urn: urn.clone(), author, text: text.to_owned() });
+        self.posts.push(Post { activity, urn: urn.clone(), author, text: text.to_owned(), created: self.now, is_by_api: false });
         urn
+    }
+
+    /// The organisation posts through the API; nobody is told.
+    pub(super) fn post_by_api(&mut self, text: &str) -> String {
+        let urn = self.post(Author::Organization, text);
+        self.posts.iter_mut().filter(|post| post.urn == urn).for_each(|post| post.is_by_api = true);
+        urn
+    }
+
+    /// The organisation's posts, oldest first; only those made through the API, or all.
+    pub(super) fn own_posts(&self, only_by_api: bool) -> impl DoubleEndedIterator<Item = &Post> {
+        self.posts.iter().filter(move |post| post.author == Author::Organization && (post.is_by_api || !only_by_api))
     }
 
     /// A new comment; gives its URN, or `None` when there is no such target.
