@@ -108,6 +108,35 @@ pub(crate) fn text(value: &Json) -> Option<Cow<'_, str>> {
     }
 }
 
+/// The value with the members of every object in order: some systems write them in another one each time.
+pub(crate) fn in_order(value: &Json) -> String {
+    let mut written = String::new();
+    write_in_order(value, DEPTH_MAX, &mut written);
+    written
+}
+
+/// Lists and objects within each other that are put in order; what is deeper stays as it is.
+const DEPTH_MAX: usize = 32;
+
+fn write_in_order(value: &Json, depth: usize, out: &mut String) {
+    let deeper = depth.checked_sub(1);
+    if let Some((members, depth)) = members(value).zip(deeper) {
+        for (name, member) in members {
+            out.push_str(&format!("{{{name:?}:"));
+            write_in_order(member, depth, out);
+        }
+        out.push('}');
+    } else if let Some((items, depth)) = items(value).zip(deeper) {
+        for item in items {
+            out.push('[');
+            write_in_order(item, depth, out);
+        }
+        out.push(']');
+    } else {
+        out.push_str(value.get());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,6 +160,17 @@ mod tests {
         assert_eq!(at("/emails/2/a", body), ["😀"]);
         assert_eq!(at("/emails/7/a", body), [""; 0]);
         assert_eq!(at("/a~1b/~0", r#"{"a/b": {"~": true}}"#), ["true"]);
+    }
+
+    #[test]
+    fn the_order_of_members_and_blanks_between_them_do_not_count() {
+        let ordered = |body: &str| in_order(whole(body.as_bytes()).unwrap());
+        assert_eq!(ordered(r#"{"a": [1, {"b": 2, "c": "x y"}], "d": null}"#), ordered(r#"{"d":null,"a":[1,{"c":"x y","b":2}]}"#));
+        for other in
+            ["{}", "[]", r#"{"a":[1],"d":null}"#, r#"{"a":[1,{"b":2,"c":"xy"}],"d":null}"#, r#"{"a":[{"b":2,"c":"x y"},1],"d":null}"#]
+        {
+            assert_ne!(ordered(r#"{"a": [1, {"b": 2, "c": "x y"}], "d": null}"#), ordered(other), "{other}");
+        }
     }
 
     #[test]

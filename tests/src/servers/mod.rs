@@ -6,12 +6,14 @@
 mod crm_user;
 pub mod mediawiki;
 pub mod process;
+pub mod request_tracker;
 pub mod template;
 pub mod tryton;
 mod wiki_user;
 
 pub use crm_user::{ContactMechanism, Crm, CrmUser, Note};
 pub use mediawiki::MediaWiki;
+pub use request_tracker::RequestTracker;
 pub use tryton::Tryton;
 pub use wiki_user::{Edit, Wiki, WikiUser};
 

@@ -7,6 +7,9 @@
 //! Where the list is in order of time and its pages are counted, a walk does not count on through a list that changes under it: whoever is edited
 //! moves to the end, and everybody behind moves one place forward, over the border of a page. It begins a new list behind the newest record
 //! instead, and turns pages only among records of one second.
+//!
+//! A system that cannot be asked for a moment may still list the newest first: then a walk ends at the first record it knows to be read. Who is
+//! edited meanwhile moves to the beginning, and is seen by the next walk.
 
 use sportello_sdk::crm::ContactPage;
 use sportello_sdk::{Context, Error, diagnostics, time};
@@ -21,6 +24,7 @@ use crate::contact::{ContactMapping, limit_raw};
 use crate::field::Field;
 use crate::hash::hash;
 use crate::moment::Format;
+use crate::pointer::in_order;
 use crate::problem::Problems;
 use crate::section::{Section, word};
 use crate::settings::Settings;
@@ -42,17 +46,23 @@ pub(crate) struct Changes {
     since: Format,
     overlap_ms: i64,
     from_now: bool,
-    in_order: bool,
+    order: Order,
 }
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    OldestFirst,
+    NewestFirst,
+    Unknown,
+}
+
+const ORDERS: [(&str, Order); 3] = [("oldest-first", Order::OldestFirst), ("newest-first", Order::NewestFirst), ("none", Order::Unknown)];
 
 impl Changes {
     pub(crate) fn read(node: &Node, has_detail: bool, problems: &Problems) -> Option<Self> {
         let keys: Vec<&str> = list::KEYS.iter().chain(&["changed-at", "since", "order"]).copied().collect();
         let section = Section::open(node, "`changes`", &keys, problems)?;
         let list = List::read(&section, Names { names: &["since"], record: false }, problems);
-        if list.as_ref().is_some_and(|list| !list.has("since")) {
-            problems.add(section.line(), "`changes` has no `{since}`: it would read everybody each time");
-        }
         if has_detail && list.as_ref().is_some_and(|list| list.paging().size() > DETAILS_PER_PAGE_MAX) {
             problems.add(
                 section.line(),
@@ -64,7 +74,11 @@ impl Changes {
         if changed_at.as_ref().is_some_and(|field| !field.is_date()) {
             problems.add(section.line(), "`changed-at` is a `cast: date`");
         }
-        let in_order = section.need("order").and_then(|node| word(node, "`order`", &[("oldest-first", true), ("none", false)], problems));
+        let order = section.need("order").and_then(|node| word(node, "`order`", &ORDERS, problems));
+        if list.as_ref().is_some_and(|list| !list.has("since")) && order.is_some_and(|order| order != Order::NewestFirst) {
+            problems
+                .add(section.line(), "`changes` has no `{since}`: it would read everybody each time, unless its `order` is newest-first");
+        }
         let since = section.need("since");
         let since = since.and_then(|node| Section::open(node, "`since`", &["format", "offset", "overlap-seconds", "start"], problems))?;
         Some(Self {
@@ -73,7 +87,7 @@ impl Changes {
             since: format(&since, problems),
             overlap_ms: i64::from(since.number("overlap-seconds", 1, 86_400, 60)) * 1000,
             from_now: since.word("start", &[("beginning", false), ("now", true)], false),
-            in_order: in_order?,
+            order: order?,
         })
     }
 
@@ -112,12 +126,23 @@ pub(crate) fn page(
         Err(refused) => return Err(refused.into_error(rest)),
     };
     let (records, next) = changes.list.read_page(rest, &context.settings, &page, cursor.place.as_ref())?;
-    let mut reader =
-        Reader { rest, mapping, changes, settings: &context.settings, now, cursor: &mut cursor, contacts: Vec::new(), unusable: 0 };
+    let mut reader = Reader {
+        rest,
+        mapping,
+        changes,
+        settings: &context.settings,
+        now,
+        // As the system understood it: it may write days only.
+        asked_for: changes.since.parse(&since).unwrap_or(cursor.since),
+        cursor: &mut cursor,
+        contacts: Vec::new(),
+        older: 0,
+        unusable: 0,
+    };
     for record in &records {
         reader.record(record)?;
     }
-    let (mut contacts, unusable) = (reader.contacts, reader.unusable);
+    let Reader { mut contacts, older, unusable, .. } = reader;
     if unusable > 0 && unusable == records.len() {
         let (id, at) = (mapping.id_place(), changes.changed_at.place());
         return Err(Error::reject(format!(
@@ -126,9 +151,13 @@ pub(crate) fn page(
         )));
     }
     limit_raw(&mut contacts);
-    let Some(next) = next else { return end(changes, cursor, contacts) };
+    let is_read = changes.order == Order::NewestFirst && older > 0;
+    if older > 0 && older == records.len() && !is_read {
+        diagnostics::warning!("{}: all records of the page are older than asked for: does the system understand `{{since}}`?", rest.name);
+    }
+    let Some(next) = next.filter(|_| !is_read) else { return end(changes, cursor, contacts) };
     let step = cursor.newest.saturating_sub(STEP_BACK_MS);
-    if changes.in_order && changes.list.paging().is_counted() && step > cursor.since {
+    if changes.order == Order::OldestFirst && changes.list.paging().is_counted() && step > cursor.since {
         (cursor.since, cursor.place) = (step, None);
     } else {
         cursor.place = Some(next);
@@ -158,7 +187,11 @@ struct Reader<'a> {
     settings: &'a Settings,
     now: i64,
     cursor: &'a mut Cursor,
+    /// The moment that was asked for.
+    asked_for: i64,
     contacts: Vec<sportello_sdk::Contact>,
+    /// Records changed before it.
+    older: usize,
     /// Records without an id or a moment.
     unusable: usize,
 }
@@ -167,7 +200,10 @@ impl Reader<'_> {
     fn record(&mut self, record: &crate::pointer::Json) -> Result<(), Error> {
         let field = &self.changes.changed_at;
         let listed_at = field.moment(record);
-        let row = hash(["row", record.get()]);
+        if listed_at.is_some_and(|listed| self.is_older(listed)) {
+            return Ok(());
+        }
+        let row = hash(["row", &in_order(record)]);
         if listed_at.is_some() && self.cursor.has_seen(row) {
             return Ok(());
         }
@@ -178,6 +214,9 @@ impl Reader<'_> {
             diagnostics::warning!("{}: a record without id or date of change is left out", self.rest.name);
             return Ok(());
         };
+        if listed_at.is_none() && self.is_older(moment) {
+            return Ok(());
+        }
         let moment = moment.min(self.now.saturating_add(CLOCK_SKEW_MS));
         self.cursor.newest = self.cursor.newest.max(moment);
         // A row that is told as it was need not be fetched again, once its second and those of late rows are over: until then it may have
@@ -191,5 +230,12 @@ impl Reader<'_> {
             self.contacts.push(contact);
         }
         Ok(())
+    }
+
+    /// Counts a record changed before the moment asked for; whether it was read by an earlier walk.
+    fn is_older(&mut self, moment: i64) -> bool {
+        let older = moment < self.asked_for;
+        self.older += usize::from(older);
+        older && self.changes.order == Order::NewestFirst
     }
 }

@@ -68,11 +68,15 @@ impl Crm {
 
     fn answer(&self, paging: &str, request: &Request) -> Response {
         let number = |name: &str| request.query_value(name).and_then(|text| text.parse::<i64>().ok());
-        let since = number("since").expect("the cursor's moment");
+        // One of them cannot be asked for a moment.
+        let since = if paging == "newest" { 0 } else { number("since").expect("the cursor's moment") };
         let mut rows: Vec<Row> = self.rows.borrow().iter().filter(|row| row.changed >= since).cloned().collect();
         rows.sort_by_key(|row| (row.changed, row.id));
+        if paging == "newest" {
+            rows.reverse();
+        }
         let at = match paging {
-            "page" => (usize::try_from(number("page").unwrap()).unwrap() - 1) * SIZE,
+            "page" | "newest" => (usize::try_from(number("page").unwrap()).unwrap() - 1) * SIZE,
             "offset" => usize::try_from(number("offset").unwrap()).unwrap(),
             _ => number("after").map_or(0, |after| usize::try_from(after).unwrap()),
         };
@@ -97,23 +101,25 @@ impl Crm {
 }
 
 /// Every way of paging.
-pub(crate) const PAGINGS: [&str; 5] = ["page", "offset", "link", "header", "cursor"];
+pub(crate) const PAGINGS: [&str; 6] = ["newest", "page", "offset", "link", "header", "cursor"];
 
 /// A channel whose mapping follows changes in this way.
 pub(crate) fn channel(paging: &str, more: &str) -> Channel<MappedCrm> {
     let how = match paging {
-        "page" => "{kind: page, parameter: page, size: 3}",
+        "page" | "newest" => "{kind: page, parameter: page, size: 3}",
         "offset" => "{kind: offset, parameter: offset, size: 3}",
         "link" => "{kind: next-link, at: /next}",
         "header" => "{kind: next-link, header: link}",
         "cursor" => "{kind: cursor, parameter: after, at: /next}",
         other => panic!("{other}"),
     };
+    let order = if paging == "newest" { "newest-first" } else { "oldest-first" };
+    let query = if paging == "newest" { "order: newest" } else { "since: \"{since}\"" };
     let start = if more.contains("start: now") { ", start: now" } else { "" };
     let more = more.replace("start: now", "");
     let mapping = format!(
         "name: Rows\nsource: rest-json\nauthentication: none\ncontact: {{id: /id, version: /v, display-name: /name}}\n{more}\nchanges:\n  path: /rows\n  \
-         query: {{since: \"{{since}}\"}}\n  records: /rows\n  changed-at: {{at: /at, cast: date, format: unix-seconds}}\n  order: oldest-first\n  \
+         query: {{{query}}}\n  records: /rows\n  changed-at: {{at: /at, cast: date, format: unix-seconds}}\n  order: {order}\n  \
          since: {{format: unix-seconds, overlap-seconds: 5{start}}}\n  paging: {how}\n"
     );
     assert_eq!(mapped_crm::check(&mapping), [], "{mapping}");
