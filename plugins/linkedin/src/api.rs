@@ -42,6 +42,22 @@ struct Body {
     service_error_code: Option<String>,
     #[serde(default, deserialize_with = "lenient::text")]
     message: Option<String>,
+    /// What is wrong with a document stands here, and `code` is missing.
+    #[serde(default, deserialize_with = "lenient::value")]
+    error_details: Option<Details>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Details {
+    #[serde(default, deserialize_with = "lenient::list")]
+    input_errors: Vec<InputError>,
+}
+
+#[derive(Deserialize)]
+struct InputError {
+    #[serde(default, deserialize_with = "lenient::text")]
+    code: Option<String>,
 }
 
 /// Adds what every request carries. The token is the host's to put in.
@@ -69,12 +85,12 @@ pub(crate) fn look(context: &Context<Settings>, url: String) -> Result<http::Res
 impl Refusal {
     /// Whether the same words stand there already.
     pub(crate) fn is_duplicate(&self) -> bool {
-        self.status == 409 || (self.status == 422 && self.body.code.as_deref().is_some_and(|code| code.contains("DUPLICATE")))
+        self.status == 409 || (self.status == 422 && self.code().is_some_and(|code| code.contains("DUPLICATE")))
     }
 
     /// What the platform says, for a person.
     pub(crate) fn reason(&self) -> String {
-        let code = self.body.code.as_deref().unwrap_or("no code");
+        let code = self.code().unwrap_or("no code");
         let service = self.body.service_error_code.as_deref().map_or_else(String::new, |number| format!("/{number}"));
         let message = self.body.message.as_deref().unwrap_or("no message");
         format!("{}: LinkedIn says ({code}{service}): {message} [HTTP {}]", self.request, self.status)
@@ -107,8 +123,13 @@ impl Refusal {
         }
     }
 
+    fn code(&self) -> Option<&str> {
+        let details = || self.body.error_details.as_ref()?.input_errors.first()?.code.as_deref();
+        self.body.code.as_deref().or_else(details)
+    }
+
     fn says(&self, code: &str, service_code: &str) -> bool {
-        self.body.code.as_deref() == Some(code) || self.body.service_error_code.as_deref() == Some(service_code)
+        self.code() == Some(code) || self.body.service_error_code.as_deref() == Some(service_code)
     }
 
     /// When calls are taken again: the limits of a day begin anew at midnight UTC, as the message tells; others say nothing.

@@ -1,20 +1,11 @@
-//! Comments as the API shows them: one by its id, or all below a post or comment.
-
-use std::time::Duration;
+//! Comments as the API shows them.
 
 use serde::Deserialize;
 use sportello_sdk::{Context, Error, http, lenient};
 
 use crate::Settings;
 use crate::api::{self, Purpose};
-use crate::urn::{Comment, Target};
-
-/// Pages of a list that are read before it is given up.
-const PAGES_MAX: usize = 50;
-/// Comments of a page.
-const ROWS: usize = 100;
-/// How long to wait before a list that lost rows while it was read is read again.
-const READ_AGAIN_AFTER: Duration = Duration::from_secs(5);
+use crate::urn::Comment;
 
 /// A comment.
 #[derive(Default, Deserialize)]
@@ -104,83 +95,4 @@ pub(crate) fn read(context: &Context<Settings>, comment: &Comment) -> Result<Opt
         Err(refusal) if refusal.status == 404 => Ok(None),
         Err(refusal) => Err(refusal.meaning(context, Purpose::Look)),
     }
-}
-
-/// A page of any list.
-#[derive(Deserialize)]
-pub(crate) struct Page<T> {
-    pub(crate) elements: Vec<T>,
-    #[serde(default, deserialize_with = "lenient::value")]
-    paging: Option<Paging>,
-}
-
-#[derive(Deserialize)]
-struct Paging {
-    #[serde(default, deserialize_with = "lenient::value")]
-    total: Option<usize>,
-    #[serde(default, deserialize_with = "lenient::value")]
-    links: Option<Vec<Link>>,
-}
-
-#[derive(Deserialize)]
-struct Link {
-    #[serde(default, deserialize_with = "lenient::text")]
-    rel: Option<String>,
-}
-
-impl<T> Page<T> {
-    /// Whether rows follow this page, which began at `start` and was to have `rows`.
-    pub(crate) fn has_more(&self, start: usize, rows: usize) -> bool {
-        let paging = self.paging.as_ref();
-        let links = paging.and_then(|paging| paging.links.as_ref());
-        let is_linked = links.is_some_and(|links| links.iter().any(|link| link.rel.as_deref() == Some("next")));
-        let is_full = self.elements.len() >= rows;
-        !self.elements.is_empty()
-            && match self.total() {
-                Some(total) => is_linked || start + self.elements.len() < total,
-                None => is_linked || is_full,
-            }
-    }
-
-    fn total(&self) -> Option<usize> {
-        self.paging.as_ref()?.total
-    }
-}
-
-/// What stands directly below something.
-pub(crate) enum Below {
-    All(Vec<Shown>),
-    /// There is more than is read.
-    TooMany,
-    /// What they stood below is gone.
-    Gone,
-}
-
-/// Reads the whole list below a post or comment, in whatever order it comes.
-pub(crate) fn below(context: &Context<Settings>, target: &Target) -> Result<Below, Error> {
-    let url = context.settings.comments_below(&target.urn());
-    let (mut rows, mut total) = (Vec::new(), None);
-    for _ in 0..PAGES_MAX {
-        let start = rows.len();
-        let request =
-            api::request(&context.settings, "GET", url.clone()).query("start", start.to_string()).query("count", ROWS.to_string());
-        let page: Page<Shown> = match api::send(request)? {
-            Ok(response) => response.json()?,
-            Err(refusal) if refusal.status == 404 => return Ok(Below::Gone),
-            Err(refusal) => return Err(refusal.meaning(context, Purpose::Look)),
-        };
-        // Where a row went, those behind it moved up: one of them may have been passed over.
-        if let (Some(now), Some(before)) = (page.total(), total)
-            && now < before
-        {
-            return Err(Error::retry(READ_AGAIN_AFTER, "the list of comments became shorter while it was read"));
-        }
-        total = page.total();
-        let has_more = page.has_more(start, ROWS);
-        rows.extend(page.elements);
-        if !has_more {
-            return Ok(Below::All(rows));
-        }
-    }
-    Ok(Below::TooMany)
 }

@@ -8,8 +8,8 @@
 //! | `notification.rs` | what a notification tells |
 //! | `thread.rs` | which comment a comment answers |
 //! | `urn.rs` | the names of things as the platform writes them |
-//! | `api.rs`, `comments.rs`, `role.rs` | requests to the API, and what its errors mean |
-//! | `publish.rs`, `find.rs` | the reply, and looking whether it is there |
+//! | `api.rs`, `list.rs`, `comments.rs`, `role.rs` | requests to the API, and what its errors mean |
+//! | `publish.rs`, `posts.rs`, `find.rs` | the reply, the post, and looking whether they are there |
 //!
 //! What the platform promises and what it can't stands in README.md.
 
@@ -19,8 +19,10 @@ mod comments;
 mod cursor;
 mod delivery;
 mod find;
+mod list;
 mod notification;
 mod poll;
+mod posts;
 mod publish;
 mod role;
 mod settings;
@@ -35,7 +37,7 @@ pub use settings::Settings;
 const CLIENT_SECRET: &str = "client-secret";
 /// The name of the credential that fetches access tokens.
 const TOKEN: &str = "token";
-/// How long a comment of ours may take to become visible to a look.
+/// How long a comment or post of ours may take to become visible to a look.
 const SETTLING_SECONDS: u32 = 60;
 /// How often missed notifications are looked for: deliveries are repeated for eight hours, so this is a safety net.
 const POLL_SECONDS: u32 = 30 * 60;
@@ -50,12 +52,12 @@ impl Description for LinkedIn {
         let client = [("client_id", "${client-id}"), ("client_secret", "${client-secret}")];
         let session = Session::new([LoginStep::refresh_token("/oauth/v2/accessToken", &client)]).at(Origin::setting("/token-url"));
         Manifest::channel("linkedin", env!("CARGO_PKG_VERSION"), "linkedin")
-            .summary("A LinkedIn organisation page: comments, mentions, reactions and reposts in, replies out")
+            .summary("A LinkedIn organisation page: comments, mentions, reactions and reposts in, replies and posts out")
             .settings_schema(include_str!("../settings.schema.json"))
             .credential(Credential::signing(CLIENT_SECRET, "verifies that deliveries come from LinkedIn, and proves the webhook's address"))
             .credential(Credential::refreshed(
                 TOKEN,
-                "posts replies, reads comments and notifications",
+                "writes replies and posts, reads comments and notifications",
                 Origin::setting("/api-url"),
                 session,
             ))
@@ -67,6 +69,7 @@ impl Description for LinkedIn {
                     .signed_prefix("hmacsha256="),
             )
             .action(Action::new("reply", Idempotency::Findable).settling(SETTLING_SECONDS))
+            .action(Action::new("post", Idempotency::Findable).settling(SETTLING_SECONDS))
             .request_limit(600, 60)
             .poll_every(POLL_SECONDS)
             .link(LinkPermission::Forbidden)
@@ -96,6 +99,7 @@ impl Publish for LinkedIn {
     fn publish(context: &Context<Settings>, effect: &Effect) -> Result<Receipt, Error> {
         match effect.action.as_str() {
             "reply" => publish::reply(context, effect),
+            "post" => posts::publish(context, effect),
             _ => Err(effect.unknown_action()),
         }
     }
@@ -103,10 +107,7 @@ impl Publish for LinkedIn {
 
 impl Find for LinkedIn {
     fn find(context: &Context<Settings>, effect: &Effect) -> Result<sportello_sdk::find::Presence, Error> {
-        match effect.action.as_str() {
-            "reply" => find::reply(context, effect),
-            _ => Err(effect.unknown_action()),
-        }
+        find::presence(context, effect)
     }
 }
 

@@ -6,8 +6,8 @@
 use serde_json::value::RawValue;
 use sportello_sdk::{Context, Error, diagnostics, http, lenient, poll, time};
 
-use crate::comments::Page;
 use crate::cursor::Cursor;
+use crate::list::Page;
 use crate::notification::Read;
 use crate::role::{self, Role};
 use crate::thread::Threads;

@@ -15,26 +15,30 @@ const TEXT_CHARS_MAX: usize = 1250;
 /// Posts the effect's text. LinkedIn takes no key of ours, so whether a lost answer took effect is for `find` to tell.
 pub(crate) fn reply(context: &Context<Settings>, effect: &Effect) -> Result<Receipt, Error> {
     let target = target(effect)?;
-    if effect.text.trim().is_empty() {
-        return Err(Error::reject(format!("effect {}: LinkedIn takes no empty comment", effect.key)));
-    }
-    let length = effect.text.chars().count();
-    if length > TEXT_CHARS_MAX {
-        return Err(Error::reject(format!(
-            "effect {}: the reply has {length} characters, and LinkedIn takes {TEXT_CHARS_MAX}; nothing was sent",
-            effect.key
-        )));
-    }
+    check_text(effect, TEXT_CHARS_MAX)?;
     match write(context, effect, &target)? {
         Ok(response) => receipt(&response, &target),
         Err(refusal) => match comment_above(context, &target, &refusal)? {
             Some(above) => match write(context, effect, &above)? {
                 Ok(response) => receipt(&response, &above),
-                Err(refusal) => Err(meaning(context, effect, &above, &refusal)?),
+                Err(refusal) => Err(meaning(context, effect, &above, &refusal)),
             },
-            None => Err(meaning(context, effect, &target, &refusal)?),
+            None => Err(meaning(context, effect, &target, &refusal)),
         },
     }
+}
+
+/// Refuses what LinkedIn would not take, before it is sent.
+pub(crate) fn check_text(effect: &Effect, chars_max: usize) -> Result<(), Error> {
+    if effect.text.trim().is_empty() {
+        return Err(Error::reject(format!("effect {}: there is nothing to say", effect.key)));
+    }
+    let length = effect.text.chars().count();
+    if length > chars_max {
+        let reason = format!("effect {}: the text has {length} characters, and LinkedIn takes {chars_max}; nothing was sent", effect.key);
+        return Err(Error::reject(reason));
+    }
+    Ok(())
 }
 
 /// What the effect answers.
@@ -65,27 +69,27 @@ fn comment_above(context: &Context<Settings>, target: &Target, refusal: &Refusal
     Ok(comments::read(context, comment)?.and_then(|shown| shown.parent()).filter(|parent| parent != comment).map(Target::Comment))
 }
 
-fn meaning(context: &Context<Settings>, effect: &Effect, target: &Target, refusal: &Refusal) -> Result<Error, Error> {
+fn meaning(context: &Context<Settings>, effect: &Effect, target: &Target, refusal: &Refusal) -> Error {
     if refusal.is_duplicate() {
-        return duplicate(context, effect, target, refusal);
+        return duplicate(refusal, find::reply(context, effect, target.clone()));
     }
-    Ok(match (refusal.meaning(context, Purpose::Change), target) {
+    match (refusal.meaning(context, Purpose::Change), target) {
         // Somebody else's post, on which they may not let everybody comment: that is no reason to stop the channel.
         (Error::Auth(_), Target::Post(_)) if refusal.status == 403 => Error::reject(refusal.reason()),
         (error, _) => error,
-    })
+    }
 }
 
-/// The same words stand there already. If they have stood there since before this effect was queued, they are another's, and every
-/// attempt of this one was refused; otherwise they may be its own, of an attempt whose answer was lost, and the host looks.
-fn duplicate(context: &Context<Settings>, effect: &Effect, target: &Target, refusal: &Refusal) -> Result<Error, Error> {
+/// The same words stand there already. If they have stood there since before this effect was queued, they are another's, and every attempt of
+/// this one was refused; otherwise they may be its own, of an attempt whose answer was lost, and the host looks.
+pub(crate) fn duplicate(refusal: &Refusal, look: Result<Look, Error>) -> Error {
     let reason = refusal.reason();
-    Ok(match find::look(context, effect, target.clone()) {
+    match look {
         Ok(Look::Seen { since, before: 1.., unclear: 0 }) if since.is_empty() => {
-            Error::reject(format!("{reason}; an earlier reply has the same words, and LinkedIn takes no second one"))
+            Error::reject(format!("{reason}; an earlier one has the same words, and LinkedIn takes no second"))
         }
         _ => Error::uncertain(reason),
-    })
+    }
 }
 
 fn receipt(response: &http::Response, target: &Target) -> Result<Receipt, Error> {

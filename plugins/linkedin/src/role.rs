@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use sportello_sdk::{Context, Error, lenient};
 
-use crate::comments::Page;
+use crate::list::Page;
 use crate::{Settings, api};
 
 /// Roles of a member that are read.

@@ -248,6 +248,11 @@ pub(crate) fn reply(key: &str, to: &Interaction, text: &str) -> Effect {
     }
 }
 
+/// A post of the company's own.
+pub(crate) fn post(key: &str, text: &str) -> Effect {
+    effect(key, "post", text)
+}
+
 /// A note on a contact.
 pub(crate) fn activity(key: &str, contact: u64, text: &str) -> Effect {
     Effect { contact: Some(contact.to_string()), subject: Some("Answered on the wiki".to_owned()), ..effect(key, "activity", text) }

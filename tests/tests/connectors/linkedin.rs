@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use sportello_runtime::contract::{Change, ConnectorError, Interaction, Presence};
-use sportello_tests::stand_ins::linkedin::{DailyLimit, Forgery, LinkedIn, LinkedInSettings};
+use sportello_tests::stand_ins::linkedin::{DailyLimit, DuplicateComments, Forgery, LinkedIn, LinkedInSettings};
 use sportello_tests::stand_ins::{DeliveryPlan, Fault, FaultHandle};
 
-use super::driver::{Driver, MemoryVault, Opening, fields, reply};
+use super::driver::{Driver, MemoryVault, Opening, fields, post, reply};
 use super::inbox::Inbox;
 
 const TEXT: &str = "Stiamo riparando: è colpa nostra. 🙏";
@@ -191,6 +191,24 @@ async fn a_delivery_is_taken_in_whatever_the_api_says() {
     stage.linkedin.advance(Duration::from_secs(60));
     stage.driver.publish(&reply("run-1-reply-1", &told[1], TEXT)).await.expect("a reply");
     assert_eq!(stage.linkedin.replies_to(&question).len(), 1, "answered where the platform takes it");
+}
+
+#[tokio::test]
+async fn a_post_is_seen_as_it_was_written_once_and_is_found() {
+    let settings = LinkedInSettings { duplicate_comments: DuplicateComments::Refused, ..LinkedInSettings::default() };
+    let stage = Stage::set_with(settings).await;
+    let text = "Da lunedì (8 gennaio) apriamo alle 8. #orari \\o/ 🙏";
+    let effect = post("run-1-post-1", text);
+    assert_eq!(stage.driver.find(&effect).await.expect("a look"), Presence::Absent);
+    let receipt = stage.driver.publish(&effect).await.expect("a post");
+    assert_eq!(stage.linkedin.posts_by_api(), [(receipt.native_id.clone(), text.to_owned())]);
+    assert_eq!(present(stage.driver.find(&effect).await), receipt.native_id);
+
+    let again = stage.driver.publish(&effect).await;
+    assert!(matches!(again, Err(ConnectorError::Uncertain(_))), "it may be ours: {again:?}");
+    assert_eq!(stage.linkedin.posts_by_api().len(), 1);
+    stage.linkedin.wrong_role(true);
+    assert_eq!(stage.driver.find(&effect).await.expect("a look"), Presence::CannotTell, "an empty list is not believed without the role");
 }
 
 #[tokio::test]

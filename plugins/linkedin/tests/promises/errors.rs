@@ -3,9 +3,13 @@
 use sportello_sdk::find::Presence;
 use sportello_sdk::http::{Request, Response};
 use sportello_sdk::testing::{Host, Running, reply};
-use sportello_sdk::{Effect, Error};
+use sportello_sdk::{Effect, Error, testing};
 
 use crate::platform::*;
+
+fn post() -> Effect {
+    testing::effect("run-1-post-1", "post", "Da lunedì apriamo alle 8.")
+}
 
 fn effect() -> Effect {
     reply("run-1-reply-1", QUESTION, "Stiamo riparando.")
@@ -48,6 +52,7 @@ fn each_status_and_code_becomes_what_the_host_must_do() {
             Err(error) => name(&error),
         };
         assert_eq!(look, of_look, "look: {case}");
+        assert_eq!(name(&channel().publish(&post()).unwrap_err()), of_reply, "post: {case}");
         assert_eq!(name(&channel().poll(None).unwrap_err()), of_poll, "poll: {case}");
     }
 }

@@ -7,5 +7,6 @@ mod errors;
 mod looks;
 mod platform;
 mod polling;
+mod posts;
 mod replies;
 mod threads;

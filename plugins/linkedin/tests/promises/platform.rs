@@ -51,6 +51,11 @@ pub(crate) fn row(urn: &str, parent: Option<&str>, actor: Option<&str>, text: &s
     row
 }
 
+/// A post as lists show it.
+pub(crate) fn post_row(urn: &str, commentary: &str, created_ms: i64) -> Value {
+    json!({ "id": urn, "author": ORGANIZATION, "commentary": commentary, "createdAt": created_ms, "lifecycleState": "PUBLISHED" })
+}
+
 /// A notification about a comment.
 pub(crate) fn notification(id: impl Into<Value>, action: &str, urn: &str, text: &str) -> Value {
     let mut notification = json!({ "notificationId": id.into(), "organizationalEntity": ORGANIZATION, "action": action, "sourcePost": POST,
@@ -101,6 +106,8 @@ pub(crate) type Answering = fn() -> Result<Response, Failure>;
 #[derive(Default)]
 pub(crate) struct World {
     pub(crate) comments: Vec<Value>,
+    /// The organisation's posts, newest first.
+    pub(crate) posts: Vec<Value>,
     /// As they come in lists.
     pub(crate) notifications: Vec<Value>,
     pub(crate) is_administrator: bool,
@@ -141,6 +148,13 @@ impl World {
             }
             ("POST", ["socialActions", urn, "comments"]) => self.write(&decode(urn), &request.body_json().unwrap()),
             ("GET", ["organizationalEntityNotifications"]) => self.pull(request),
+            ("POST", ["posts"]) => {
+                let urn = format!("urn:li:share:{}", 7_000_000_000_000_000_001_u64 + self.posts.len() as u64);
+                let document: Value = request.body_json().unwrap();
+                self.posts.insert(0, post_row(&urn, document["commentary"].as_str().unwrap(), NOW_MS + 1_000));
+                Response::new(201).with_header("x-restli-id", urn)
+            }
+            ("GET", ["posts"]) => page(request, &self.posts, true),
             ("GET", ["organizationAcls"]) => {
                 let roles = if self.is_administrator {
                     vec![json!({ "organization": ORGANIZATION, "role": "ADMINISTRATOR", "state": "APPROVED" })]
