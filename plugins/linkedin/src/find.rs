@@ -1,7 +1,7 @@
 //! Looking whether a reply or post is there: the organisation's own, with the same words, made since the effect was queued.
 //!
-//! Lists are read whole, because the order they come in is not promised. LinkedIn may re-break a text, so words are compared without regard to
-//! white space. An empty list is not believed at once: who has no role at the organisation is shown one too.
+//! Lists are read whole, because the order they come in is not promised. LinkedIn may re-break a text, so words are compared without
+//! regard to white space. An empty list is not believed at once: who has no role at the organisation is shown one too.
 
 use sportello_sdk::find::Presence;
 use sportello_sdk::{Context, Effect, Error, Receipt, diagnostics, time};

@@ -7,7 +7,7 @@ use crate::Settings;
 use crate::api::{self, Purpose, Refusal};
 use crate::comments::{self, Shown};
 use crate::find::{self, Look};
-use crate::urn::Target;
+use crate::urn::{Comment, Target};
 
 /// The longest comment LinkedIn takes, in characters.
 const TEXT_CHARS_MAX: usize = 1250;
@@ -80,8 +80,8 @@ fn meaning(context: &Context<Settings>, effect: &Effect, target: &Target, refusa
     }
 }
 
-/// The same words stand there already. If they have stood there since before this effect was queued, they are another's, and every attempt of
-/// this one was refused; otherwise they may be its own, of an attempt whose answer was lost, and the host looks.
+/// The same words stand there already. If they have stood there since before this effect was queued, they are another's, and every
+/// attempt of this one was refused; otherwise they may be its own, of an attempt whose answer was lost, and the host looks.
 pub(crate) fn duplicate(refusal: &Refusal, look: Result<Look, Error>) -> Error {
     let reason = refusal.reason();
     match look {
@@ -95,7 +95,9 @@ pub(crate) fn duplicate(refusal: &Refusal, look: Result<Look, Error>) -> Error {
 fn receipt(response: &http::Response, target: &Target) -> Result<Receipt, Error> {
     // The header alone will do: what is written is written, whatever became of the body.
     let shown: Shown = serde_json::from_slice(&response.body).unwrap_or_default();
-    let Some(comment) = shown.comment(target.post(), response.header("x-restli-id")) else {
+    let id = response.header("x-restli-id").map(http::decode);
+    let named = id.as_deref().and_then(Comment::parse);
+    let Some(comment) = named.or_else(|| shown.comment(target.post(), id.as_deref())) else {
         return Err(Error::uncertain(format!("LinkedIn answered HTTP {} without the id of a comment", response.status)));
     };
     let receipt = Receipt::new(comment.urn()).url(Target::Comment(comment).url());

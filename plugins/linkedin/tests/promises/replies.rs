@@ -55,6 +55,8 @@ fn the_receipt_is_the_same_text_however_the_platform_names_the_comment() {
     }
     let broken = Response::with_text(201, "{\"id\":").with_header("x-restli-id", "9223372036854775999");
     assert_eq!(published(&effect(), move || Ok(broken.clone())).unwrap(), whole, "what is written is written");
+    let named = Response::with_text(201, "").with_header("x-restli-id", sportello_sdk::http::encode(&short(&whole)));
+    assert_eq!(published(&effect(), move || Ok(named.clone())).unwrap(), whole, "a header that holds the URN");
     let nameless = published(&effect(), || Ok(Response::with_json(201, &json!({}))));
     assert!(matches!(nameless, Err(Error::Uncertain(_))), "a success that names no comment");
 }
