@@ -16,10 +16,15 @@ pub(crate) enum Filter {
     /// Digits and a leading plus only.
     Digits,
     Lower,
+    /// One line of at most a hundred characters, for fields that cut what is longer.
+    Title,
 }
 
+/// Characters that `title` leaves.
+const TITLE_CHARACTERS_MAX: usize = 100;
+
 /// The filters by name.
-pub(crate) const FILTERS: [(&str, Filter); 7] = [
+pub(crate) const FILTERS: [(&str, Filter); 8] = [
     ("json", Filter::Json),
     ("doubled", Filter::Doubled),
     ("backslashed", Filter::Backslashed),
@@ -27,6 +32,7 @@ pub(crate) const FILTERS: [(&str, Filter); 7] = [
     ("word", Filter::Word),
     ("digits", Filter::Digits),
     ("lower", Filter::Lower),
+    ("title", Filter::Title),
 ];
 
 /// Which quote is open where a slot stands.
@@ -86,7 +92,8 @@ impl Filter {
             Self::Like => with_backslash(value, &['\\', '%', '_']),
             Self::Word => {
                 let is_word = value.chars().all(|letter| letter.is_alphanumeric() || ".@_+-".contains(letter));
-                return is_word.then(|| value.to_owned());
+                // A minus before a word turns many a search round.
+                return (is_word && !value.starts_with('-')).then(|| value.to_owned());
             }
             Self::Digits => {
                 let plus = if value.trim_start().starts_with('+') { "+" } else { "" };
@@ -94,6 +101,10 @@ impl Filter {
                 format!("{plus}{digits}")
             }
             Self::Lower => value.to_lowercase(),
+            Self::Title => {
+                let line = value.split(char::is_control).map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
+                line.chars().take(TITLE_CHARACTERS_MAX).collect()
+            }
         })
     }
 }
@@ -114,11 +125,13 @@ mod tests {
         assert_eq!(applied(Filter::Backslashed, r#"O'"\"#).as_deref(), Some(r#"O\'\"\\"#));
         assert_eq!(applied(Filter::Like, r"50%_\").as_deref(), Some(r"50\%\_\\"));
         assert_eq!(applied(Filter::Word, "ada.l+x@example.org").as_deref(), Some("ada.l+x@example.org"));
-        for not_a_word in ["a b", "a'b", "a&b", "a:b", "a*", "a/b"] {
+        for not_a_word in ["a b", "a'b", "a&b", "a:b", "a*", "a/b", "-a"] {
             assert_eq!(applied(Filter::Word, not_a_word), None, "{not_a_word}");
         }
         assert_eq!(applied(Filter::Digits, " +39 (02) 12' or").as_deref(), Some("+390212"));
         assert_eq!(applied(Filter::Lower, "ÀB").as_deref(), Some("àb"));
+        assert_eq!(applied(Filter::Title, " a b\r\n\tc\n").as_deref(), Some("a b c"));
+        assert_eq!(applied(Filter::Title, &"𝒳".repeat(101)), Some("𝒳".repeat(100)));
     }
 
     #[test]

@@ -3,7 +3,9 @@
 mod crm;
 mod mappings;
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use crm::{Crm, FIRST, PAGINGS, SIZE, channel, walk};
 use serde_json::json;
@@ -138,6 +140,16 @@ fn a_list_of_the_newest_first_is_read_no_further_than_needed() {
 }
 
 #[test]
+fn a_total_saves_asking_for_a_page_behind_the_last_one() {
+    for (paging, requests) in [("page", 3), ("total", 1), ("newest", 2)] {
+        let crm = Crm::with(SIZE, 0);
+        let host = crm.start(paging);
+        walk(&channel(paging, ""), None);
+        assert_eq!(host.requests().len(), requests, "{paging}");
+    }
+}
+
+#[test]
 fn a_system_that_does_not_understand_since_is_told() {
     let channel = channel("page", "");
     let rows = || Response::with_json(200, &json!({ "rows": [{ "id": 1, "v": 1, "at": FIRST }] }));
@@ -247,16 +259,19 @@ fn one_record_without_id_or_date_does_not_stop_the_others_and_a_page_of_them_is_
 fn a_row_that_is_told_as_it_was_is_not_fetched_again_once_its_seconds_are_over() {
     let mapping = mappings::REQUEST_TRACKER;
     let channel = Channel::<MappedCrm>::new(json!({ "base-url": "https://rt.example.org", "mapping": mapping }));
+    let asked = Rc::new(Cell::new(false));
     let ask = |now: &str, cursor: Option<&str>| {
+        let asked = Rc::clone(&asked);
         let host = Host::new()
             .now(now)
-            .http(|request: &Request| {
+            .http(move |request: &Request| {
                 if request.path() == "/REST/2.0/users" {
                     assert_eq!(request.query_value("order").as_deref(), Some("DESC"));
-                    return Response::with_json(
-                        200,
-                        &json!({ "items": [{ "id": 27, "LastUpdated": "2026-01-15T11:59:50Z" }], "total": 1 }),
-                    );
+                    // Members come in another order each time.
+                    asked.set(!asked.get());
+                    let row = [r#""id":27"#, r#""LastUpdated":"2026-01-15T11:59:50Z""#];
+                    let row = if asked.get() { row.join(",") } else { row.iter().rev().copied().collect::<Vec<_>>().join(", ") };
+                    return Response::with_text(200, format!(r#"{{"items":[{{{row}}}],"total":1}}"#));
                 }
                 Response::with_json(200, &json!({ "id": 27, "Name": "ada", "LastUpdated": "2026-01-15T11:59:50Z", "Disabled": "1" }))
             })

@@ -252,6 +252,48 @@ fn a_record_is_fetched_in_full_where_the_mapping_says_so_and_one_that_is_gone_is
 }
 
 #[test]
+fn a_record_that_is_too_long_is_kept_without_its_own_words_and_so_are_those_over_all() {
+    let long = |bytes: usize| {
+        let mut record = ada();
+        record["attributes"]["essay"] = json!("x".repeat(bytes));
+        record
+    };
+    let _host = answers(json!({ "data": [long(70_000)] }));
+    let found = people().look_up("email", "ada_l@example.org").unwrap();
+    assert_eq!((found.len(), found[0].raw.is_some()), (1, false), "half a record is no JSON");
+    let many: Vec<Value> = (0..60)
+        .map(|id: u32| {
+            let mut record = long(60_000);
+            record["id"] = json!(id);
+            record
+        })
+        .collect();
+    let _host = answers(json!({ "data": many }));
+    let found = people().look_up("email", "ada_l@example.org").unwrap();
+    assert_eq!((found.len(), found.iter().filter(|contact| contact.raw.is_some()).count()), (60, 34), "two MiB of them");
+}
+
+#[test]
+fn a_look_up_that_would_fetch_too_many_records_is_refused_before_it_does() {
+    // Not that of the changes, which may not be so large.
+    let mapping = mappings::REQUEST_TRACKER.replacen("size: 10,", "size: 100,", 1);
+    let look = |count: usize| {
+        let host = Host::new()
+            .http(move |request: &Request| match request.path() {
+                "/REST/2.0/users" => {
+                    let items: Vec<Value> = (0..count).map(|id| json!({ "id": id })).collect();
+                    Response::with_json(200, &json!({ "items": items, "total": count }))
+                }
+                _ => Response::with_json(200, &json!({ "id": 1, "EmailAddress": "ada@example.org" })),
+            })
+            .start();
+        let channel = Channel::<MappedCrm>::new(json!({ "base-url": "https://rt.example.org", "mapping": mapping }));
+        (channel.look_up("email", "ada@example.org").is_ok(), host.requests().len())
+    };
+    assert_eq!((look(50), look(51)), ((true, 51), (false, 1)));
+}
+
+#[test]
 fn a_mapping_with_a_mistake_refuses_every_call_with_its_line() {
     let mapping = mappings::PEOPLE.replace("  id: /id\n", "  di: /id\n");
     let channel = Channel::<MappedCrm>::new(json!({ "base-url": "https://crm.example.org", "mapping": mapping }));

@@ -113,3 +113,10 @@ fn a_slot_that_could_be_read_as_more_than_a_value_is_refused_with_the_filter_it_
     is_told("\"id:{value | word}\"", "\"id eq '{value}'\"", "needs the filter `doubled` or `backslashed`");
     assert_eq!(with("\"id:{value | word}\"", "\"id eq '{value | doubled}'\""), [""; 0]);
 }
+
+#[test]
+fn the_example_of_the_readme_has_no_mistakes() {
+    let readme = include_str!("../README.md");
+    let example = readme.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+    assert_eq!(told(example), [""; 0]);
+}

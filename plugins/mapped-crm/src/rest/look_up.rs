@@ -12,6 +12,8 @@ use crate::template::Values;
 
 /// Pages of one look-up. An identifier that so many records carry identifies nobody.
 const PAGES_MAX: usize = 10;
+/// Records of one look-up that are fetched one by one: a call has 64 requests.
+const DETAILS_MAX: usize = 50;
 
 /// All contacts that carry the identifier exactly, whatever else the system's search gives.
 pub(crate) fn contacts(
@@ -28,7 +30,8 @@ pub(crate) fn contacts(
     let settings = &context.settings;
     let values = Values::new([("value", value)]);
     let mut found: Vec<Contact> = Vec::new();
-    let mut place = None;
+    let (mut place, mut details) = (None, 0);
+    let too_many = |what: &str| Error::reject(format!("{}: the look-up by `{}` finds more than {what}", rest.name, identifier.scheme));
     for _ in 0..PAGES_MAX {
         let page = match list.page(rest, settings, &values, place.as_ref()) {
             Ok(Some(page)) => page,
@@ -37,6 +40,10 @@ pub(crate) fn contacts(
             Err(Refused::Error(error)) => return Err(error),
         };
         let (records, next) = list.read_page(rest, settings, &page, place.as_ref())?;
+        details += records.len();
+        if rest.detail.is_some() && details > DETAILS_MAX {
+            return Err(too_many(&format!("{DETAILS_MAX} records")));
+        }
         for record in records {
             let Some(contact) = in_full(rest, settings, record, |record, etag| mapping.contact(record, etag))? else { continue };
             let Some(contact) = contact else {
@@ -54,7 +61,7 @@ pub(crate) fn contacts(
         }
     }
     if place.is_some() || found.len() > ITEMS_MAX {
-        return Err(Error::reject(format!("{}: the look-up by `{}` finds more than {PAGES_MAX} pages", rest.name, identifier.scheme)));
+        return Err(too_many(&format!("{PAGES_MAX} pages or {ITEMS_MAX} contacts")));
     }
     limit_raw(&mut found);
     Ok(found)

@@ -76,7 +76,7 @@ impl Crm {
             rows.reverse();
         }
         let at = match paging {
-            "page" | "newest" => (usize::try_from(number("page").unwrap()).unwrap() - 1) * SIZE,
+            "page" | "total" | "newest" => (usize::try_from(number("page").unwrap()).unwrap() - 1) * SIZE,
             "offset" => usize::try_from(number("offset").unwrap()).unwrap(),
             _ => number("after").map_or(0, |after| usize::try_from(after).unwrap()),
         };
@@ -87,7 +87,7 @@ impl Crm {
             .map(|row| json!({ "id": row.id, "v": format!("v{}", row.version), "at": row.changed, "name": "x" }))
             .collect();
         let next = (at + SIZE < rows.len()).then_some(at + SIZE);
-        let mut body = json!({ "rows": page });
+        let mut body = json!({ "rows": page, "total": rows.len() });
         match (paging, next) {
             ("link", Some(next)) => body["next"] = json!(format!("https://crm.example.org/rows?since={since}&after={next}")),
             ("cursor", Some(next)) => body["next"] = json!(next.to_string()),
@@ -101,12 +101,13 @@ impl Crm {
 }
 
 /// Every way of paging.
-pub(crate) const PAGINGS: [&str; 6] = ["newest", "page", "offset", "link", "header", "cursor"];
+pub(crate) const PAGINGS: [&str; 7] = ["newest", "total", "page", "offset", "link", "header", "cursor"];
 
 /// A channel whose mapping follows changes in this way.
 pub(crate) fn channel(paging: &str, more: &str) -> Channel<MappedCrm> {
     let how = match paging {
         "page" | "newest" => "{kind: page, parameter: page, size: 3}",
+        "total" => "{kind: page, parameter: page, size: 3, total: /total}",
         "offset" => "{kind: offset, parameter: offset, size: 3}",
         "link" => "{kind: next-link, at: /next}",
         "header" => "{kind: next-link, header: link}",
