@@ -23,6 +23,8 @@ use crate::guests::component;
 use crate::http_client::{Answer, HttpClient};
 use crate::servers::Wiki;
 use crate::stand_ins::facebook::Facebook;
+use crate::stand_ins::linkedin::LinkedIn;
+use crate::stand_ins::twitter::Twitter;
 
 /// What a host is to be.
 #[derive(Default)]
@@ -64,6 +66,46 @@ impl HostPlan {
             .secret("app-secret", facebook.app_secret())
             .secret("verify-token", facebook.verify_token())
             .secret("page-token", &facebook.access_token())
+    }
+
+    /// With the channel `twitter` on a stand-in, which logs in by OAuth 2.0; `more` is further TOML of the channel.
+    #[must_use]
+    pub fn twitter(self, twitter: &Twitter, more: &str) -> Self {
+        let settings = twitter.settings();
+        let toml = format!(
+            "connector = \"twitter\"\ncomponent = \"{{component:twitter}}\"\norigins = [\"{api}\"]\nprivate-network = true\n\
+             settings = {{ user-id = \"{id}\", handle = \"{handle}\", api-url = \"{api}\" }}\n\
+             secrets.consumer-secret.secret = \"x-consumer-secret\"\n\
+             secrets.user-token = {{ client-id = \"x-client-id\", client-secret = \"x-client-secret\", refresh-token = \"x-refresh-token\" }}\n\
+             {more}\n",
+            api = twitter.api_url(),
+            id = settings.user_id,
+            handle = settings.handle,
+        );
+        self.channel("twitter", &toml)
+            .secret("x-consumer-secret", twitter.consumer_secret())
+            .plain("x-client-id", &settings.client_id)
+            .secret("x-client-secret", &settings.client_secret)
+            .secret("x-refresh-token", &settings.refresh_token)
+    }
+
+    /// With the channel `linkedin` on a stand-in; `more` is further TOML of the channel.
+    #[must_use]
+    pub fn linkedin(self, linkedin: &LinkedIn, more: &str) -> Self {
+        let toml = format!(
+            "connector = \"linkedin\"\ncomponent = \"{{component:linkedin}}\"\norigins = [\"{api}\"]\nprivate-network = true\n\
+             settings = {{ organization = \"{organization}\", api-url = \"{api}\", token-url = \"{api}\", version = \"{version}\" }}\n\
+             secrets.client-secret.secret = \"li-client-secret\"\n\
+             secrets.token = {{ client-id = \"li-client-id\", client-secret = \"li-client-secret\", refresh-token = \"li-refresh-token\" }}\n\
+             {more}\n",
+            api = linkedin.api_url(),
+            organization = linkedin.organization_urn(),
+            version = linkedin.newest_version(),
+        );
+        self.channel("linkedin", &toml)
+            .secret("li-client-secret", linkedin.client_secret())
+            .plain("li-client-id", linkedin.client_id())
+            .secret("li-refresh-token", &linkedin.refresh_token())
     }
 
     /// With the channel `wiki`; `more` is further TOML of the channel.

@@ -37,7 +37,13 @@ pub(crate) fn talk_page(language: Language) -> &'static str {
 
 /// How Facebook sends.
 pub(crate) fn delivery_plan() -> DeliveryPlan {
-    DeliveryPlan { updates_max: UPDATES_MAX, shuffle: true, duplicates_percent: DUPLICATES_PERCENT, in_flight_max: IN_FLIGHT_MAX, ..DeliveryPlan::default() }
+    DeliveryPlan {
+        updates_max: UPDATES_MAX,
+        shuffle: true,
+        duplicates_percent: DUPLICATES_PERCENT,
+        in_flight_max: IN_FLIGHT_MAX,
+        ..DeliveryPlan::default()
+    }
 }
 
 /// Plays.

@@ -1,0 +1,27 @@
+//! The same promises of every channel connector, kept by the built component in a host on the platform's stand-in: what comes in enters once whatever
+//! the platform does, what goes out is done once whatever becomes of the answer.
+//!
+//! Time is a clock that the tests move, the platform's with the host's. A promise that a platform cannot give is named in the connector's README with
+//! the reason; the tests look that up.
+
+#[path = "channels/desk.rs"]
+mod desk;
+#[path = "channels/facebook.rs"]
+mod facebook;
+#[path = "channels/linkedin.rs"]
+mod linkedin;
+#[path = "channels/network.rs"]
+mod network;
+#[path = "channels/promises.rs"]
+mod promises;
+#[path = "channels/twitter.rs"]
+mod twitter;
+
+use facebook::Page;
+use linkedin::Organization;
+use twitter::{AccountActivity, Activity};
+
+channel_promises!(of_facebook, Page);
+channel_promises!(of_x, Activity);
+channel_promises!(of_x_in_its_older_shape, AccountActivity);
+channel_promises!(of_linkedin, Organization);

@@ -1,0 +1,172 @@
+//! A host on a network, both on one clock, and what the tests ask of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp as Moment;
+use sportello_core::domain::case::CASES;
+use sportello_core::domain::delivery::DELIVERIES;
+use sportello_core::domain::effect::{EFFECTS, Effect, EffectState};
+use sportello_core::domain::interaction::{Change, INTERACTIONS, Interaction};
+use sportello_core::ids::{CaseId, EffectId};
+use sportello_core::time::Timestamp;
+use sportello_server::clock::{Clock, SetClock};
+use sportello_server::health::Purpose;
+use sportello_server::tenant::content::InteractionContent;
+use sportello_tests::host::{HostPlan, RunningHost};
+use sportello_tests::stand_ins::DeliveryPlan;
+use sportello_views::Direction;
+use tempfile::TempDir;
+
+use crate::network::Network;
+
+/// Answers every case once.
+const ANSWER: &str = "name: answer\non: case.opened\nsteps:\n  - reply: \"Caso ${case.number}: ci stiamo lavorando\"\n";
+/// The settling time of every connector here, and more.
+const SETTLED: Duration = Duration::from_secs(15 * 60);
+
+pub(crate) struct Desk<N> {
+    pub(crate) network: N,
+    pub(crate) running: RunningHost,
+    plan: HostPlan,
+    clock: Arc<SetClock>,
+    folder: TempDir,
+}
+
+/// An interaction with its words; None: they are gone.
+pub(crate) type Said = (Interaction, Option<InteractionContent>);
+
+impl<N: Network> Desk<N> {
+    /// A host that listens.
+    pub(crate) async fn listening() -> Self {
+        Self::start(HostPlan::default(), "poll-seconds = 0").await
+    }
+
+    /// A host that answers every case.
+    pub(crate) async fn answering() -> Self {
+        Self::start(HostPlan::default().workflow("answer", ANSWER), "poll-seconds = 0").await
+    }
+
+    /// A host that asks for news every minute, and has once; nothing is delivered to it.
+    pub(crate) async fn asking() -> Self {
+        let desk = Self::start(HostPlan::default(), "poll-seconds = 60").await;
+        desk.until("it was asked once", |desk| desk.has_asked()).await;
+        desk
+    }
+
+    fn has_asked(&self) -> bool {
+        let live = self.running.desk().channels.live();
+        let now = self.running.desk().tenant.now();
+        live.values().any(|channel| {
+            channel.health.shown(now).0.iter().any(|(purpose, calls)| *purpose == Purpose::Poll && calls.succeeded_at.is_some())
+        })
+    }
+
+    async fn start(plan: HostPlan, more: &str) -> Self {
+        let now = Moment::from_second(Moment::now().as_second()).expect("now is a time");
+        let clock = Arc::new(SetClock::at(Timestamp(now.as_millisecond())));
+        let network = N::start(now).await;
+        let plan = network.plan(plan, more);
+        let folder = tempfile::tempdir().expect("a folder");
+        let running = RunningHost::start_at(folder.path(), &plan, Arc::clone(&clock) as Arc<dyn Clock>).await;
+        if more == "poll-seconds = 0" {
+            network.connect(&running).await;
+        }
+        Self { network, running, plan, clock, folder }
+    }
+
+    /// Stops the host, and starts it anew.
+    pub(crate) async fn restarted(self) -> Self {
+        self.running.stop().await;
+        let running = RunningHost::start_at(self.folder.path(), &self.plan, Arc::clone(&self.clock) as Arc<dyn Clock>).await;
+        self.network.connect(&running).await;
+        Self { running, ..self }
+    }
+
+    pub(crate) async fn deliver(&self) {
+        self.network.deliver(&DeliveryPlan::default()).await;
+    }
+
+    /// Time passes, for the platform and for the host.
+    pub(crate) fn advance(&self, time: Duration) {
+        self.network.advance(time);
+        self.clock.advance_ms(u64::try_from(time.as_millis()).expect("a short while"));
+    }
+
+    /// What customers said, in the order it came in.
+    pub(crate) fn said(&self) -> Vec<Said> {
+        let tenant = &self.running.desk().tenant;
+        let rows = tenant.list(&INTERACTIONS, &[], None, Direction::Forward, usize::MAX).expect("the views can be read");
+        let mut said = Vec::new();
+        for (_, row) in rows.into_iter().filter(|(_, row)| !row.own) {
+            let content = if row.withdrawn { None } else { tenant.open_sealed(row.slot, &row.sealed).expect("it can be opened") };
+            said.push((row, content));
+        }
+        said
+    }
+
+    /// What customers said and nobody took back, by id and words.
+    pub(crate) fn words(&self) -> Vec<(String, String)> {
+        let said = self.said().into_iter().filter(|(row, _)| row.change == Change::Created);
+        said.filter_map(|(_, content)| content.map(|content| (content.native_id, content.text.unwrap_or_default()))).collect()
+    }
+
+    pub(crate) fn cases(&self) -> usize {
+        self.running.desk().tenant.list(&CASES, &[], None, Direction::Forward, usize::MAX).expect("the views can be read").len()
+    }
+
+    /// Deliveries set aside.
+    pub(crate) fn parked(&self) -> usize {
+        self.running.desk().tenant.list(&DELIVERIES, &[], None, Direction::Forward, usize::MAX).expect("the views can be read").len()
+    }
+
+    pub(crate) fn effect(&self, effect: u64) -> Option<Effect> {
+        self.running.desk().tenant.get(&EFFECTS, &EffectId(effect)).expect("the views can be read")
+    }
+
+    /// Waits for an effect to be in this state; time passes in steps of settling, so that looks are made and pauses end.
+    pub(crate) async fn until_effect(&self, effect: u64, state: EffectState) -> Effect {
+        for _ in 0..600 {
+            match self.effect(effect) {
+                Some(row) if row.state == state => return row,
+                Some(row) if row.state != EffectState::Started && row.due_at > self.running.desk().tenant.now() => self.advance(SETTLED),
+                _ => {}
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("effect {effect} is not {state:?}: {:?}", self.effect(effect));
+    }
+
+    pub(crate) async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
+        self.running.until(what, |_| holds(self)).await;
+    }
+
+    /// Waits until something holds while time passes, two minutes at a time.
+    pub(crate) async fn as_time_passes(&self, what: &str, holds: impl Fn(&Self) -> bool) {
+        for _ in 0..300 {
+            if holds(self) {
+                return;
+            }
+            self.advance(Duration::from_secs(2 * 60));
+            // A connector's own limit on requests is kept by the machine's clock: its polls must not come as fast as this clock runs.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let desk = self.running.desk();
+        let health: Vec<_> = desk.channels.live().values().map(|channel| channel.health.shown(desk.tenant.now())).collect();
+        panic!("ten hours passed and not: {what}; the channel says: {health:?}");
+    }
+
+    /// Requests the connector has made so far.
+    pub(crate) fn requests(&self) -> u64 {
+        let live = self.running.desk().channels.live();
+        live.values().map(|channel| channel.runtime.http_counters().requests).sum()
+    }
+
+    pub(crate) fn case_exists(&self, case: u64) -> bool {
+        self.running.desk().tenant.get(&CASES, &CaseId(case)).expect("the views can be read").is_some()
+    }
+
+    pub(crate) async fn stop(self) {
+        self.running.stop().await;
+    }
+}

@@ -1,0 +1,113 @@
+//! LinkedIn as a network: people comment on the organisation's post.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::json;
+use sportello_tests::host::{HostPlan, RunningHost};
+use sportello_tests::stand_ins::linkedin::{LinkedIn, LinkedInSettings, Person};
+use sportello_tests::stand_ins::{DeliveryPlan, Faults};
+
+use crate::network::{Network, Promise};
+
+pub(crate) struct Organization {
+    linkedin: LinkedIn,
+    post: String,
+    people: Mutex<BTreeMap<String, Person>>,
+}
+
+impl Network for Organization {
+    const CHANNEL: &'static str = "linkedin";
+    const CONNECTOR: &'static str = "linkedin";
+
+    async fn start(now: Timestamp) -> Self {
+        let linkedin = LinkedIn::start_with(LinkedInSettings { now, ..LinkedInSettings::default() }).await.expect("the stand-in starts");
+        let post = linkedin.post("Manutenzione sabato");
+        Self { linkedin, post, people: Mutex::default() }
+    }
+
+    fn plan(&self, plan: HostPlan, more: &str) -> HostPlan {
+        plan.linkedin(&self.linkedin, more)
+    }
+
+    async fn connect(&self, host: &RunningHost) {
+        self.linkedin.register_webhook(&host.url(&format!("/hooks/demo/{}", Self::CHANNEL))).await.expect("the host proves itself");
+    }
+
+    fn asks(&self, who: &str, text: &str) -> String {
+        let person = self.people.lock().expect("no panic").entry(who.to_owned()).or_insert_with(|| self.linkedin.person(who)).clone();
+        self.linkedin.comment(&person, &self.post, text)
+    }
+
+    fn edits(&self, thing: &str, text: &str) {
+        self.linkedin.edit(thing, text);
+    }
+
+    fn removes(&self, thing: &str) {
+        self.linkedin.remove(thing);
+    }
+
+    fn shimmers(&self) {
+        self.linkedin.unknown_action();
+    }
+
+    async fn sends_a_question_with_unknown_fields(&self, text: &str) -> String {
+        let id = "urn:li:comment:(urn:li:activity:7001,9007199254740993)".to_owned();
+        let body = json!({
+            "type": "ORGANIZATION_SOCIAL_ACTION_NOTIFICATIONS", "shimmer_2027": {"hue": 7},
+            "notifications": [{
+                "notificationId": 9_007_199_254_740_995_u64, "organizationalEntity": self.linkedin.organization_urn(), "action": "COMMENT",
+                "lastModifiedAt": self.linkedin.now().as_millisecond(), "sourcePost": "urn:li:activity:7001", "shimmer_2027": [7],
+                "generatedActivity": "urn:li:comment:(activity:7001,9007199254740993)",
+                "decoratedGeneratedActivity": {"shimmer_2027": 7, "comment": {
+                    "entity": id, "object": "urn:li:activity:7001", "owner": "urn:li:person:Zz77", "text": text, "shimmer_2027": null,
+                }},
+            }],
+        });
+        let answer = self.linkedin.send_signed(body.to_string()).await.expect("an answer");
+        assert_eq!(answer.status, 200);
+        id
+    }
+
+    async fn deliver(&self, plan: &DeliveryPlan) {
+        self.linkedin.deliver(plan).await.expect("it is registered");
+    }
+
+    fn answers_to(&self, thing: &str) -> Vec<String> {
+        self.linkedin.replies_to(thing).into_iter().map(|reply| reply.text).collect()
+    }
+
+    fn doubled(&self) -> usize {
+        self.linkedin.doubled_replies().len()
+    }
+
+    fn advance(&self, time: Duration) {
+        self.linkedin.advance(time);
+    }
+
+    fn faults(&self) -> &Faults {
+        self.linkedin.faults()
+    }
+
+    fn publishing(&self) -> &'static [&'static str] {
+        &["POST", "/comments"]
+    }
+
+    fn expires_token(&self) {
+        self.linkedin.expire_token();
+    }
+
+    fn limits(&self, time: Duration) {
+        self.linkedin.limit_rate(time);
+    }
+
+    fn calls_over_limit(&self) -> u64 {
+        self.linkedin.calls_over_limit()
+    }
+
+    fn cannot(_: Promise) -> Option<&'static str> {
+        None
+    }
+}

@@ -1,0 +1,99 @@
+//! What the promises need of a network: a stand-in, people who speak, and its books.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sportello_tests::host::{HostPlan, RunningHost};
+use sportello_tests::stand_ins::{DeliveryPlan, Faults};
+
+/// A promise, where a platform may not be able to give it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Promise {
+    /// The platform lets one ask for what was not delivered.
+    Asking,
+    /// The host can fetch another token by itself.
+    Tokens,
+    /// Words can be changed.
+    Edits,
+}
+
+/// A network with the company's account on it.
+pub(crate) trait Network: Sized + Send + Sync {
+    /// The channel's name in plans, and the connector's.
+    const CHANNEL: &'static str;
+    const CONNECTOR: &'static str;
+
+    /// Starts it at this moment.
+    async fn start(now: Timestamp) -> Self;
+
+    /// The plan with its channel.
+    fn plan(&self, plan: HostPlan, more: &str) -> HostPlan;
+
+    /// Has it deliver to the host.
+    async fn connect(&self, host: &RunningHost);
+
+    /// Somebody (the same for the same name) says something that opens a case; gives the id by which the books know it.
+    fn asks(&self, who: &str, text: &str) -> String;
+
+    /// The words as they come in: a network may want the company to be named in them.
+    fn worded(&self, text: &str) -> String {
+        text.to_owned()
+    }
+
+    /// The author changes the words.
+    fn edits(&self, thing: &str, text: &str);
+
+    /// The author takes it back.
+    fn removes(&self, thing: &str);
+
+    /// Something happens that nobody knows.
+    fn shimmers(&self);
+
+    /// A whole delivery of one question by somebody new, with fields nobody knows at every place, signed and sent; gives the question's id.
+    async fn sends_a_question_with_unknown_fields(&self, text: &str) -> String;
+
+    /// Sends what waits.
+    async fn deliver(&self, plan: &DeliveryPlan);
+
+    /// What the company said to it, as the platform counts.
+    fn answers_to(&self, thing: &str) -> Vec<String>;
+
+    /// Answers that stand there twice.
+    fn doubled(&self) -> usize;
+
+    /// The id that interactions have for it.
+    fn native_id(&self, thing: &str) -> String {
+        thing.to_owned()
+    }
+
+    /// Moves its clock.
+    fn advance(&self, time: Duration);
+
+    fn faults(&self) -> &Faults;
+
+    /// What a request that publishes an answer contains, for faults.
+    fn publishing(&self) -> &'static [&'static str];
+
+    /// Ends the access token.
+    fn expires_token(&self);
+
+    /// Refuses all calls for this long.
+    fn limits(&self, time: Duration);
+
+    /// Calls that were made though the limit was reached, as far as the platform counts them.
+    fn calls_over_limit(&self) -> u64;
+
+    /// The words of the connector's README that say why it cannot be promised; None: it is.
+    fn cannot(promise: Promise) -> Option<&'static str>;
+}
+
+/// Whether the promise is to be tested. If the platform cannot give it, the README says so.
+pub(crate) fn is_given<N: Network>(promise: Promise) -> bool {
+    let Some(reason) = N::cannot(promise) else { return true };
+    let path = format!("{}/../plugins/{}/README.md", env!("CARGO_MANIFEST_DIR"), N::CONNECTOR);
+    let readme = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let readme = readme.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(readme.contains(reason), "{path} does not say why {promise:?} is not promised: {reason:?}");
+    println!("{} cannot promise {promise:?}: {reason}", N::CONNECTOR);
+    false
+}

@@ -1,0 +1,273 @@
+//! The promises, each for any network.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use sportello_core::domain::effect::EffectState;
+use sportello_core::domain::interaction::Change;
+use sportello_tests::stand_ins::{DeliveryPlan, Fault};
+
+use crate::desk::Desk;
+use crate::network::{Network, Promise, is_given};
+
+/// Makes a module of tests out of these promises for one network.
+#[macro_export]
+macro_rules! channel_promises {
+    ($module:ident, $network:ty) => {
+        mod $module {
+            use super::*;
+            $crate::channel_promises!(@each $network;
+                a_redelivery_enters_once
+                any_order_gives_the_same
+                an_edit_that_comes_before_its_original_is_filed_with_it
+                a_deletion_that_comes_before_its_original_leaves_no_words
+                our_own_answer_is_an_echo_and_opens_no_case
+                what_nobody_knows_costs_nothing_else
+                fields_nobody_knows_cost_nothing_and_are_kept
+                ids_keep_every_digit_and_words_every_letter
+                a_thousand_at_once_all_come_in
+                what_was_not_delivered_is_asked_for_page_by_page
+                a_limit_is_waited_for_and_nothing_is_called_meanwhile
+                a_token_that_ends_costs_nothing
+                an_answer_whose_confirmation_is_lost_is_given_once
+                a_restart_at_every_step_loses_and_doubles_nothing
+            );
+        }
+    };
+    (@each $network:ty; $($promise:ident)*) => { $(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $promise() {
+            $crate::promises::$promise::<$network>().await;
+        }
+    )* };
+}
+
+const QUESTION: &str = "La rete è giù, perché? 😡";
+
+pub(crate) async fn a_redelivery_enters_once<N: Network>() {
+    let desk = Desk::<N>::listening().await;
+    let all: BTreeSet<String> =
+        (0..20).map(|number| desk.network.asks(&format!("Cliente {}", number % 3), &format!("Domanda {number}"))).collect();
+    let twice = DeliveryPlan { updates_max: 1, duplicates_percent: 100, in_flight_max: 4, ..DeliveryPlan::default() };
+    desk.network.deliver(&twice).await;
+    assert_eq!(desk.said().len(), 20);
+    let words: BTreeSet<String> = desk.words().into_iter().map(|(id, _)| id).collect();
+    assert_eq!(words, all.iter().map(|thing| desk.network.native_id(thing)).collect());
+    desk.stop().await;
+}
+
+pub(crate) async fn any_order_gives_the_same<N: Network>() {
+    let mut told = Vec::new();
+    for shuffle in [false, true] {
+        let desk = Desk::<N>::listening().await;
+        for number in 0..30 {
+            desk.network.asks(&format!("Cliente {}", number % 5), &format!("Domanda {number}"));
+        }
+        desk.network.deliver(&DeliveryPlan { updates_max: 1, shuffle, in_flight_max: 4, ..DeliveryPlan::default() }).await;
+        let words: BTreeSet<String> = desk.words().into_iter().map(|(_, text)| text).collect();
+        told.push((desk.said().len(), words.len(), desk.cases()));
+        desk.stop().await;
+    }
+    assert_eq!(told[0], told[1]);
+    assert_eq!(told[0].0, 30);
+}
+
+pub(crate) async fn an_edit_that_comes_before_its_original_is_filed_with_it<N: Network>() {
+    if !is_given::<N>(Promise::Edits) {
+        return;
+    }
+    let desk = Desk::<N>::listening().await;
+    let thing = desk.network.asks("Ada", QUESTION);
+    desk.advance(Duration::from_secs(60));
+    desk.network.edits(&thing, "La rete è su, grazie");
+    desk.network.deliver(&DeliveryPlan { updates_max: 1, reverse: true, ..DeliveryPlan::default() }).await;
+    let said = desk.said();
+    let told: Vec<(Change, Option<&str>)> =
+        said.iter().map(|(row, content)| (row.change, content.as_ref().and_then(|content| content.text.as_deref()))).collect();
+    let (edited, asked) = (desk.network.worded("La rete è su, grazie"), desk.network.worded(QUESTION));
+    assert_eq!(told, [(Change::Edited, Some(edited.as_str())), (Change::Created, Some(asked.as_str()))]);
+    assert_eq!(said[0].0.conversation, said[1].0.conversation);
+    assert_eq!(said[0].0.subject, said[1].0.subject);
+    assert_eq!(desk.cases(), 1);
+    desk.stop().await;
+}
+
+pub(crate) async fn a_deletion_that_comes_before_its_original_leaves_no_words<N: Network>() {
+    let desk = Desk::<N>::listening().await;
+    let thing = desk.network.asks("Ada", QUESTION);
+    desk.advance(Duration::from_secs(60));
+    desk.network.removes(&thing);
+    desk.network.deliver(&DeliveryPlan { updates_max: 1, reverse: true, ..DeliveryPlan::default() }).await;
+    let said = desk.said();
+    assert_eq!(said.iter().map(|(row, _)| row.change).collect::<Vec<_>>(), [Change::Deleted, Change::Created]);
+    assert!(said.iter().all(|(_, content)| content.as_ref().is_none_or(|content| content.text.is_none())), "no words are left: {said:?}");
+    assert_eq!(desk.cases(), 0, "nobody has to answer what was taken back");
+    desk.stop().await;
+}
+
+pub(crate) async fn our_own_answer_is_an_echo_and_opens_no_case<N: Network>() {
+    let desk = Desk::<N>::answering().await;
+    let thing = desk.network.asks("Ada", QUESTION);
+    desk.deliver().await;
+    desk.until_effect(1, EffectState::Done).await;
+    assert_eq!(desk.network.answers_to(&thing).len(), 1);
+    desk.deliver().await;
+    desk.until("the echo is known", |desk| desk.effect(1).is_some_and(|effect| effect.echo.is_some())).await;
+    assert_eq!((desk.cases(), desk.effect(2)), (1, None));
+    desk.stop().await;
+}
+
+pub(crate) async fn what_nobody_knows_costs_nothing_else<N: Network>() {
+    let desk = Desk::<N>::listening().await;
+    desk.network.asks("Ada", "Prima");
+    desk.network.shimmers();
+    desk.network.asks("Bruno", "Dopo");
+    desk.deliver().await;
+    let words: BTreeSet<String> = desk.words().into_iter().map(|(_, text)| text).filter(|text| !text.is_empty()).collect();
+    assert_eq!(words, BTreeSet::from([desk.network.worded("Prima"), desk.network.worded("Dopo")]));
+    let strange = desk.said().into_iter().filter_map(|(_, content)| content);
+    let strange: Vec<_> =
+        strange.filter(|content| content.attributes.iter().any(|(name, value)| name == "not-understood" && value == "true")).collect();
+    assert_eq!(strange.len(), 1, "it is kept, not understood");
+    assert!(strange[0].raw.as_ref().is_some_and(|raw| !raw.is_empty()), "in the platform's own words: {strange:?}");
+    assert_eq!((desk.parked(), desk.cases()), (0, 2));
+    desk.stop().await;
+}
+
+pub(crate) async fn fields_nobody_knows_cost_nothing_and_are_kept<N: Network>() {
+    let desk = Desk::<N>::listening().await;
+    desk.network.sends_a_question_with_unknown_fields(QUESTION).await;
+    let said = desk.said();
+    assert_eq!(said.len(), 1, "{said:?}");
+    let content = said[0].1.as_ref().expect("its words are there");
+    assert_eq!(content.text.as_deref(), Some(QUESTION));
+    assert!(content.raw.as_ref().is_some_and(|raw| raw.contains("shimmer_2027")), "{:?}", content.raw);
+    assert_eq!((desk.parked(), desk.cases()), (0, 1));
+    desk.stop().await;
+}
+
+pub(crate) async fn ids_keep_every_digit_and_words_every_letter<N: Network>() {
+    let desk = Desk::<N>::listening().await;
+    let text = "𝔘𝔯𝔤𝔢𝔫𝔱𝔢 🙏🏽 «così» — перше & <b>\u{200d}";
+    let things: Vec<String> = (0..10).map(|number| desk.network.asks("Zoë 𝔊", &format!("{text} {number}"))).collect();
+    desk.deliver().await;
+    let words = desk.words();
+    for (number, thing) in things.iter().enumerate() {
+        let id = desk.network.native_id(thing);
+        let digits: Vec<u64> = id.split(|letter: char| !letter.is_ascii_digit()).filter_map(|part| part.parse().ok()).collect();
+        assert!(digits.iter().any(|digits| *digits > 1 << 53), "{id} proves nothing");
+        let found = words.iter().find(|(native_id, _)| *native_id == id).unwrap_or_else(|| panic!("{id} is not among {words:?}"));
+        assert_eq!(found.1, desk.network.worded(&format!("{text} {number}")));
+    }
+    desk.stop().await;
+}
+
+pub(crate) async fn a_thousand_at_once_all_come_in<N: Network>() {
+    let desk = Desk::<N>::listening().await;
+    for number in 0..1_000 {
+        desk.network.asks(&format!("Cliente {}", number % 50), &format!("Domanda {number}"));
+    }
+    desk.network.deliver(&DeliveryPlan { in_flight_max: 8, ..DeliveryPlan::default() }).await;
+    let words: BTreeSet<String> = desk.words().into_iter().map(|(_, text)| text).collect();
+    assert_eq!((desk.said().len(), words.len(), desk.parked()), (1_000, 1_000, 0));
+    desk.stop().await;
+}
+
+pub(crate) async fn what_was_not_delivered_is_asked_for_page_by_page<N: Network>() {
+    if !is_given::<N>(Promise::Asking) {
+        return;
+    }
+    const ALL: usize = 130;
+    let desk = Desk::<N>::asking().await;
+    let requests = desk.requests();
+    let mut asked = BTreeSet::new();
+    for number in 0..ALL {
+        asked.insert(desk.network.native_id(&desk.network.asks(&format!("Cliente {}", number % 7), &format!("Domanda {number}"))));
+        desk.advance(Duration::from_secs(1));
+    }
+    desk.as_time_passes("all have come in", |desk| desk.words().len() >= ALL).await;
+    // The next looks read some of it again.
+    desk.as_time_passes("it is asked again", |desk| desk.requests() > requests + 10).await;
+    let words: BTreeSet<String> = desk.words().into_iter().map(|(id, _)| id).collect();
+    assert_eq!((desk.said().len(), words), (ALL, asked));
+    desk.stop().await;
+}
+
+pub(crate) async fn a_limit_is_waited_for_and_nothing_is_called_meanwhile<N: Network>() {
+    let desk = Desk::<N>::answering().await;
+    let things: Vec<String> = ["Ada", "Bruno", "Carla"].map(|who| desk.network.asks(who, QUESTION)).into();
+    desk.network.limits(Duration::from_secs(10 * 60));
+    desk.deliver().await;
+    desk.until("all answers wait", |desk| {
+        (1..=3).all(|effect| desk.effect(effect).is_some_and(|effect| effect.due_at > effect.queued_at || effect.attempts == 0))
+    })
+    .await;
+    assert!(things.iter().all(|thing| desk.network.answers_to(thing).is_empty()));
+    for effect in 1..=3 {
+        desk.until_effect(effect, EffectState::Done).await;
+    }
+    assert!(things.iter().all(|thing| desk.network.answers_to(thing).len() == 1));
+    assert_eq!(desk.network.doubled(), 0);
+    let found_out = desk.network.calls_over_limit();
+    // Three deliveries and three answers may each have found out: they were under way at the same time.
+    assert!(found_out <= 6, "{found_out} calls were made over the limit");
+    desk.stop().await;
+}
+
+pub(crate) async fn a_token_that_ends_costs_nothing<N: Network>() {
+    if !is_given::<N>(Promise::Tokens) {
+        return;
+    }
+    let desk = Desk::<N>::answering().await;
+    let first = desk.network.asks("Ada", QUESTION);
+    desk.deliver().await;
+    desk.until_effect(1, EffectState::Done).await;
+    // Before a call that publishes.
+    desk.network.expires_token();
+    let second = desk.network.asks("Bruno", QUESTION);
+    desk.deliver().await;
+    desk.until_effect(2, EffectState::Done).await;
+    // Between a call that publishes and the look whether it did.
+    desk.network.faults().arm(Fault::RefuseAfterEffect { status: 502 }, desk.network.publishing(), 1);
+    let third = desk.network.asks("Carla", QUESTION);
+    desk.deliver().await;
+    desk.until("the answer is lost", |desk| desk.effect(3).is_some_and(|effect| effect.state == EffectState::Unknown)).await;
+    desk.network.expires_token();
+    desk.until_effect(3, EffectState::Done).await;
+    for thing in [first, second, third] {
+        assert_eq!(desk.network.answers_to(&thing).len(), 1);
+    }
+    assert_eq!(desk.network.doubled(), 0);
+    desk.stop().await;
+}
+
+pub(crate) async fn an_answer_whose_confirmation_is_lost_is_given_once<N: Network>() {
+    for fault in [Fault::RefuseAfterEffect { status: 502 }, Fault::BrokenBody, Fault::Refuse { status: 503, retry_after_s: None }] {
+        let desk = Desk::<N>::answering().await;
+        desk.network.faults().arm(fault, desk.network.publishing(), 1);
+        let thing = desk.network.asks("Ada", QUESTION);
+        desk.deliver().await;
+        let effect = desk.until_effect(1, EffectState::Done).await;
+        assert_eq!(desk.network.answers_to(&thing).len(), 1, "{fault:?}: {effect:?}");
+        desk.stop().await;
+    }
+}
+
+pub(crate) async fn a_restart_at_every_step_loses_and_doubles_nothing<N: Network>() {
+    let desk = Desk::<N>::answering().await;
+    let thing = desk.network.asks("Ada", QUESTION);
+    let desk = desk.restarted().await;
+    desk.deliver().await;
+    let desk = desk.restarted().await;
+    desk.until("the case is there", |desk| desk.case_exists(1)).await;
+    let desk = desk.restarted().await;
+    desk.until_effect(1, EffectState::Done).await;
+    let desk = desk.restarted().await;
+    desk.deliver().await;
+    let desk = desk.restarted().await;
+    desk.until("the echo is known", |desk| desk.effect(1).is_some_and(|effect| effect.echo.is_some())).await;
+    assert_eq!((desk.network.answers_to(&thing).len(), desk.said().len(), desk.cases()), (1, 1, 1));
+    let verified = desk.running.verify().await;
+    assert!(verified.equal, "{verified:?}");
+    desk.stop().await;
+}

@@ -1,0 +1,161 @@
+//! X as a network, in each of its two shapes: people name the company's account.
+
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use sportello_tests::host::{HostPlan, RunningHost};
+use sportello_tests::stand_ins::twitter::{Endpoint, Payloads, Person, Twitter, TwitterSettings};
+use sportello_tests::stand_ins::{DeliveryPlan, Faults};
+
+use crate::network::{Network, Promise};
+
+/// Which shape deliveries have.
+pub(crate) trait Shape: Send + Sync {
+    const PAYLOADS: Payloads;
+    /// A delivery of one question with fields nobody knows.
+    fn question(id: &str, text: &str, company: &str) -> Value;
+    fn cannot(promise: Promise) -> Option<&'static str>;
+}
+
+pub(crate) struct InActivity;
+pub(crate) struct InAccountActivity;
+
+pub(crate) type Activity = Account<InActivity>;
+pub(crate) type AccountActivity = Account<InAccountActivity>;
+
+pub(crate) struct Account<S> {
+    twitter: Twitter,
+    people: Mutex<BTreeMap<String, Person>>,
+    shape: PhantomData<S>,
+}
+
+impl Shape for InActivity {
+    const PAYLOADS: Payloads = Payloads::Activity;
+
+    fn question(id: &str, text: &str, company: &str) -> Value {
+        let payload = json!({
+            "id": id, "text": text, "author_id": "77", "created_at": "2026-11-26T10:00:00.000Z", "conversation_id": id,
+            "edit_history_tweet_ids": [id], "entities": {"mentions": [{"id": company, "username": "x", "shimmer_2027": 7}]},
+            "shimmer_2027": {"hue": 7},
+        });
+        json!({"shimmer_2027": 1, "data": {
+            "event_uuid": "77", "event_type": "post.mention.create", "filter": {"user_id": company}, "shimmer_2027": [7], "payload": payload,
+        }})
+    }
+
+    fn cannot(_: Promise) -> Option<&'static str> {
+        None
+    }
+}
+
+impl Shape for InAccountActivity {
+    const PAYLOADS: Payloads = Payloads::AccountActivity;
+
+    fn question(id: &str, text: &str, company: &str) -> Value {
+        json!({"for_user_id": company, "tweet_create_events": [{
+            "id": id.parse::<u64>().expect("digits"), "id_str": id, "text": text, "timestamp_ms": "1795687200000", "shimmer_2027": null,
+            "user": {"id": 77, "id_str": "77", "name": "Zoë", "screen_name": "zoe", "shimmer_2027": 7},
+            "entities": {"user_mentions": [{"id_str": company}], "shimmer_2027": []},
+        }]})
+    }
+
+    fn cannot(promise: Promise) -> Option<&'static str> {
+        match promise {
+            Promise::Edits => Some("In the older shape an edited post comes as a new one"),
+            Promise::Asking | Promise::Tokens => None,
+        }
+    }
+}
+
+impl<S: Shape> Network for Account<S> {
+    const CHANNEL: &'static str = "twitter";
+    const CONNECTOR: &'static str = "twitter";
+
+    async fn start(now: Timestamp) -> Self {
+        let settings = TwitterSettings { now, payloads: S::PAYLOADS, ..TwitterSettings::default() };
+        let twitter = Twitter::start_with(settings).await.expect("the stand-in starts");
+        Self { twitter, people: Mutex::default(), shape: PhantomData }
+    }
+
+    fn plan(&self, plan: HostPlan, more: &str) -> HostPlan {
+        plan.twitter(&self.twitter, more)
+    }
+
+    async fn connect(&self, host: &RunningHost) {
+        self.twitter.register_webhook(&host.url(&format!("/hooks/demo/{}", Self::CHANNEL))).await.expect("the host proves itself");
+    }
+
+    fn asks(&self, who: &str, text: &str) -> String {
+        let person = self.people.lock().expect("no panic").entry(who.to_owned()).or_insert_with(|| self.twitter.person(who)).clone();
+        self.twitter.post(&person, &self.worded(text))
+    }
+
+    fn worded(&self, text: &str) -> String {
+        format!("{text} @{}", self.twitter.settings().handle)
+    }
+
+    fn edits(&self, thing: &str, text: &str) {
+        self.twitter.edit(thing, &self.worded(text));
+    }
+
+    fn removes(&self, thing: &str) {
+        self.twitter.remove(thing);
+    }
+
+    fn shimmers(&self) {
+        self.twitter.unknown_event();
+    }
+
+    async fn sends_a_question_with_unknown_fields(&self, text: &str) -> String {
+        let id = "1999999999999999999".to_owned();
+        let answer = self.twitter.send_signed(S::question(&id, text, self.twitter.user_id()).to_string()).await.expect("an answer");
+        assert_eq!(answer.status, 200);
+        id
+    }
+
+    async fn deliver(&self, plan: &DeliveryPlan) {
+        self.twitter.deliver(plan).await.expect("it is registered");
+    }
+
+    fn answers_to(&self, thing: &str) -> Vec<String> {
+        self.twitter.replies_to(thing).into_iter().map(|reply| reply.text).collect()
+    }
+
+    fn doubled(&self) -> usize {
+        self.twitter.doubled_replies().len()
+    }
+
+    fn advance(&self, time: Duration) {
+        self.twitter.advance(time);
+    }
+
+    fn faults(&self) -> &Faults {
+        self.twitter.faults()
+    }
+
+    fn publishing(&self) -> &'static [&'static str] {
+        &["POST", "/2/tweets"]
+    }
+
+    fn expires_token(&self) {
+        self.twitter.expire_token();
+    }
+
+    fn limits(&self, time: Duration) {
+        for endpoint in [Endpoint::Posts, Endpoint::Timeline, Endpoint::Lookups, Endpoint::Mentions] {
+            self.twitter.limit_rate(endpoint, time);
+        }
+    }
+
+    fn calls_over_limit(&self) -> u64 {
+        self.twitter.calls_over_limit()
+    }
+
+    fn cannot(promise: Promise) -> Option<&'static str> {
+        S::cannot(promise)
+    }
+}
