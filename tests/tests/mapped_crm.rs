@@ -6,10 +6,14 @@
 mod driver;
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
-use driver::{Driver, activity};
+use axum::Router;
+use axum::http::{HeaderMap, Uri};
+use driver::{Driver, Opening, activity};
 use serde_json::json;
 use sportello_runtime::contract::{ConnectorError, Contact, Presence};
+use sportello_runtime::{BoundField, NoVault, Secret};
 use sportello_tests::servers::{Account, RequestTracker, require};
 
 const MAPPING: &str = include_str!("../../plugins/mapped-crm/mappings/request-tracker.yaml");
@@ -103,6 +107,8 @@ async fn an_activity_is_written_once_and_found() {
     assert_eq!(ticket["Requestor"][0]["id"], "ada");
     let history = tracker.get(&format!("/ticket/{}/attachments", receipt.native_id), &[("fields", "Content")]).await.expect("its words");
     assert!(history.to_string().contains(r#"Risposto: \"sì\" 𝒳\nseconda riga"#), "{history}");
+    let deeds = tracker.get(&format!("/ticket/{}/history", receipt.native_id), &[("fields", "Type")]).await.expect("its history");
+    assert!(!deeds.to_string().contains("EmailRecord"), "the queue's empty template keeps RT from writing to the requestor: {deeds}");
     let all = tracker.get("/tickets", &[("query", "id > 0")]).await.expect("all tickets");
     assert_eq!(all["total"], 1, "{all}");
 
@@ -112,4 +118,64 @@ async fn an_activity_is_written_once_and_found() {
     assert_eq!(driver.find(&activity("run-1", ada, "x")).await, Ok(Presence::Absent), "and not by its beginning");
     let nobody = driver.publish(&activity("run-1-2", 999_999, "x")).await;
     assert!(matches!(&nobody, Err(ConnectorError::Reject(reason)) if reason.contains("no such contact")), "{nobody:?}");
+}
+
+/// A server that gives tokens and nobody's records, and remembers which secrets it was sent.
+async fn somebody() -> (String, Arc<Mutex<Vec<String>>>) {
+    let seen: Arc<Mutex<Vec<String>>> = Arc::default();
+    let remembered = Arc::clone(&seen);
+    let answer = move |uri: Uri, headers: HeaderMap, body: String| {
+        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let secrets = [uri.path(), header("authorization"), header("x-api-key"), &body].join(" ");
+        remembered.lock().expect("nobody panicked").push(secrets.trim().to_owned());
+        let document = if uri.path().starts_with("/oauth2") {
+            json!({ "access_token": "token-of-an-hour", "expires_in": 3600 })
+        } else {
+            json!({ "data": [] })
+        };
+        async move { axum::Json(document) }
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a loopback port");
+    let base_url = format!("http://{}", listener.local_addr().expect("an address"));
+    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(answer)).await });
+    (base_url, seen)
+}
+
+#[tokio::test]
+async fn each_credential_is_sent_as_the_mapping_says() {
+    let secret = |text: &str| BoundField::from(Secret::new(text.to_owned()));
+    let plain = |text: &str| BoundField::Plain(text.to_owned());
+    let (base_url, seen) = somebody().await;
+    let (token_url, asked) = somebody().await;
+    let credentials = [
+        ("basic", vec![("user", plain("ada")), ("password", secret("password"))], "/people Basic YWRhOnBhc3N3b3Jk"),
+        ("bearer", vec![("token", secret("token-for-ever"))], "/people Bearer token-for-ever"),
+        ("api-key", vec![("key", secret("key-for-ever"))], "/people  key-for-ever"),
+        (
+            "oauth2-client",
+            vec![("client-id", plain("us")), ("client-secret", secret("client-secret")), ("scope", plain("people.read notes.write"))],
+            "/people Bearer token-of-an-hour",
+        ),
+        ("none", vec![], "/people"),
+    ];
+    for (credential, fields, expected) in credentials {
+        let mapping = include_str!("../../plugins/mapped-crm/tests/mappings/people.yaml");
+        let mapping = mapping.replace("authentication: bearer", &format!("authentication: {credential}"));
+        let fields: BTreeMap<_, _> = fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let driver = Driver::open(Opening {
+            connector: "mapped-crm",
+            settings: json!({ "base-url": base_url, "mapping": mapping, "token-url": token_url, "token-path": "/oauth2/token" }),
+            origins: vec![base_url.clone(), token_url.clone()],
+            secrets: if fields.is_empty() { BTreeMap::new() } else { BTreeMap::from([(credential.to_owned(), fields)]) },
+            vault: Arc::new(NoVault),
+        })
+        .await;
+        for _ in 0..2 {
+            assert_eq!(driver.look_up("email", "ada@example.org").await, []);
+        }
+        assert_eq!(std::mem::take(&mut *seen.lock().expect("nobody panicked")), [expected, expected], "{credential}");
+    }
+    let asked = asked.lock().expect("nobody panicked").clone();
+    let basic = "/oauth2/token Basic dXM6Y2xpZW50LXNlY3JldA==";
+    assert_eq!(asked, [format!("{basic}  grant_type=client_credentials&scope=people.read+notes.write")], "one token for both");
 }
