@@ -143,11 +143,11 @@ fn installed_version() -> Result<String> {
         }
     }
     let server = format!("{LIBRARY}/libexec/standalone_httpd");
-    let sqlite = "/usr/share/doc/rt5-db-sqlite";
-    for needed in [server.as_str(), sqlite] {
-        if !Path::new(needed).exists() {
-            return Err(missing(needed.to_owned()));
-        }
+    if !Path::new(&server).is_file() {
+        return Err(missing(server));
+    }
+    if run_to_end("perl", &["-MDBD::SQLite", "-e", "1"], &[]).is_err() {
+        return Err(missing("DBD::SQLite".to_owned()));
     }
     let path = format!("{LIBRARY}/lib/RT/Generated.pm");
     let text = std::fs::read_to_string(&path).map_err(|_| missing(path))?;
