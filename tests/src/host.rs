@@ -26,6 +26,9 @@ use crate::stand_ins::facebook::Facebook;
 use crate::stand_ins::linkedin::LinkedIn;
 use crate::stand_ins::twitter::Twitter;
 
+/// Where people reach the host, as they are told: whoever is told of it there has to ask the host itself.
+pub const PUBLIC_URL: &str = "https://desk.sole.example";
+
 /// What a host is to be.
 #[derive(Default)]
 pub struct HostPlan {
@@ -56,7 +59,7 @@ impl HostPlan {
     pub fn facebook_page(self, facebook: &Facebook, more: &str) -> Self {
         let toml = format!(
             "connector = \"facebook\"\ncomponent = \"{{component:facebook}}\"\norigins = [\"{graph}\"]\nprivate-network = true\n\
-             settings = {{ page-id = \"{page}\", graph-url = \"{graph}\" }}\n\
+             settings = {{ page-id = \"{page}\", graph-url = \"{graph}\", public-url = \"{PUBLIC_URL}/hooks/demo/facebook-page\" }}\n\
              secrets.app-secret.secret = \"app-secret\"\nsecrets.verify-token.secret = \"verify-token\"\n\
              secrets.page-token.token = \"page-token\"\n{more}\n",
             graph = facebook.graph_url(),

@@ -5,5 +5,6 @@ pub mod error;
 pub mod guests;
 pub mod host;
 pub mod http_client;
+pub mod kept;
 pub mod servers;
 pub mod stand_ins;

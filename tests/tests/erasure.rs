@@ -1,28 +1,26 @@
 //! Who asks to be forgotten is forgotten, in every byte; what must not be kept is not kept; everybody else's words stay.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use http::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 use sportello_core::commands::{ContactNews, TakeContacts};
 use sportello_core::domain::case::CASES;
 use sportello_core::domain::delivery::{DELIVERIES, DeliveryState};
 use sportello_core::domain::effect::{EFFECTS, EffectState};
-use sportello_core::domain::erasure::ERASURES_DUE;
 use sportello_core::domain::interaction::{INTERACTIONS, Interaction, VERSIONS_MAX};
 use sportello_core::domain::person::PEOPLE;
 use sportello_core::domain::profile::{Identified, PROFILES, Profile};
-use sportello_core::event::Event as CoreEvent;
-use sportello_core::ids::{ChannelName, DeliveryId, PersonId, ProfileId, SlotId};
+use sportello_core::ids::{ChannelName, DeliveryId, PersonId, ProfileId};
 use sportello_core::time::Timestamp;
 use sportello_server::clock::SetClock;
 use sportello_server::desk::Desk;
+use sportello_server::tenant::Tenant;
 use sportello_server::tenant::content::{ContactContent, InteractionContent};
-use sportello_server::tenant::{Event, Tenant};
 use sportello_tests::canaries::{self, Canaries};
 use sportello_tests::host::{HostPlan, RunningHost, tenant_folder};
+use sportello_tests::kept::{nothing_due, openable};
 use sportello_tests::stand_ins::facebook::{DeliveryPlan, Facebook};
 use sportello_views::Direction;
 
@@ -58,38 +56,6 @@ fn author_of(desk: &Desk, text: &str) -> (ProfileId, Profile) {
     let row = interactions(desk).into_iter().find(|row| text_of(&desk.tenant, row).as_deref() == Some(text));
     let id = row.and_then(|row| row.profile).expect("somebody wrote it");
     (id, desk.tenant.get(&PROFILES, &id).unwrap().unwrap())
-}
-
-fn nothing_due(desk: &Desk) -> bool {
-    desk.tenant.list(&ERASURES_DUE, &[], None, Direction::Forward, usize::MAX).unwrap().iter().all(|(key, ())| {
-        let due_at = i64::from_be_bytes(key[..8].try_into().unwrap()) ^ i64::MIN;
-        due_at > desk.tenant.now().0
-    })
-}
-
-/// Everything sealed that the journal ever took and that can still be opened, as JSON.
-fn openable(tenant: &Tenant) -> Vec<String> {
-    let mut sealed: Vec<(SlotId, Vec<u8>)> = Vec::new();
-    let mut effect_slots = BTreeMap::new();
-    for record in tenant.records(1).unwrap() {
-        for event in record.unwrap().1.events {
-            let Event::Core(event) = event.unwrap() else { continue };
-            match event {
-                CoreEvent::InteractionReceived(event) => sealed.push((event.slot, event.sealed)),
-                CoreEvent::ProfileSeen(event) => sealed.push((event.profile.slot(), event.sealed)),
-                CoreEvent::ContactSeen(event) => sealed.push((event.contact.slot(), event.sealed)),
-                CoreEvent::DeliveryParked(event) => sealed.push((event.slot, event.sealed)),
-                CoreEvent::EffectQueued(event) => {
-                    effect_slots.insert(event.effect, event.slot);
-                    sealed.push((event.slot, event.sealed));
-                }
-                CoreEvent::EffectDone(event) => sealed.push((effect_slots[&event.effect], event.sealed)),
-                _ => {}
-            }
-        }
-    }
-    let open = |(slot, sealed): &(SlotId, Vec<u8>)| tenant.open_sealed::<Value>(*slot, sealed).unwrap();
-    sealed.iter().filter_map(open).map(|content| content.to_string()).collect()
 }
 
 /// Whether any file below a folder holds these bytes.

@@ -5,6 +5,7 @@
 //! | `delivery.rs` | the envelope of a delivery: entries, changes, messages, and where each stands in the body |
 //! | `feed.rs` | posts, comments, reactions, mentions, ratings |
 //! | `messaging.rs` | private messages |
+//! | `deletion.rs` | requests to delete what is kept of somebody |
 //! | `account.rs` | who somebody is |
 //! | `graph.rs` | requests to the Graph API, and what its errors mean |
 //! | `publish.rs`, `find.rs` | the reply, and looking whether it is there |
@@ -12,6 +13,7 @@
 //! What the platform promises and what it can't stands in README.md.
 
 mod account;
+mod deletion;
 mod delivery;
 mod feed;
 mod find;
@@ -45,6 +47,7 @@ impl Description for Facebook {
             .credential(Credential::signing(VERIFY_TOKEN, "answers Facebook's check of the webhook's address"))
             .credential(Credential::bearer("page-token", "posts replies and reads the comments of the page", Origin::setting("/graph-url")))
             .signature(Signature::hmac_sha256("x-hub-signature-256", APP_SECRET).prefix("sha256="))
+            .signature(Signature::signed_field("signed_request", APP_SECRET))
             .action(Action::new("reply", Idempotency::Findable).settling(SETTLING_SECONDS))
             .link(LinkPermission::Evidence)
             .reply(ReplyPermission::Always)
@@ -55,7 +58,10 @@ impl Webhook for Facebook {
     fn handle(context: &Context<Settings>, request: &webhook::Request) -> Result<webhook::Outcome, Error> {
         match request.method.as_str() {
             "GET" => verify(request),
-            _ => delivery::interactions(context, &request.body).map(webhook::Outcome::new),
+            _ => match deletion::asked(&request.body) {
+                Some(user) => deletion::request(context, &user),
+                None => delivery::interactions(context, &request.body).map(webhook::Outcome::new),
+            },
         }
     }
 }

@@ -10,6 +10,8 @@ pub struct Settings {
     graph_url: String,
     #[serde(default = "default_graph_version")]
     graph_version: String,
+    #[serde(default)]
+    pub(crate) public_url: Option<String>,
 }
 
 fn default_graph_version() -> String {

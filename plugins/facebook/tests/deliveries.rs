@@ -230,3 +230,23 @@ fn the_challenge_is_echoed_only_to_who_knows_the_verify_token() {
         assert!(!wrong.body.windows(4).any(|window| window == b"1158"));
     }
 }
+
+#[test]
+fn a_request_for_deletion_is_passed_on_and_answered_with_where_to_follow_it() {
+    let _host = Host::new().credential("app-secret", "the secret of the app").start();
+    let document = json!({"algorithm": "HMAC-SHA256", "issued_at": 1_291_836_800, "user_id": "218471"}).to_string();
+    let at = |settings: Value| Channel::<Facebook>::new(settings).deliver(&webhook::Request::post(document.clone().into_bytes()));
+    let settings =
+        json!({ "page-id": PAGE, "graph-url": "https://graph.facebook.com", "public-url": "https://desk.sole.example/hooks/sole/page/" });
+    let outcome = at(settings.clone()).unwrap();
+    assert!(outcome.interactions.is_empty());
+    let [asked] = &outcome.deletion_requests[..] else { panic!("{outcome:?}") };
+    assert_eq!((asked.profile.as_str(), asked.confirmation.len()), ("218471", 32));
+    let answer: Value = serde_json::from_slice(&outcome.response.unwrap().body).unwrap();
+    let url = format!("https://desk.sole.example/hooks/sole/page/deletions/{}", asked.confirmation);
+    assert_eq!(answer, json!({"url": url, "confirmation_code": asked.confirmation}));
+    assert_eq!(at(settings).unwrap().deletion_requests, outcome.deletion_requests, "asked again it is the same code");
+    // Without the address nothing is promised, and the delivery can be replayed once it is there.
+    let error = at(json!({ "page-id": PAGE, "graph-url": "https://graph.facebook.com" })).unwrap_err();
+    assert!(matches!(&error, Error::Reject(reason) if reason.contains("public-url")), "{error:?}");
+}

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use sportello_sdk::lenient;
 
 use crate::Settings;
-use crate::activity::{following, reaction};
+use crate::activity::{following, is_typed, reaction};
 use crate::delivery::Told;
 use crate::message::{self, Correspondent};
 use crate::post::{Person, Post};
@@ -43,6 +43,8 @@ struct Status {
     #[serde(default, deserialize_with = "lenient::value")]
     entities: Option<Entities>,
     #[serde(default, deserialize_with = "lenient::value")]
+    display_text_range: Option<(u32, u32)>,
+    #[serde(default, deserialize_with = "lenient::value")]
     edit_history: Option<History>,
     #[serde(default, deserialize_with = "lenient::text")]
     lang: Option<String>,
@@ -54,6 +56,8 @@ struct Extended {
     full_text: Option<String>,
     #[serde(default, deserialize_with = "lenient::value")]
     entities: Option<Entities>,
+    #[serde(default, deserialize_with = "lenient::value")]
+    display_text_range: Option<(u32, u32)>,
 }
 
 /// Another post that this one shows.
@@ -76,7 +80,15 @@ struct History {
 #[derive(Deserialize)]
 struct Entities {
     #[serde(default, deserialize_with = "lenient::list")]
-    user_mentions: Vec<User>,
+    user_mentions: Vec<Mention>,
+}
+
+#[derive(Deserialize)]
+struct Mention {
+    #[serde(default, deserialize_with = "lenient::id")]
+    id_str: Option<String>,
+    #[serde(default, deserialize_with = "lenient::value")]
+    indices: Option<(u32, u32)>,
 }
 
 #[derive(Deserialize)]
@@ -182,9 +194,9 @@ fn of_list(settings: &Settings, list: &str, row: &str, users: &BTreeMap<String, 
 impl Status {
     fn post(self, settings: &Settings) -> Option<Post> {
         let id = self.id_str.or(self.id)?;
-        let (full_text, entities) = match self.extended_tweet {
-            Some(extended) => (extended.full_text, extended.entities.or(self.entities)),
-            None => (None, self.entities),
+        let (full_text, entities, shown) = match self.extended_tweet {
+            Some(extended) => (extended.full_text, extended.entities.or(self.entities), extended.display_text_range),
+            None => (None, self.entities, self.display_text_range),
         };
         let mentions = entities.map(|entities| entities.user_mentions).unwrap_or_default();
         let company = Some(&settings.user_id);
@@ -212,7 +224,10 @@ impl Status {
             answers_whom: self.in_reply_to_user_id_str,
             quotes: quoted,
             reposts: self.retweeted_status.and_then(|shown| shown.id_str),
-            addresses: quotes_us || mentions.iter().any(|mention| mention.id() == company),
+            addresses: quotes_us
+                || mentions
+                    .iter()
+                    .any(|mention| mention.id_str.as_ref() == company && is_typed(mention.indices.map(|(start, _)| start), shown)),
             language: self.lang,
         })
     }

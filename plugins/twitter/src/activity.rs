@@ -78,6 +78,8 @@ pub(crate) struct Row {
     referenced_tweets: Vec<Reference>,
     #[serde(default, deserialize_with = "lenient::value")]
     pub(crate) entities: Option<Entities>,
+    #[serde(default, deserialize_with = "lenient::value")]
+    display_text_range: Option<(u32, u32)>,
     #[serde(default, deserialize_with = "lenient::text")]
     lang: Option<String>,
 }
@@ -106,6 +108,8 @@ pub(crate) struct Entities {
 
 #[derive(Deserialize)]
 struct Mention {
+    #[serde(default, deserialize_with = "lenient::value")]
+    start: Option<u32>,
     #[serde(default, deserialize_with = "lenient::id")]
     id: Option<String>,
     #[serde(default, deserialize_with = "lenient::text")]
@@ -137,8 +141,9 @@ impl Row {
         }
         let mentions = self.entities.iter().flat_map(|entities| &entities.mentions);
         let named = mentions.into_iter().any(|mention| {
-            mention.id.as_ref() == Some(&settings.user_id)
-                || mention.username.as_ref().is_some_and(|name| name.eq_ignore_ascii_case(&settings.handle))
+            let is_us = mention.id.as_ref() == Some(&settings.user_id)
+                || mention.username.as_ref().is_some_and(|name| name.eq_ignore_ascii_case(&settings.handle));
+            is_us && is_typed(mention.start, self.display_text_range)
         });
         let author = self.author_id.map(|id| people.get(&id).cloned().unwrap_or(Person { id, handle: None, name: None }));
         Some(Post {
@@ -156,6 +161,12 @@ impl Row {
             language: self.lang,
         })
     }
+}
+
+/// Whether a name was typed. X itself puts the names of everybody in the thread before the words of a reply; the words begin where what is shown
+/// does. Only a typed name summons.
+pub(crate) fn is_typed(start: Option<u32>, shown: Option<(u32, u32)>) -> bool {
+    start.zip(shown).is_none_or(|(start, (from, _))| start >= from)
 }
 
 #[derive(Deserialize)]

@@ -21,8 +21,7 @@ const FIRST_SWEEP_MS: i64 = 24 * 60 * 60 * 1000;
 /// Posts on a page; the platform's own limit.
 const POSTS_PER_PAGE: &str = "100";
 /// What is asked for of a post and of its author.
-pub(crate) const POST_FIELDS: &str =
-    "author_id,conversation_id,created_at,edit_history_tweet_ids,entities,in_reply_to_user_id,lang,note_tweet,referenced_tweets";
+pub(crate) const POST_FIELDS: &str = "author_id,conversation_id,created_at,display_text_range,edit_history_tweet_ids,entities,in_reply_to_user_id,lang,note_tweet,referenced_tweets";
 const USER_FIELDS: &str = "name,username";
 
 #[derive(Serialize, Deserialize)]

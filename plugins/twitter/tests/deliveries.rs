@@ -290,3 +290,23 @@ fn a_thousand_events_in_one_delivery_all_come_in() {
     assert_eq!(ids.len(), 1_000);
     assert!(ids.contains("9007199254740993"), "numbers above 2^53 keep every digit");
 }
+
+#[test]
+fn only_a_name_that_was_typed_addresses_the_company() {
+    let _host = host().start();
+    for (start, summons) in [(0, false), (9, true)] {
+        let mut row = post("1900000000000000600", "@sole @al e la mia?");
+        row["referenced_tweets"] = json!([{"type": "replied_to", "id": POST}]);
+        row["in_reply_to_user_id"] = json!("42");
+        row["entities"]["mentions"][0]["start"] = json!(start);
+        row["display_text_range"] = json!([9, 19]);
+        let mut older = account_post(1_900_000_000_000_000_600, "@sole @al e la mia?");
+        older["in_reply_to_status_id_str"] = json!(POST);
+        older["in_reply_to_user_id_str"] = json!("42");
+        older["entities"]["user_mentions"][0]["indices"] = json!([start, start + 5]);
+        older["display_text_range"] = json!([9, 19]);
+        for told in [only(&event(1, "post.reply.create", &row, &maria())), only(&account("tweet_create_events", &json!([older])))] {
+            assert_eq!(told.attributes.iter().any(|attribute| attribute.name == "addressed"), summons, "{start}: {told:?}");
+        }
+    }
+}

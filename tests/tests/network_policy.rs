@@ -1,0 +1,296 @@
+//! What a network's terms allow is kept by the host, whatever anybody asks: how long things stay, who may be linked, who may be answered. On a clock
+//! that the tests move, with proof that what had to go cannot be read any more.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Method;
+use jiff::Timestamp as Moment;
+use serde_json::{Value, json};
+use sportello_core::domain::effect::{EFFECTS, EffectState};
+use sportello_core::domain::interaction::INTERACTIONS;
+use sportello_core::domain::profile::PROFILES;
+use sportello_core::ids::{EffectId, InteractionId};
+use sportello_core::time::Timestamp;
+use sportello_server::clock::{Clock, SetClock};
+use sportello_server::desk::Desk;
+use sportello_tests::canaries;
+use sportello_tests::host::{HostPlan, PUBLIC_URL, RunningHost};
+use sportello_tests::http_client::HttpClient;
+use sportello_tests::kept::{nothing_due, openable};
+use sportello_tests::stand_ins::DeliveryPlan;
+use sportello_tests::stand_ins::facebook::Facebook;
+use sportello_tests::stand_ins::linkedin::{LinkedIn, LinkedInSettings};
+use sportello_tests::stand_ins::twitter::{Payloads, Twitter, TwitterSettings};
+use sportello_views::Direction;
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+const ANSWER: &str = "name: answer\non: case.opened\nsteps:\n  - reply: \"Caso ${case.number}: ci stiamo lavorando\"\n";
+
+/// A clock that shows now, to the second.
+fn clock() -> (Arc<SetClock>, Moment) {
+    let now = Moment::from_second(Moment::now().as_second()).unwrap();
+    (Arc::new(SetClock::at(Timestamp(now.as_millisecond()))), now)
+}
+
+async fn start(folder: &Path, plan: &HostPlan, clock: &Arc<SetClock>) -> RunningHost {
+    RunningHost::start_at(folder, plan, Arc::clone(clock) as Arc<dyn Clock>).await
+}
+
+fn can_be_read(desk: &Desk, word: &str) -> bool {
+    openable(&desk.tenant).iter().any(|content| content.contains(word))
+}
+
+async fn forgotten(running: &RunningHost) {
+    running.until("what is due is forgotten", nothing_due).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_linkedin_says_of_somebody_is_gone_after_a_day_and_their_words_after_two() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clock, now) = clock();
+    let linkedin = LinkedIn::start_with(LinkedInSettings { now, ..LinkedInSettings::default() }).await.unwrap();
+    let plan = HostPlan::default().linkedin(&linkedin, "poll-seconds = 0").workflow("answer", ANSWER);
+    let running = start(folder.path(), &plan, &clock).await;
+    linkedin.register_webhook(&running.url("/hooks/demo/linkedin")).await.unwrap();
+    let (id_before, words) = (linkedin.person("Ada Moretti"), canaries::word("text"));
+    let post = linkedin.post("Manutenzione sabato");
+    linkedin.comment(&id_before, &post, &words);
+    linkedin.deliver(&DeliveryPlan::default()).await.unwrap();
+    running.until("it is answered", |desk| state_of(desk, 1) == Some(EffectState::Done)).await;
+    let who = id_before.urn();
+    let id = who.rsplit(':').next().unwrap().to_owned();
+    let desk = running.desk();
+    let profile_is_kept =
+        |desk: &Desk| desk.tenant.known_profile("linkedin", &id).is_some() || desk.tenant.known_profile("linkedin", &who).is_some();
+    assert!(profile_is_kept(&desk) && can_be_read(&desk, &words));
+
+    let step = |by: Duration| {
+        linkedin.advance(by);
+        clock.advance_ms(u64::try_from(by.as_millis()).unwrap());
+    };
+    step(HOUR * 24 - Duration::from_secs(60));
+    forgotten(&running).await;
+    assert!(profile_is_kept(&desk), "a minute before a day has passed");
+    step(Duration::from_secs(60));
+    running.until("the profile is erased", |desk| !profile_is_kept(desk)).await;
+    forgotten(&running).await;
+    let profiles = desk.tenant.list(&PROFILES, &[], None, Direction::Forward, usize::MAX).unwrap();
+    assert!(profiles.iter().all(|(_, row)| row.erased || row.own), "{profiles:?}");
+    assert!(can_be_read(&desk, &words), "words may stay for another day");
+
+    step(HOUR * 24);
+    running.until("the words are gone", |desk| !can_be_read(desk, &words)).await;
+    forgotten(&running).await;
+    assert!(!openable(&desk.tenant).iter().any(|content| content.contains("ci stiamo lavorando")), "and so is what was answered");
+    let verified = running.verify().await;
+    assert!(verified.equal, "{verified:?}");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_deleted_on_x_is_given_up_when_x_says_so() {
+    let (clock, now) = clock();
+    for payloads in [Payloads::Activity, Payloads::AccountActivity] {
+        let folder = tempfile::tempdir().unwrap();
+        let twitter = Twitter::start_with(TwitterSettings { now, payloads, ..TwitterSettings::default() }).await.unwrap();
+        let running = start(folder.path(), &HostPlan::default().twitter(&twitter, "poll-seconds = 0"), &clock).await;
+        twitter.register_webhook(&running.url("/hooks/demo/twitter")).await.unwrap();
+        let (first, second, kept) = (canaries::word("first"), canaries::word("second"), canaries::word("kept"));
+        let handle = &twitter.settings().handle;
+        let ada = twitter.person("Ada");
+        let post = twitter.post(&ada, &format!("@{handle} {first}"));
+        twitter.post(&ada, &format!("@{handle} {kept}"));
+        let edited = twitter.edit(&post, &format!("@{handle} {second}"));
+        twitter.deliver(&DeliveryPlan::default()).await.unwrap();
+        let desk = running.desk();
+        assert!([&first, &second, &kept].iter().all(|word| can_be_read(&desk, word)));
+
+        // One version is deleted, and all are gone.
+        twitter.remove(&edited);
+        twitter.deliver(&DeliveryPlan::default()).await.unwrap();
+        forgotten(&running).await;
+        assert!(!can_be_read(&desk, &first) && !can_be_read(&desk, &second), "{payloads:?}");
+        assert!(can_be_read(&desk, &kept));
+        running.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_asks_facebook_for_deletion_is_forgotten_and_can_see_when() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clock, _) = clock();
+    let facebook = Facebook::start().await.unwrap();
+    let plan = HostPlan::default().facebook_page(&facebook, "").workflow("answer", ANSWER);
+    let running = start(folder.path(), &plan, &clock).await;
+    let hook = running.url("/hooks/demo/facebook-page");
+    facebook.subscribe(&hook).await.unwrap();
+    let (name, words, others) = (canaries::word("name"), canaries::word("text"), canaries::word("others"));
+    let (ada, bruno) = (facebook.person(&name), facebook.person("Bruno"));
+    let post = facebook.post(&facebook.page(), "Manutenzione sabato");
+    facebook.comment(&ada, &post, &words);
+    facebook.comment(&bruno, &post, &others);
+    facebook.deliver(&DeliveryPlan::default()).await.unwrap();
+    running.until("both are answered", |desk| [1, 2].iter().all(|effect| state_of(desk, *effect) == Some(EffectState::Done))).await;
+
+    let answer = facebook.request_data_deletion(&hook, &ada).await.unwrap();
+    let (url, code) = (answer["url"].as_str().unwrap(), answer["confirmation_code"].as_str().unwrap());
+    let path = url.strip_prefix(PUBLIC_URL).expect("an address people can reach");
+    assert!(path.ends_with(code), "{answer}");
+    forgotten(&running).await;
+    let desk = running.desk();
+    assert!(!can_be_read(&desk, &words) && !can_be_read(&desk, &name), "nothing of hers can be read");
+    assert!(can_be_read(&desk, &others), "Bruno's words stay");
+
+    let page = |path: String, language: &'static str| async move {
+        let headers = [("accept-language", language)];
+        HttpClient::default().send(Method::GET, &path, &headers, bytes::Bytes::new()).await.unwrap()
+    };
+    for (language, said) in [("it", "è stato cancellato"), ("en", "has been deleted")] {
+        let shown = page(running.url(path), language).await;
+        assert!(shown.status == 200 && shown.text().contains(said), "{}", shown.text());
+        assert!(!shown.text().contains(&name));
+    }
+    let unknown = page(running.url(&path.replace(code, "00000000000000000000000000000000")), "en").await;
+    assert_eq!(unknown.status, 404);
+
+    // Asked again, and by somebody nobody knows: the same answer, and nothing to do.
+    assert_eq!(facebook.request_data_deletion(&hook, &ada).await.unwrap(), answer);
+    let stranger = facebook.request_data_deletion(&hook, &facebook.person("Nessuno")).await.unwrap();
+    let shown = page(running.url(stranger["url"].as_str().unwrap().strip_prefix(PUBLIC_URL).unwrap()), "en").await;
+    assert!(shown.text().contains("has been deleted"));
+    // The codes stand nowhere.
+    let journal = folder.path().join("data/tenants/demo/journal");
+    let found = std::fs::read_dir(journal).unwrap().any(|file| {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        bytes.windows(code.len()).any(|window| window == code.as_bytes())
+    });
+    assert!(!found);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_for_deletion_that_facebook_did_not_sign_deletes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clock, _) = clock();
+    let facebook = Facebook::start().await.unwrap();
+    let running = start(folder.path(), &HostPlan::default().facebook_page(&facebook, ""), &clock).await;
+    let hook = running.url("/hooks/demo/facebook-page");
+    facebook.subscribe(&hook).await.unwrap();
+    let words = canaries::word("text");
+    let ada = facebook.person("Ada");
+    let post = facebook.post(&facebook.page(), "Manutenzione sabato");
+    facebook.comment(&ada, &post, &words);
+    facebook.deliver(&DeliveryPlan::default()).await.unwrap();
+
+    let document = base64::Engine::encode(
+        &base64::engine::general_purpose::URL_SAFE_NO_PAD,
+        json!({"algorithm": "HMAC-SHA256", "issued_at": 1, "user_id": ada.id}).to_string(),
+    );
+    let forged = base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, [7; 32]);
+    let http = HttpClient::default();
+    for fields in
+        [vec![("signed_request", format!("{forged}.{document}"))], vec![("user_id", ada.id.clone())], vec![("signed_request", document)]]
+    {
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        assert_eq!(http.post_form(&hook, &fields).await.unwrap().status, 401, "{fields:?}");
+    }
+    forgotten(&running).await;
+    assert!(can_be_read(&running.desk(), &words));
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_link_that_the_networks_terms_forbid_can_be_made_by_nobody_and_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clock, now) = clock();
+    let linkedin = LinkedIn::start_with(LinkedInSettings { now, ..LinkedInSettings::default() }).await.unwrap();
+    // The operator would like to; what the network says is stricter, and counts.
+    let loosened = "poll-seconds = 0\npolicy = { link = \"evidence\", profile-hours = 1000, content-hours = 1000 }";
+    let running = start(folder.path(), &HostPlan::default().linkedin(&linkedin, loosened), &clock).await;
+    let channel = api(&running, Method::GET, "/channels/linkedin", json!(null)).await;
+    let policy = &channel["policy"];
+    assert_eq!(
+        (&policy["link"], &policy["profile_hours"], &policy["content_hours"]),
+        (&json!("forbidden"), &json!(24), &json!(48)),
+        "{policy}"
+    );
+
+    linkedin.register_webhook(&running.url("/hooks/demo/linkedin")).await.unwrap();
+    let ada = linkedin.person("Ada Moretti");
+    let post = linkedin.post("Manutenzione sabato");
+    linkedin.comment(&ada, &post, "Perché?");
+    linkedin.deliver(&DeliveryPlan::default()).await.unwrap();
+    let desk = running.desk();
+    let profile = desk.tenant.get(&INTERACTIONS, &first_question(&desk)).unwrap().unwrap().profile.unwrap();
+
+    // A CRM knows her by exactly that identifier.
+    let content = desk.tenant.get(&PROFILES, &profile).unwrap().unwrap();
+    let crm = sportello_core::ids::ChannelName::new("linkedin").unwrap();
+    let contact = desk.tenant.contact_of(&crm, "7").unwrap();
+    let sealed = desk.tenant.seal(contact.slot(), &json!({})).unwrap();
+    let news =
+        sportello_core::commands::ContactNews { contact, version: [1; 16], sealed, identifiers: content.identifiers, deleted: false };
+    desk.tenant.submit("test", sportello_core::commands::TakeContacts { channel: crm, contacts: vec![news], cursor: None }).await.unwrap();
+    linkedin.comment(&ada, &post, "Ancora niente?");
+    linkedin.deliver(&DeliveryPlan::default()).await.unwrap();
+    assert_eq!(desk.tenant.get(&PROFILES, &profile).unwrap().unwrap().link, None, "evidence links nobody");
+
+    let refused = running
+        .ask(
+            Method::POST,
+            &format!("/profiles/{profile}/link"),
+            "application/json",
+            json!({"contact": contact.0, "reason": "she told me", "basis": "consent"}).to_string(),
+        )
+        .await;
+    let text = refused.text();
+    assert!((400..500).contains(&refused.status) && text.contains("linkedin") && text.contains("forbids"), "{} {text}", refused.status);
+    assert_eq!(desk.tenant.get(&PROFILES, &profile).unwrap().unwrap().link, None);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_did_not_address_the_company_on_x_is_a_persons_task() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clock, now) = clock();
+    let settings = TwitterSettings { now, payloads: Payloads::AccountActivity, ..TwitterSettings::default() };
+    let twitter = Twitter::start_with(settings).await.unwrap();
+    let plan = HostPlan::default().twitter(&twitter, "poll-seconds = 0").workflow("answer", ANSWER);
+    let running = start(folder.path(), &plan, &clock).await;
+    twitter.register_webhook(&running.url("/hooks/demo/twitter")).await.unwrap();
+    let (ada, bruno) = (twitter.person("Ada"), twitter.person("Bruno"));
+    let post = twitter.post(&ada, &format!("@{} la rete è giù", twitter.settings().handle));
+    // He answers her, not the company; X puts the company's name before his words all the same.
+    let aside = twitter.reply(&bruno, &post, "anche da me");
+    twitter.deliver(&DeliveryPlan::default()).await.unwrap();
+    running.until("Ada is answered", |desk| effects(desk).iter().any(|state| *state == EffectState::Done)).await;
+    running.until("Bruno is somebody's task", |desk| effects(desk).iter().any(|state| *state == EffectState::Undecided)).await;
+    assert_eq!((twitter.replies_to(&post).len(), twitter.replies_to(&aside).len(), twitter.unsummoned_refused()), (1, 0, 0));
+    let undecided = api(&running, Method::GET, "/effects?which=undecided", json!(null)).await;
+    let problem = undecided["items"][0]["problem"].as_str().unwrap();
+    assert!(problem.contains("only where one was addressed"), "{problem}");
+    running.stop().await;
+}
+
+fn state_of(desk: &Desk, effect: u64) -> Option<EffectState> {
+    desk.tenant.get(&EFFECTS, &EffectId(effect)).unwrap().map(|effect| effect.state)
+}
+
+fn effects(desk: &Desk) -> Vec<EffectState> {
+    desk.tenant.list(&EFFECTS, &[], None, Direction::Forward, usize::MAX).unwrap().into_iter().map(|(_, effect)| effect.state).collect()
+}
+
+fn first_question(desk: &Desk) -> InteractionId {
+    let rows = desk.tenant.list(&INTERACTIONS, &[], None, Direction::Forward, usize::MAX).unwrap();
+    let (key, _) = rows.iter().find(|(_, row)| !row.own).expect("somebody asked");
+    InteractionId(u64::from_be_bytes(*key.last_chunk::<8>().unwrap()))
+}
+
+async fn api(running: &RunningHost, method: Method, path: &str, body: Value) -> Value {
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    let answer = running.ask(method, path, "application/json", body).await;
+    assert!((200..300).contains(&answer.status), "{} {}", answer.status, answer.text());
+    answer.json().unwrap()
+}
