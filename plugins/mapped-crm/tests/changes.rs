@@ -140,6 +140,19 @@ fn a_list_of_the_newest_first_is_read_no_further_than_needed() {
 }
 
 #[test]
+fn a_list_without_pages_is_told_in_parts_that_the_host_takes() {
+    let crm = Crm::with(2500, 1);
+    let _host = crm.start("whole");
+    let (told, cursors) = walk(&channel("whole", ""), None);
+    assert_eq!((told.len(), cursors.len()), (2500, 4));
+    assert_eq!(told.into_iter().collect::<BTreeSet<_>>(), crm.all());
+    let crm = Crm::with(3000, 0);
+    let _host = crm.start("whole");
+    let cursor = channel("whole", "").changes(None).unwrap().cursor;
+    assert!(matches!(channel("whole", "").changes(cursor.as_deref()), Err(Error::Reject(reason)) if reason.contains("needs `paging`")));
+}
+
+#[test]
 fn a_total_saves_asking_for_a_page_behind_the_last_one() {
     for (paging, requests) in [("page", 3), ("total", 1), ("newest", 2)] {
         let crm = Crm::with(SIZE, 0);

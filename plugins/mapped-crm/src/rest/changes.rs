@@ -12,6 +12,7 @@
 //! edited meanwhile moves to the beginning, and is seen by the next walk.
 
 use sportello_sdk::crm::ContactPage;
+use sportello_sdk::limits::ITEMS_MAX;
 use sportello_sdk::{Context, Error, diagnostics, time};
 
 use super::Rest;
@@ -140,8 +141,12 @@ pub(crate) fn page(
         unusable: 0,
     };
     for record in &records {
+        if reader.contacts.len() == ITEMS_MAX {
+            break;
+        }
         reader.record(record)?;
     }
+    let is_cut = reader.contacts.len() == ITEMS_MAX;
     let Reader { mut contacts, older, unusable, .. } = reader;
     if unusable > 0 && unusable == records.len() {
         let (id, at) = (mapping.id_place(), changes.changed_at.place());
@@ -155,8 +160,17 @@ pub(crate) fn page(
     if older > 0 && older == records.len() && !is_read {
         diagnostics::warning!("{}: all records of the page are older than asked for: does the system understand `{{since}}`?", rest.name);
     }
-    let Some(next) = next.filter(|_| !is_read) else { return end(changes, cursor, contacts) };
     let step = cursor.newest.saturating_sub(STEP_BACK_MS);
+    if is_cut {
+        // A list in order of time goes on behind what fits; any other would begin with the same records again.
+        if changes.order != Order::OldestFirst || step <= cursor.since {
+            return Err(Error::reject(format!("{}: a page has {ITEMS_MAX} changes or more; the list needs `paging`", rest.name)));
+        }
+        (cursor.since, cursor.place) = (step, None);
+        cursor.forget(changes.overlap_ms);
+        return Ok(ContactPage::new(contacts, Some(cursor.write()?), true));
+    }
+    let Some(next) = next.filter(|_| !is_read) else { return end(changes, cursor, contacts) };
     if changes.order == Order::OldestFirst && changes.list.paging().is_counted() && step > cursor.since {
         (cursor.since, cursor.place) = (step, None);
     } else {

@@ -80,13 +80,14 @@ impl Crm {
             "offset" => usize::try_from(number("offset").unwrap()).unwrap(),
             _ => number("after").map_or(0, |after| usize::try_from(after).unwrap()),
         };
+        let size = if paging == "whole" { rows.len() } else { SIZE };
         let page: Vec<Value> = rows
             .iter()
             .skip(at)
-            .take(SIZE)
+            .take(size)
             .map(|row| json!({ "id": row.id, "v": format!("v{}", row.version), "at": row.changed, "name": "x" }))
             .collect();
-        let next = (at + SIZE < rows.len()).then_some(at + SIZE);
+        let next = (at + size < rows.len()).then_some(at + size);
         let mut body = json!({ "rows": page, "total": rows.len() });
         match (paging, next) {
             ("link", Some(next)) => body["next"] = json!(format!("https://crm.example.org/rows?since={since}&after={next}")),
@@ -101,12 +102,14 @@ impl Crm {
 }
 
 /// Every way of paging.
-pub(crate) const PAGINGS: [&str; 7] = ["newest", "total", "page", "offset", "link", "header", "cursor"];
+pub(crate) const PAGINGS: [&str; 8] = ["whole", "newest", "total", "page", "offset", "link", "header", "cursor"];
 
 /// A channel whose mapping follows changes in this way.
 pub(crate) fn channel(paging: &str, more: &str) -> Channel<MappedCrm> {
     let how = match paging {
         "page" | "newest" => "{kind: page, parameter: page, size: 3}",
+        // Without a kind: everything at once.
+        "whole" => "",
         "total" => "{kind: page, parameter: page, size: 3, total: /total}",
         "offset" => "{kind: offset, parameter: offset, size: 3}",
         "link" => "{kind: next-link, at: /next}",
