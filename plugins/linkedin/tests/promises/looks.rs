@@ -69,6 +69,22 @@ fn a_list_without_links_and_total_is_read_until_it_ends() {
 }
 
 #[test]
+fn pages_shorter_than_was_asked_for_are_read_on_where_a_link_leads_on() {
+    let world = with((0..30).map(|n| theirs(1000 + n)).chain([ours(5, TEXT, NOW_MS)]));
+    let host = Host::new()
+        .http(move |request: &Request| {
+            let rows: Vec<Value> = world.borrow().comments.iter().filter(|row| row["parentComment"].is_string()).cloned().collect();
+            let start = request.query_value("start").unwrap().parse::<usize>().unwrap();
+            let links = if start + 10 < rows.len() { vec![json!({ "rel": "next" })] } else { vec![] };
+            let rows: Vec<_> = rows.iter().skip(start).take(10).collect();
+            Response::with_json(200, &json!({ "elements": rows, "paging": { "links": links } }))
+        })
+        .start();
+    assert!(matches!(channel().find(&effect()).unwrap(), Presence::Present(_)));
+    assert_eq!(host.requests().len(), 4);
+}
+
+#[test]
 fn twins_cannot_be_told_apart_and_a_row_shown_twice_is_no_twin() {
     let _host = started(&with([ours(5, TEXT, NOW_MS), ours(6, TEXT, NOW_MS + 1)]));
     assert_eq!(channel().find(&effect()).unwrap(), Presence::CannotTell);

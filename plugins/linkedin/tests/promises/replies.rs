@@ -53,6 +53,10 @@ fn the_receipt_is_the_same_text_however_the_platform_names_the_comment() {
         let answer = Response::with_json(201, &body).with_header("x-restli-id", "9223372036854775999");
         assert_eq!(published(&effect(), move || Ok(answer.clone())).unwrap(), whole, "{body}");
     }
+    for body in [json!({ "commentUrn": short(&whole) }), json!({ "$URN": whole }), json!({ "id": "9223372036854775999", "object": POST })] {
+        let case = body.to_string();
+        assert_eq!(published(&effect(), move || Ok(Response::with_json(201, &body))).unwrap(), whole, "without the header: {case}");
+    }
     let broken = Response::with_text(201, "{\"id\":").with_header("x-restli-id", "9223372036854775999");
     assert_eq!(published(&effect(), move || Ok(broken.clone())).unwrap(), whole, "what is written is written");
     let named = Response::with_text(201, "").with_header("x-restli-id", sportello_sdk::http::encode(&short(&whole)));
@@ -157,6 +161,14 @@ fn a_double_is_ours_perhaps_unless_an_older_one_explains_it() {
             assert_eq!(name(&channel().publish(&effect()).unwrap_err()), outcome, "{status}, made at {created_ms}");
         }
     }
+    let world = world();
+    let _host = Host::new()
+        .http(move |request: &Request| match request.method() {
+            "POST" => refused(409, "DUPLICATE_COMMENT", None, "the same stands there"),
+            _ => world.borrow_mut().answer(request),
+        })
+        .start();
+    assert_eq!(name(&channel().publish(&effect()).unwrap_err()), "uncertain", "where none is shown");
     let unseen = published(&effect(), || Ok(refused(409, "DUPLICATE_COMMENT", None, "the same stands there")));
     assert_eq!(name(&unseen.unwrap_err()), "uncertain", "where the list can't be read");
 }
