@@ -14,6 +14,8 @@ mod linkedin;
 mod network;
 #[path = "channels/promises.rs"]
 mod promises;
+#[path = "channels/soak.rs"]
+mod soak;
 #[path = "channels/twitter.rs"]
 mod twitter;
 

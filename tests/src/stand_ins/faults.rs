@@ -56,7 +56,19 @@ struct Armed {
 #[derive(Debug, Clone, Default)]
 pub struct Faults {
     armed: Arc<Mutex<Vec<Arc<Armed>>>>,
+    weather: Arc<Mutex<Option<Weather>>>,
 }
+
+/// Trouble without a plan.
+#[derive(Debug)]
+struct Weather {
+    percent: u8,
+    random: fastrand::Rng,
+    struck: usize,
+}
+
+/// How long a slow body pauses in the middle when nobody holds it.
+const SLOW: std::time::Duration = std::time::Duration::from_millis(15);
 
 /// One armed fault: wait for it, let it go.
 #[derive(Debug, Clone)]
@@ -94,6 +106,33 @@ impl Faults {
         FaultHandle(armed)
     }
 
+    /// From now on this share of all requests meets trouble, of a kind chosen each time: refused before or after it happened, answered slowly, or
+    /// the connection breaks in the middle of the answer. The same seed is the same trouble for the same requests. Zero ends it.
+    pub fn at_random(&self, percent: u8, seed: u64) {
+        let weather = Weather { percent, random: fastrand::Rng::with_seed(seed), struck: 0 };
+        *self.weather.lock().expect("no panic while faults are held") = Some(weather);
+    }
+
+    /// How many requests met trouble that was not planned.
+    pub fn struck_at_random(&self) -> usize {
+        self.weather.lock().expect("no panic while faults are held").as_ref().map_or(0, |weather| weather.struck)
+    }
+
+    fn by_chance(&self) -> Option<Fault> {
+        let mut weather = self.weather.lock().expect("no panic while faults are held");
+        let weather = weather.as_mut()?;
+        if weather.random.u8(0..100) >= weather.percent {
+            return None;
+        }
+        weather.struck += 1;
+        weather.random.choice([
+            Fault::Refuse { status: 503, retry_after_s: None },
+            Fault::RefuseAfterEffect { status: 502 },
+            Fault::BrokenBody,
+            Fault::SlowBody,
+        ])
+    }
+
     /// Disarms everything; what is held is let go.
     pub fn clear(&self) {
         for armed in self.armed.lock().expect("no panic while faults are held").drain(..) {
@@ -122,7 +161,25 @@ pub(crate) async fn apply(State(faults): State<Faults>, request: Request, next: 
     let armed = faults.strike(&format!("{} {}\n{}", parts.method, parts.uri, String::from_utf8_lossy(&bytes)));
     let request = Request::from_parts(parts, Body::from(bytes));
     let Some(armed) = armed else {
-        return next.run(request).await;
+        return match faults.by_chance() {
+            None => next.run(request).await,
+            Some(Fault::Refuse { status, retry_after_s }) => refusal(status, retry_after_s),
+            Some(Fault::RefuseAfterEffect { status }) => {
+                next.run(request).await;
+                refusal(status, None)
+            }
+            Some(Fault::BrokenBody) => in_halves(next.run(request).await, None).await,
+            // Nobody is there to let it go.
+            Some(Fault::SlowBody | Fault::HoldBefore | Fault::HoldAfter) => {
+                let (release, released) = watch::channel(false);
+                tokio::spawn(async move {
+                    tokio::time::sleep(SLOW).await;
+                    // Whoever asked may be gone.
+                    let _ = release.send(true);
+                });
+                in_halves(next.run(request).await, Some(released)).await
+            }
+        };
     };
     let release = || async {
         // The sender lives in `armed`, so waiting cannot fail.

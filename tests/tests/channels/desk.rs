@@ -1,5 +1,6 @@
 //! A host on a network, both on one clock, and what the tests ask of it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,17 +9,19 @@ use sportello_core::domain::case::CASES;
 use sportello_core::domain::delivery::DELIVERIES;
 use sportello_core::domain::effect::{EFFECTS, Effect, EffectState};
 use sportello_core::domain::interaction::{Change, INTERACTIONS, Interaction};
+use sportello_core::event::Event as CoreEvent;
 use sportello_core::ids::{CaseId, EffectId};
 use sportello_core::time::Timestamp;
 use sportello_server::clock::{Clock, SetClock};
 use sportello_server::health::Purpose;
+use sportello_server::tenant::Event;
 use sportello_server::tenant::content::InteractionContent;
 use sportello_tests::host::{HostPlan, RunningHost};
 use sportello_tests::stand_ins::DeliveryPlan;
 use sportello_views::Direction;
 use tempfile::TempDir;
 
-use crate::network::Network;
+use crate::network::{Network, Promise};
 
 /// Answers every case once.
 const ANSWER: &str = "name: answer\non: case.opened\nsteps:\n  - reply: \"Caso ${case.number}: ci stiamo lavorando\"\n";
@@ -60,6 +63,14 @@ impl<N: Network> Desk<N> {
         live.values().any(|channel| {
             channel.health.shown(now).0.iter().any(|(purpose, calls)| *purpose == Purpose::Poll && calls.succeeded_at.is_some())
         })
+    }
+
+    /// A host that answers every case, is delivered to, and asks for what it may have missed.
+    pub(crate) async fn soaking() -> Self {
+        let more = if N::cannot(Promise::Asking).is_none() { "poll-seconds = 300" } else { "poll-seconds = 0" };
+        let desk = Self::start(HostPlan::default().workflow("answer", ANSWER), more).await;
+        desk.network.connect(&desk.running).await;
+        desk
     }
 
     async fn start(plan: HostPlan, more: &str) -> Self {
@@ -109,6 +120,32 @@ impl<N: Network> Desk<N> {
     pub(crate) fn words(&self) -> Vec<(String, String)> {
         let said = self.said().into_iter().filter(|(row, _)| row.change == Change::Created);
         said.filter_map(|(_, content)| content.map(|content| (content.native_id, content.text.unwrap_or_default()))).collect()
+    }
+
+    /// The ids of what customers said first, also of what is gone.
+    pub(crate) fn created(&self) -> Vec<String> {
+        let mut ids = BTreeMap::new();
+        for record in self.running.desk().tenant.records(1).expect("the journal can be read") {
+            for event in record.expect("a record").1.events {
+                let Event::Core(CoreEvent::InteractionReceived(event)) = event.expect("an event") else { continue };
+                let content =
+                    self.running.desk().tenant.open_sealed::<InteractionContent>(event.slot, &event.sealed).expect("it can be opened");
+                if event.change == Change::Created && !event.own {
+                    ids.insert(event.interaction, content.map(|content| content.native_id));
+                }
+            }
+        }
+        ids.into_values().flatten().collect()
+    }
+
+    pub(crate) fn effects(&self) -> Vec<Effect> {
+        let tenant = &self.running.desk().tenant;
+        tenant
+            .list(&EFFECTS, &[], None, Direction::Forward, usize::MAX)
+            .expect("the views can be read")
+            .into_iter()
+            .map(|(_, effect)| effect)
+            .collect()
     }
 
     pub(crate) fn cases(&self) -> usize {

@@ -114,6 +114,7 @@ impl Network for Page {
         match promise {
             Promise::Asking => Some("Facebook has no list of what happened on a page"),
             Promise::Tokens => Some("A page's token is not refreshed"),
+            Promise::Headroom => Some("Facebook says how much is used in shares"),
             Promise::Edits => None,
         }
     }

@@ -107,7 +107,14 @@ impl Network for Organization {
         self.linkedin.calls_over_limit()
     }
 
-    fn cannot(_: Promise) -> Option<&'static str> {
-        None
+    fn keeps_words_hours() -> Option<u64> {
+        Some(48)
+    }
+
+    fn cannot(promise: Promise) -> Option<&'static str> {
+        match promise {
+            Promise::Headroom => Some("No header says what is left under a limit"),
+            Promise::Asking | Promise::Tokens | Promise::Edits => None,
+        }
     }
 }

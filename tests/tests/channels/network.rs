@@ -15,6 +15,8 @@ pub(crate) enum Promise {
     Tokens,
     /// Words can be changed.
     Edits,
+    /// It is told beforehand what is left under a limit.
+    Headroom,
 }
 
 /// A network with the company's account on it.
@@ -82,6 +84,11 @@ pub(crate) trait Network: Sized + Send + Sync {
 
     /// Calls that were made though the limit was reached, as far as the platform counts them.
     fn calls_over_limit(&self) -> u64;
+
+    /// For how many hours the network lets words be kept; None: it does not say.
+    fn keeps_words_hours() -> Option<u64> {
+        None
+    }
 
     /// The words of the connector's README that say why it cannot be promised; None: it is.
     fn cannot(promise: Promise) -> Option<&'static str>;

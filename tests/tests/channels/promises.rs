@@ -32,6 +32,11 @@ macro_rules! channel_promises {
                 an_answer_whose_confirmation_is_lost_is_given_once
                 a_restart_at_every_step_loses_and_doubles_nothing
             );
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn a_day_in_which_everything_goes_wrong() {
+                $crate::soak::a_day_in_which_everything_goes_wrong::<$network>().await;
+            }
         }
     };
     (@each $network:ty; $($promise:ident)*) => { $(

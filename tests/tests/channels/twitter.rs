@@ -66,7 +66,7 @@ impl Shape for InAccountActivity {
     fn cannot(promise: Promise) -> Option<&'static str> {
         match promise {
             Promise::Edits => Some("In the older shape an edited post comes as a new one"),
-            Promise::Asking | Promise::Tokens => None,
+            Promise::Asking | Promise::Tokens | Promise::Headroom => None,
         }
     }
 }
@@ -76,7 +76,9 @@ impl<S: Shape> Network for Account<S> {
     const CONNECTOR: &'static str = "twitter";
 
     async fn start(now: Timestamp) -> Self {
-        let settings = TwitterSettings { now, payloads: S::PAYLOADS, ..TwitterSettings::default() };
+        let mut settings = TwitterSettings { now, payloads: S::PAYLOADS, ..TwitterSettings::default() };
+        // Fewer than X allows, so that limits are met.
+        settings.calls_max.extend([(Endpoint::Posts, 15), (Endpoint::Timeline, 10), (Endpoint::Mentions, 5)]);
         let twitter = Twitter::start_with(settings).await.expect("the stand-in starts");
         Self { twitter, people: Mutex::default(), shape: PhantomData }
     }

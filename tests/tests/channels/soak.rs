@@ -1,0 +1,164 @@
+//! A day on a network where everything goes wrong now and then: as the other side counts, nothing is lost, nothing is doubled, no limit that was told
+//! beforehand is broken.
+//!
+//! The clock is moved by the test, a minute at a time. An hour by default; `SPORTELLO_SOAK_HOURS` says otherwise. The seed is printed, and
+//! `SPORTELLO_SEED` plays it again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use sportello_core::domain::effect::EffectState;
+use sportello_core::domain::interaction::Change;
+use sportello_tests::stand_ins::DeliveryPlan;
+
+use crate::desk::Desk;
+use crate::network::{Network, Promise};
+
+/// Share of requests, deliveries and moments that meet each kind of trouble.
+const TROUBLE_PERCENT: u8 = 5;
+const MINUTE: Duration = Duration::from_secs(60);
+/// What the host is given to work in while a minute passes: it works by the machine's clock.
+const PER_MINUTE: Duration = Duration::from_millis(25);
+/// Customers.
+const PEOPLE: usize = 40;
+
+/// Something somebody said.
+struct Thing {
+    native_id: String,
+    words: String,
+    edits: usize,
+    removed: bool,
+}
+
+fn number(variable: &str, otherwise: u64) -> u64 {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+}
+
+pub(crate) async fn a_day_in_which_everything_goes_wrong<N: Network>() {
+    let hours = number("SPORTELLO_SOAK_HOURS", 1);
+    let seed = number("SPORTELLO_SEED", fastrand::u64(..));
+    println!("{}: {hours} hours, SPORTELLO_SEED={seed}", N::CONNECTOR);
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut desk = Desk::<N>::soaking().await;
+    desk.network.faults().at_random(TROUBLE_PERCENT, seed);
+    let mut things: BTreeMap<String, Thing> = BTreeMap::new();
+
+    for minute in 0..hours * 60 {
+        act(&desk, &mut random, &mut things, minute);
+        let plan = DeliveryPlan {
+            updates_max: random.usize(1..20),
+            shuffle: random.u8(..100) < 50,
+            duplicates_percent: TROUBLE_PERCENT,
+            in_flight_max: random.usize(1..5),
+            ..DeliveryPlan::default()
+        };
+        desk.network.deliver(&plan).await;
+        if N::cannot(Promise::Tokens).is_none() && random.u8(..100) < TROUBLE_PERCENT {
+            desk.network.expires_token();
+        }
+        if N::cannot(Promise::Headroom).is_some() && random.u8(..100) < TROUBLE_PERCENT {
+            desk.network.limits(MINUTE * random.u32(1..10));
+        }
+        if random.u8(..100) < 1 {
+            desk = desk.restarted().await;
+            desk.network.faults().at_random(TROUBLE_PERCENT, random.u64(..));
+        }
+        desk.advance(MINUTE);
+        tokio::time::sleep(PER_MINUTE).await;
+    }
+
+    let troubles = desk.network.faults().struck_at_random();
+    desk.network.faults().at_random(0, seed);
+    settle(&desk).await;
+    judge(&desk, &things);
+    println!("{}: {} things said, {troubles} requests in trouble since the last restart", N::CONNECTOR, things.len());
+    desk.stop().await;
+}
+
+/// What people do in a minute.
+fn act<N: Network>(desk: &Desk<N>, random: &mut fastrand::Rng, things: &mut BTreeMap<String, Thing>, minute: u64) {
+    for number in 0..random.usize(0..3) {
+        let words = format!("Domanda {minute}-{number}: perché? 😡");
+        let thing = desk.network.asks(&format!("Cliente {}", random.usize(..PEOPLE)), &words);
+        let native_id = desk.network.native_id(&thing);
+        things.insert(thing, Thing { native_id, words: desk.network.worded(&words), edits: 0, removed: false });
+    }
+    let recent: Vec<String> = things.iter().filter(|(_, thing)| !thing.removed).map(|(id, _)| id.clone()).collect();
+    let Some(chosen) = random.choice(recent.iter().rev().take(20)) else { return };
+    let thing = things.get_mut(chosen).expect("it was chosen among them");
+    match random.u8(..20) {
+        0 | 1 if N::cannot(Promise::Edits).is_none() && thing.edits == 0 => {
+            desk.network.edits(chosen, &format!("Domanda {minute}: tutto a posto"));
+            thing.edits += 1;
+        }
+        2 => {
+            desk.network.removes(chosen);
+            thing.removed = true;
+        }
+        3 => desk.network.shimmers(),
+        _ => {}
+    }
+}
+
+/// Gives the host the time to do what is left.
+async fn settle<N: Network>(desk: &Desk<N>) {
+    let is_over = |state: EffectState| matches!(state, EffectState::Done | EffectState::Failed | EffectState::Undecided);
+    for _ in 0..2_000 {
+        desk.deliver().await;
+        let effects = desk.effects();
+        if effects.iter().all(|effect| is_over(effect.state)) && effects.len() >= desk.cases() {
+            return;
+        }
+        desk.advance(MINUTE * 10);
+        tokio::time::sleep(PER_MINUTE).await;
+    }
+    let open: Vec<String> = desk.effects().iter().filter(|effect| !is_over(effect.state)).map(|effect| format!("{effect:?}")).collect();
+    panic!("{} effects are not over: {}", open.len(), open.first().map_or("", String::as_str));
+}
+
+fn judge<N: Network>(desk: &Desk<N>, things: &BTreeMap<String, Thing>) {
+    // Nothing is lost, nothing enters twice.
+    let mut created: BTreeMap<String, usize> = BTreeMap::new();
+    for id in desk.created() {
+        *created.entry(id).or_default() += 1;
+    }
+    let expected: BTreeSet<&String> = things.values().map(|thing| &thing.native_id).collect();
+    let found: BTreeSet<&String> = created.keys().filter(|id| expected.contains(id)).collect();
+    let lost: Vec<&&String> = expected.difference(&found).collect();
+    // Of what was taken back before it came in there is the deletion alone; its words are gone either way.
+    let gone: BTreeSet<&String> = things.values().filter(|thing| thing.removed).map(|thing| &thing.native_id).collect();
+    let lost: Vec<&&&String> = lost.iter().filter(|id| !gone.contains(**id)).collect();
+    assert!(lost.is_empty(), "{} of {} things are lost: {lost:?}", lost.len(), expected.len());
+    let doubled: Vec<_> = created.iter().filter(|(_, count)| **count > 1).collect();
+    assert!(doubled.is_empty(), "entered twice: {doubled:?}");
+
+    // What was taken back has no words any more, everything else has its own.
+    let words: BTreeMap<String, String> = desk.words().into_iter().collect();
+    for thing in things.values() {
+        match words.get(&thing.native_id) {
+            Some(words) => assert!(!thing.removed && *words == thing.words, "{words:?} instead of {:?}", thing.words),
+            None => {
+                assert!(thing.removed || N::keeps_words_hours().is_some(), "the words of {} are gone: {:?}", thing.native_id, thing.words)
+            }
+        }
+    }
+
+    // Everybody is answered once, as the platform counts.
+    assert_eq!(desk.network.doubled(), 0, "answers stand there twice");
+    let effects = desk.effects();
+    let left_to_people = effects.iter().filter(|effect| effect.state != EffectState::Done).count();
+    let unanswered: Vec<&Thing> =
+        things.iter().filter(|(id, thing)| !thing.removed && desk.network.answers_to(id).is_empty()).map(|(_, thing)| thing).collect();
+    assert!(unanswered.len() <= left_to_people, "{} are not answered, and only {left_to_people} answers are not done", unanswered.len());
+    for id in things.keys() {
+        assert!(desk.network.answers_to(id).len() <= 1, "{id} is answered twice");
+    }
+    let undone = things.values().filter(|thing| thing.removed).count();
+    assert!(left_to_people <= undone, "{left_to_people} answers are left to people, and only {undone} things were taken back");
+    if N::cannot(Promise::Headroom).is_none() {
+        assert_eq!(desk.network.calls_over_limit(), 0, "limits that were told beforehand");
+    }
+    assert_eq!(desk.parked(), 0, "deliveries were set aside");
+    let edits = desk.said().iter().filter(|(row, _)| row.change == Change::Edited).count();
+    assert_eq!(edits, things.values().map(|thing| thing.edits).sum::<usize>(), "edits");
+}
