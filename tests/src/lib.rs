@@ -6,5 +6,6 @@ pub mod guests;
 pub mod host;
 pub mod http_client;
 pub mod kept;
+pub mod networks;
 pub mod servers;
 pub mod stand_ins;

@@ -359,6 +359,11 @@ impl Twitter {
         self.inside().world.list_late(signed(lag));
     }
 
+    /// Whether what happens next is told in the X Activity API's shape. Only there does an edit say what it edits.
+    pub fn is_next_told_as_activity(&self) -> bool {
+        self.inside().world.is_next_told_as_activity()
+    }
+
     /// The text of a post as people see it; `None` when it was deleted.
     pub fn text_of(&self, id: &str) -> Option<String> {
         self.inside().world.post_by_id(number(id)).map(|post| post.text.clone())

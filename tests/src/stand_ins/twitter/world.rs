@@ -290,11 +290,17 @@ impl World {
 
     /// Whether the next happening is told in the shape of the X Activity API.
     pub(super) fn is_told_as_activity(&mut self) -> bool {
+        let is_activity = self.is_next_told_as_activity();
         self.told += 1;
+        is_activity
+    }
+
+    /// The same, before anything happens.
+    pub(super) fn is_next_told_as_activity(&self) -> bool {
         match self.payloads {
             Payloads::Activity => true,
             Payloads::AccountActivity => false,
-            Payloads::Both => self.told % 2 == 1,
+            Payloads::Both => self.told.is_multiple_of(2),
         }
     }
 
