@@ -13,6 +13,16 @@ pub enum Error {
         /// Debian packages that bring it.
         packages: &'static str,
     },
+    /// The same of a server that comes by no package of Debian's.
+    #[error("{server} is not there ({missing} not found); make it with: {commands}")]
+    NotMade {
+        /// The server's name.
+        server: &'static str,
+        /// The file or program that was looked for.
+        missing: String,
+        /// What makes it, run in the repository's folder.
+        commands: &'static str,
+    },
     /// A server or its set-up program did not come up.
     #[error("{what} did not start: {why}\n--- its output ---\n{output}")]
     Start {

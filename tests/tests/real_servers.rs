@@ -5,10 +5,11 @@
 mod promises;
 
 use sportello_tests::servers::process::{ServerProcess, group_lives};
-use sportello_tests::servers::{Crm, MediaWiki, Tryton, Wiki, require};
+use sportello_tests::servers::{Crm, MediaWiki, Release, Tryton, Wiki, require};
 
 wiki_promises!(async { require(MediaWiki::start().await) });
-crm_promises!(async { require(Tryton::start().await) });
+crm_promises!(on_tryton_6, async { require(Tryton::start().await) });
+crm_promises!(on_tryton_8, async { require(Tryton::start_release(Release::Eight).await) });
 
 #[tokio::test]
 async fn a_dropped_wiki_leaves_no_process_and_another_one_is_fresh() {

@@ -15,13 +15,14 @@ use std::time::Duration;
 
 use serde_json::json;
 use sportello_tests::http_client::HttpClient;
-use sportello_tests::servers::{Crm, Wiki};
+use sportello_tests::servers::{Crm, Release, Wiki};
 use sportello_tests::stand_ins::Fault;
 use sportello_tests::stand_ins::crm::CrmStandIn;
 use sportello_tests::stand_ins::wiki::WikiStandIn;
 
 wiki_promises!(async { Some(WikiStandIn::start().await.expect("a loopback port")) });
-crm_promises!(async { Some(CrmStandIn::start().await.expect("a loopback port")) });
+crm_promises!(crm_6, async { Some(CrmStandIn::start().await.expect("a loopback port")) });
+crm_promises!(crm_8, async { Some(CrmStandIn::start_release(Release::Eight).await.expect("a loopback port")) });
 
 #[tokio::test]
 async fn what_the_stand_ins_do_not_model_they_refuse_loudly() {

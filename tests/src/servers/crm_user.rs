@@ -10,6 +10,25 @@ use super::Account;
 use crate::error::{Error, Result};
 use crate::http_client::{Answer, HttpClient, excerpt};
 
+/// Which Tryton it is: what differs between them is not the same for those who use it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Release {
+    /// 6.0: `write_date` is null until a record's first write, `_timestamp` knows whole seconds.
+    Six,
+    /// 8.2: JSON-RPC is below `rpc/`, a party is written as it is created, `_timestamp` knows fractions of seconds.
+    Eight,
+}
+
+impl Release {
+    /// Where JSON-RPC is below a path that ends in a slash.
+    pub fn path_below(self, path: &str) -> String {
+        match self {
+            Self::Six => path.to_owned(),
+            Self::Eight => format!("{path}rpc/"),
+        }
+    }
+}
+
 /// A CRM to test against, real or stand-in.
 pub trait Crm: Send + Sync {
     /// Where JSON-RPC is, with the database's name and a slash at the end.
@@ -17,6 +36,9 @@ pub trait Crm: Send + Sync {
 
     /// The account both the connector and the tests use.
     fn account(&self) -> Account;
+
+    /// Which Tryton it is, or stands in for.
+    fn release(&self) -> Release;
 
     /// Ends all sessions on the server, as time does.
     fn expire_sessions(&self) -> BoxFuture<'_, Result<()>>;

@@ -11,7 +11,7 @@ pub mod template;
 pub mod tryton;
 mod wiki_user;
 
-pub use crm_user::{ContactMechanism, Crm, CrmUser, Note};
+pub use crm_user::{ContactMechanism, Crm, CrmUser, Note, Release};
 pub use mediawiki::MediaWiki;
 pub use request_tracker::RequestTracker;
 pub use tryton::Tryton;
@@ -48,7 +48,7 @@ pub fn require<Server>(started: Result<Server>) -> Option<Server> {
 fn skip_or_fail<Server>(started: Result<Server>, in_ci: bool) -> Option<Server> {
     match started {
         Ok(server) => Some(server),
-        Err(missing @ Error::NotInstalled { .. }) => {
+        Err(missing @ (Error::NotInstalled { .. } | Error::NotMade { .. })) => {
             assert!(!in_ci, "{missing} (in CI a missing server is a failure)");
             eprintln!("SKIPPED: {missing}");
             None
@@ -96,6 +96,8 @@ mod tests {
     #[test]
     fn a_missing_server_is_a_skip_for_a_user() {
         assert_eq!(skip_or_fail(missing(), false), None);
+        let not_made = Error::NotMade { server: "Tryton 8", missing: "trytond".to_owned(), commands: "python3 -m venv" };
+        assert_eq!(skip_or_fail::<()>(Err(not_made), false), None);
         assert_eq!(skip_or_fail(Ok(()), true), Some(()));
     }
 

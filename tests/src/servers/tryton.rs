@@ -1,8 +1,8 @@
-//! The real Tryton of Debian with the modules `party` and `party_relationship`, on SQLite.
+//! The real Tryton with the modules `party` and `party_relationship`, on SQLite: 6.0 of Debian, or 8.2 of PyPI in a virtual environment.
 //!
-//! The database is initialised once into a template (1.5 MB) and copied per test.
+//! The database is initialised once into a template (less than 2 MB) and copied per test.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -10,16 +10,23 @@ use tempfile::TempDir;
 
 use super::process::{ServerProcess, on_path, run_to_end, start_on_free_port};
 use super::template::template;
-use super::{Account, Crm};
+use super::{Account, Crm, Release};
 use crate::error::{Error, Result};
 use crate::http_client::HttpClient;
 
 const PACKAGES: &str = "tryton-server tryton-modules-party tryton-modules-party-relationship";
-const LIBRARY: &str = "/usr/lib/python3/dist-packages/trytond";
+const DEBIAN_LIBRARY: &str = "/usr/lib/python3/dist-packages/trytond";
+/// Where the programs of Tryton 8 are, if not in [`VENV_8`].
+const BIN_8_VARIABLE: &str = "SPORTELLO_TRYTON_8";
+/// Where `.ci/run` makes Tryton 8.
+const VENV_8: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/tryton-8");
+/// Pinned to a series: its next one may answer otherwise.
+const COMMANDS_8: &str = "python3 -m venv target/tryton-8 && \
+    target/tryton-8/bin/pip install 'trytond==8.2.*' 'trytond-party==8.2.*' 'trytond-party-relationship==8.2.*'";
 /// Raise it when the steps below change, so that no old template is used.
-const RECIPE: u32 = 1;
+const RECIPE: u32 = 2;
 const PASSWORD: &str = "AdminPass-12345";
-/// The database's name, which is also the path of the JSON-RPC address.
+/// The database's name, which is also in the path of the JSON-RPC address.
 const DATABASE: &str = "crm";
 
 /// A running Tryton with its own database. Dropping it stops it and removes its files.
@@ -28,17 +35,34 @@ pub struct Tryton {
     process: ServerProcess,
     folder: TempDir,
     base_url: String,
+    release: Release,
+}
+
+/// The programs and the modules of one release.
+struct Installed {
+    trytond: PathBuf,
+    admin: PathBuf,
+    version: String,
 }
 
 impl Tryton {
-    /// Starts a fresh Tryton without any party.
+    /// Starts a fresh Tryton 6.0 without any party.
     ///
     /// # Errors
     /// [`Error::NotInstalled`] where it is missing; [`Error::Start`] when it does not come up.
     pub async fn start() -> Result<Self> {
-        let version = installed_version()?;
-        let template_name = format!("tryton-{version}-{RECIPE}");
-        let made = tokio::task::spawn_blocking(move || template(&template_name, initialise));
+        Self::start_release(Release::Six).await
+    }
+
+    /// Starts a fresh Tryton of this release without any party.
+    ///
+    /// # Errors
+    /// [`Error::NotInstalled`] or [`Error::NotMade`] where it is missing; [`Error::Start`] when it does not come up.
+    pub async fn start_release(release: Release) -> Result<Self> {
+        let installed = installed(release)?;
+        let trytond = installed.trytond.clone();
+        let template_name = format!("tryton-{}-{RECIPE}", installed.version);
+        let made = tokio::task::spawn_blocking(move || template(&template_name, |folder| initialise(&installed, folder)));
         let source = made.await.expect("making the template does not panic")?;
         let folder = TempDir::with_prefix("sportello-tryton-").map_err(Error::io("creating a temporary folder"))?;
         let database = folder.path().join(format!("{DATABASE}.sqlite"));
@@ -49,16 +73,17 @@ impl Tryton {
             "Running on",
             |port| {
                 let settings = write_settings(folder.path(), port)?;
-                ServerProcess::spawn("trytond", &["-c", &settings, "-d", DATABASE], &[], &folder.path().join("server.txt"))
+                let output = folder.path().join("server.txt");
+                ServerProcess::spawn(&trytond.to_string_lossy(), &["-c", &settings, "-d", DATABASE], &[], &output)
             },
             |port| async move {
                 let question = serde_json::json!({"id": 0, "method": "common.server.version", "params": []});
-                let answer = HttpClient::default().post_json(&format!("http://127.0.0.1:{port}/"), &[], &question).await;
-                answer.is_ok_and(|answer| answer.status == 200)
+                let url = format!("http://127.0.0.1:{port}{}", release.path_below("/"));
+                HttpClient::default().post_json(&url, &[], &question).await.is_ok_and(|answer| answer.status == 200)
             },
         )
         .await?;
-        Ok(Self { process, folder, base_url: format!("http://127.0.0.1:{port}") })
+        Ok(Self { process, folder, base_url: format!("http://127.0.0.1:{port}"), release })
     }
 
     /// `http://127.0.0.1:port`, without a slash at the end.
@@ -79,11 +104,15 @@ impl Tryton {
 
 impl Crm for Tryton {
     fn rpc_url(&self) -> String {
-        format!("{}/{DATABASE}/", self.base_url)
+        format!("{}{}", self.base_url, self.release.path_below(&format!("/{DATABASE}/")))
     }
 
     fn account(&self) -> Account {
         Account::new("admin", PASSWORD)
+    }
+
+    fn release(&self) -> Release {
+        self.release
     }
 
     fn expire_sessions(&self) -> BoxFuture<'_, Result<()>> {
@@ -98,19 +127,46 @@ impl Crm for Tryton {
     }
 }
 
-fn installed_version() -> Result<String> {
-    let missing = |missing: String| Error::NotInstalled { server: "Tryton", missing, packages: PACKAGES };
-    for program in ["trytond", "trytond-admin", "python3"] {
-        if on_path(program).is_none() {
-            return Err(missing(program.to_owned()));
+fn installed(release: Release) -> Result<Installed> {
+    match release {
+        Release::Six => installed_by_debian(),
+        Release::Eight => {
+            let bin = std::env::var_os(BIN_8_VARIABLE).filter(|bin| !bin.is_empty());
+            installed_in(&bin.map_or_else(|| Path::new(VENV_8).join("bin"), PathBuf::from))
         }
     }
-    let party = format!("{LIBRARY}/modules/party_relationship/tryton.cfg");
-    if !Path::new(&party).is_file() {
-        return Err(missing(party));
+}
+
+fn installed_by_debian() -> Result<Installed> {
+    let missing = |missing: String| Error::NotInstalled { server: "Tryton", missing, packages: PACKAGES };
+    let program = |name: &str| on_path(name).ok_or_else(|| missing(name.to_owned()));
+    program("python3")?;
+    let (trytond, admin) = (program("trytond")?, program("trytond-admin")?);
+    Ok(Installed { trytond, admin, version: version_of(Path::new(DEBIAN_LIBRARY)).map_err(missing)? })
+}
+
+/// Tryton 8 in the virtual environment whose folder of programs this is.
+fn installed_in(bin: &Path) -> Result<Installed> {
+    let missing = |missing: String| Error::NotMade { server: "Tryton 8", missing, commands: COMMANDS_8 };
+    let (trytond, admin) = (bin.join("trytond"), bin.join("trytond-admin"));
+    if let Some(gone) = [&trytond, &admin].into_iter().find(|program| !program.is_file()) {
+        return Err(missing(gone.display().to_string()));
     }
-    let path = format!("{LIBRARY}/__init__.py");
-    let text = std::fs::read_to_string(&path).map_err(|_| missing(path))?;
+    // `lib/python3.11/site-packages/trytond`, whichever Python it is.
+    let pythons = std::fs::read_dir(bin.join("../lib")).into_iter().flatten().flatten();
+    let library = pythons.map(|python| python.path().join("site-packages/trytond")).find(|library| library.is_dir());
+    let library = library.ok_or_else(|| missing(bin.join("../lib/python3*/site-packages/trytond").display().to_string()))?;
+    Ok(Installed { trytond, admin, version: version_of(&library).map_err(missing)? })
+}
+
+/// The version of a Tryton with all modules the tests need, or the file that is missing.
+fn version_of(library: &Path) -> std::result::Result<String, String> {
+    let module = library.join("modules/party_relationship/tryton.cfg");
+    if !module.is_file() {
+        return Err(module.display().to_string());
+    }
+    let path = library.join("__init__.py");
+    let text = std::fs::read_to_string(&path).map_err(|_| path.display().to_string())?;
     let after = text.split_once("__version__ = \"").map(|(_, after)| after).unwrap_or_default();
     Ok(after.split('"').next().filter(|version| !version.is_empty()).unwrap_or("unknown").to_owned())
 }
@@ -122,29 +178,15 @@ fn write_settings(folder: &Path, port: u16) -> Result<String> {
     Ok(path.to_string_lossy().into_owned())
 }
 
-fn initialise(folder: &Path) -> Result<()> {
+fn initialise(installed: &Installed, folder: &Path) -> Result<()> {
     // trytond-admin opens the database file, it does not create it.
     let database = folder.join(format!("{DATABASE}.sqlite"));
     std::fs::File::create(&database).map_err(Error::io(format!("creating {}", database.display())))?;
     let password = folder.join("password.txt");
     std::fs::write(&password, PASSWORD).map_err(Error::io(format!("writing {}", password.display())))?;
     let settings = write_settings(folder, 0)?;
-    run_to_end(
-        "trytond-admin",
-        &[
-            "-c",
-            &settings,
-            "-d",
-            DATABASE,
-            "-u",
-            "party_relationship",
-            "--activate-dependencies",
-            "-l",
-            "en",
-            "--email",
-            "admin@example.org",
-        ],
-        &[("TRYTONPASSFILE", &password.to_string_lossy())],
-    )?;
+    let arguments = ["-c", &settings, "-d", DATABASE, "-u", "party_relationship", "--activate-dependencies", "-l", "en"];
+    let arguments = [&arguments[..], &["--email", "admin@example.org"]].concat();
+    run_to_end(&installed.admin.to_string_lossy(), &arguments, &[("TRYTONPASSFILE", &password.to_string_lossy())])?;
     Ok(())
 }

@@ -1,9 +1,9 @@
 //! A stand-in for Tryton's JSON-RPC, as far as our connector and tests use it.
 //!
-//! It was written from what Tryton 6.0.29 answered on loopback, and passes the same tests (`tests/tests/promises/crm.rs`). What it is strict
-//! about, as the real one: an error is HTTP 200 with `error`; a session that is gone is 401 with an empty body and a Basic challenge; an
-//! unknown method is 403 in HTML; bad log-ins slow down all log-ins of that name; `write_date` is null until the first write; `_timestamp`
-//! knows whole seconds only.
+//! It was written from what Tryton 6.0.29 and 8.2.1 answered on loopback, and passes the same tests (`tests/tests/promises/crm.rs`) as either.
+//! What it is strict about, as the real ones: an error is HTTP 200 with `error`; a session that is gone is 401 with an empty body and a Basic
+//! challenge; an unknown method is 403 in HTML; bad log-ins slow down all log-ins of that name; on 6.0 `write_date` is null until the first write
+//! and `_timestamp` knows whole seconds only.
 
 mod domain;
 mod records;
@@ -26,10 +26,10 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use self::domain::{matches, names_active};
-use self::records::{Records, numbers, spoken};
+use self::records::{Records, Work, numbers, spoken};
 use super::{Faults, Serving, random_hex};
 use crate::error::Result;
-use crate::servers::{Account, Crm};
+use crate::servers::{Account, Crm, Release};
 
 const NAME: &str = "admin";
 const PASSWORD: &str = "AdminPass-12345";
@@ -57,8 +57,9 @@ impl RpcError {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inside {
+    release: Release,
     records: Records,
     sessions: BTreeSet<String>,
     bad_logins: HashMap<String, u32>,
@@ -70,15 +71,24 @@ pub struct CrmStandIn {
     serving: Serving,
     inside: Arc<Mutex<Inside>>,
     faults: Faults,
+    release: Release,
 }
 
 impl CrmStandIn {
-    /// Starts a CRM without any party, with the same account as the real one of [`crate::servers::Tryton`].
+    /// Starts a Tryton 6.0 without any party, with the same account as the real one of [`crate::servers::Tryton`].
     ///
     /// # Errors
     /// When no loopback port can be bound.
     pub async fn start() -> Result<Self> {
-        Self::start_with_slow_down(SLOW_DOWN_UNIT).await
+        Self::start_release(Release::Six).await
+    }
+
+    /// The same for this release.
+    ///
+    /// # Errors
+    /// When no loopback port can be bound.
+    pub async fn start_release(release: Release) -> Result<Self> {
+        Self::start_slowly(release, SLOW_DOWN_UNIT).await
     }
 
     /// The same with another unit of the pause after bad log-ins, for tests that make many.
@@ -86,12 +96,17 @@ impl CrmStandIn {
     /// # Errors
     /// When no loopback port can be bound.
     pub async fn start_with_slow_down(unit: Duration) -> Result<Self> {
-        let inside = Arc::new(Mutex::new(Inside::default()));
+        Self::start_slowly(Release::Six, unit).await
+    }
+
+    async fn start_slowly(release: Release, unit: Duration) -> Result<Self> {
+        let (sessions, bad_logins) = (BTreeSet::new(), HashMap::new());
+        let inside = Arc::new(Mutex::new(Inside { release, records: Records::new(release), sessions, bad_logins }));
         let faults = Faults::default();
         let router = Router::new()
-            .route("/crm/", post(move |state, headers, body| serve(state, headers, body, unit)))
+            .route(&release.path_below("/crm/"), post(move |state, headers, body| serve(state, headers, body, unit)))
             .with_state(Arc::clone(&inside));
-        Ok(Self { serving: Serving::start(router, faults.clone()).await?, inside, faults })
+        Ok(Self { serving: Serving::start(router, faults.clone()).await?, inside, faults, release })
     }
 
     /// `http://127.0.0.1:port`, without a slash at the end.
@@ -111,11 +126,15 @@ impl CrmStandIn {
 
 impl Crm for CrmStandIn {
     fn rpc_url(&self) -> String {
-        format!("{}/crm/", self.base_url())
+        format!("{}{}", self.base_url(), self.release.path_below("/crm/"))
     }
 
     fn account(&self) -> Account {
         Account::new(NAME, PASSWORD)
+    }
+
+    fn release(&self) -> Release {
+        self.release
     }
 
     fn expire_sessions(&self) -> BoxFuture<'_, Result<()>> {
@@ -128,7 +147,10 @@ async fn serve(State(inside): State<Arc<Mutex<Inside>>>, headers: HeaderMap, bod
     let hold = || inside.lock().expect("no panic while the CRM is held");
     let is_json = headers.get("content-type").is_some_and(|kind| String::from_utf8_lossy(kind.as_bytes()).contains("json"));
     let Some(call) = serde_json::from_slice::<Value>(&body).ok().filter(|call| is_json && call.is_object()) else {
-        return page(StatusCode::INTERNAL_SERVER_ERROR, "Value after * must be an iterable, not NoneType");
+        return match hold().release {
+            Release::Six => page(StatusCode::INTERNAL_SERVER_ERROR, "Value after * must be an iterable, not NoneType"),
+            Release::Eight => page(StatusCode::BAD_REQUEST, "Unable to read JSON request"),
+        };
     };
     let (Some(id), Some(method), Some(params)) = (call.get("id"), call["method"].as_str(), call["params"].as_array()) else {
         return (StatusCode::NOT_IMPLEMENTED, "The stand-in CRM models calls of exactly id, method and params.").into_response();
@@ -149,6 +171,9 @@ async fn serve(State(inside): State<Arc<Mutex<Inside>>>, headers: HeaderMap, bod
     if method == "common.db.logout" {
         inside.sessions.remove(&session);
         return reply(id, Ok(Value::Null));
+    }
+    if inside.release == Release::Eight && method.starts_with("model.") && !params.last().is_some_and(Value::is_object) {
+        return page(StatusCode::UNPROCESSABLE_ENTITY, "Missing context argument");
     }
     match method.strip_prefix("model.").and_then(|path| path.rsplit_once('.')) {
         Some((model, action)) => match perform(&mut inside.records, model, action, params) {
@@ -172,7 +197,13 @@ fn log_in(inside: &mut Inside, id: &Value, params: &[Value]) -> Response {
     inside.bad_logins.remove(name);
     let session = random_hex(32);
     inside.sessions.insert(session.clone());
-    reply(id, Ok(json!([USER_ID, session])))
+    reply(
+        id,
+        Ok(match inside.release {
+            Release::Six => json!([USER_ID, session]),
+            Release::Eight => json!([USER_ID, session, null]),
+        }),
+    )
 }
 
 fn session_of(inside: &Inside, headers: &HeaderMap) -> Option<String> {
@@ -198,12 +229,11 @@ fn perform(records: &mut Records, model: &str, action: &str, params: &[Value]) -
     };
     let nothing = Value::Null;
     let argument = |position: usize| arguments.get(position).unwrap_or(&nothing);
-    let now = Timestamp::now();
+    let work = Work { now: Timestamp::now(), seen: &context["_timestamp"] };
     Some(match action {
-        "create" => in_transaction(records, |records| create(records, model, argument(0), now)),
+        "create" => in_transaction(records, |records| create(records, model, argument(0), work)),
         "read" => read(records, model, &numbers(argument(0)), argument(1)),
-        "write" => in_transaction(records, |records| records.write(model, &numbers(argument(0)), argument(1), &context["_timestamp"], now))
-            .map(|()| Value::Null),
+        "write" => in_transaction(records, |records| records.write(model, &numbers(argument(0)), argument(1), work)).map(|()| Value::Null),
         "delete" => {
             records.delete(model, &numbers(argument(0)));
             Ok(Value::Null)
@@ -221,9 +251,9 @@ fn in_transaction<Done>(
     work(records).inspect_err(|_| *records = before)
 }
 
-fn create(records: &mut Records, model: &'static str, list: &Value, now: Timestamp) -> std::result::Result<Value, RpcError> {
+fn create(records: &mut Records, model: &'static str, list: &Value, work: Work<'_>) -> std::result::Result<Value, RpcError> {
     let ids: std::result::Result<Vec<u64>, RpcError> =
-        list.as_array().into_iter().flatten().map(|values| records.create(model, values, now)).collect();
+        list.as_array().into_iter().flatten().map(|values| records.create(model, values, work)).collect();
     Ok(json!(ids?))
 }
 
@@ -249,7 +279,8 @@ fn search(
     let nothing = Value::Null;
     let argument = |position: usize| arguments.get(position).unwrap_or(&nothing);
     let domain = argument(0);
-    let leaves_out_inactive = model != records::NOTE && context.get("active_test") != Some(&json!(false)) && !names_active(domain);
+    let leaves_out_inactive =
+        records::is_ever_inactive(model) && context.get("active_test") != Some(&json!(false)) && !names_active(domain);
     let mut found = Vec::new();
     for record in records.all(model) {
         let is_out = leaves_out_inactive && records.value(model, record, "active")? == json!(0);

@@ -117,6 +117,7 @@ impl Driver {
             name: opening.connector.to_owned(),
             settings: opening.settings,
             granted_origins: opening.origins,
+            granted_folders: Vec::new(),
             secrets: opening.secrets,
             allow_private_network: true,
             vault: opening.vault,
@@ -222,7 +223,8 @@ fn told<T>(done: Done<Result<T, ConnectorError>>) -> Result<T, ConnectorError> {
     done.value
 }
 
-fn split(url: &str) -> (String, String) {
+/// Origin and path of a URL.
+pub(crate) fn split(url: &str) -> (String, String) {
     let start = url.find("://").map_or(0, |at| at + 3);
     let end = url[start..].find('/').map_or(url.len(), |at| start + at);
     (url[..end].to_owned(), url[end..].to_owned())

@@ -26,6 +26,10 @@ const IDLE_CONNECTIONS_PER_ORIGIN_MAX: usize = 8;
 const IDLE_MAX: Duration = Duration::from_secs(20);
 /// The most a server's headers may take; hyper's smallest is 8 KiB.
 const RESPONSE_HEADER_BYTES_MAX: usize = 64 << 10;
+/// The encoding that some servers speak of and do not send.
+const GZIP: &str = "gzip";
+/// What every gzip begins with.
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 /// A pool of connections.
 #[derive(Clone)]
@@ -77,7 +81,19 @@ impl Pool {
             .map_err(|error| client_failure(origin, &error))?;
         let (mut parts, body) = response.into_parts();
         check_headers(origin, &parts.headers)?;
+        let coding = coding(&parts.headers);
+        let encoded = |coding: &str| Failure::ContentCoding { origin: origin.clone(), coding: coding.to_owned() };
+        if let Some(coding) = coding.as_deref().filter(|coding| *coding != GZIP) {
+            return Err(encoded(coding));
+        }
         let body = timeout_at(caps.deadline, collect(origin, body, caps.response_bytes)).await.map_err(|_| late())??;
+        if coding.is_some() {
+            if body.starts_with(&GZIP_MAGIC) {
+                return Err(encoded(GZIP));
+            }
+            // Tryton 8.2 calls every longer answer gzip, and sends those plain that were asked for so.
+            parts.headers.remove(http::header::CONTENT_ENCODING);
+        }
         // The body is whole: whatever framed it on the way is no longer true.
         parts.headers.remove(http::header::TRANSFER_ENCODING);
         parts.headers.remove(http::header::TRAILER);
@@ -90,13 +106,13 @@ fn check_headers(origin: &Origin, headers: &HeaderMap) -> Result<(), Failure> {
     if bytes > RESPONSE_HEADER_BYTES_MAX {
         return Err(Failure::ResponseHeaders { origin: origin.clone(), max: RESPONSE_HEADER_BYTES_MAX });
     }
-    let coding = headers.get_all(http::header::CONTENT_ENCODING).iter().find(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"));
-    match coding {
-        Some(coding) => {
-            Err(Failure::ContentCoding { origin: origin.clone(), coding: String::from_utf8_lossy(coding.as_bytes()).into_owned() })
-        }
-        None => Ok(()),
-    }
+    Ok(())
+}
+
+/// The encoding an answer is said to be in, if in any.
+fn coding(headers: &HeaderMap) -> Option<String> {
+    let codings = headers.get_all(http::header::CONTENT_ENCODING).iter();
+    codings.map(|coding| String::from_utf8_lossy(coding.as_bytes()).to_lowercase()).find(|coding| coding != "identity")
 }
 
 async fn collect(origin: &Origin, mut body: Incoming, max: usize) -> Result<Bytes, Failure> {

@@ -1,4 +1,4 @@
-//! The stand-in CRM's records: parties, contact mechanisms, notes.
+//! The stand-in CRM's records: parties with what hangs on them, and notes.
 
 use std::collections::BTreeMap;
 
@@ -6,17 +6,24 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::RpcError;
+use crate::servers::Release;
 
 pub(super) const PARTY: &str = "party.party";
 pub(super) const MECHANISM: &str = "party.contact_mechanism";
-pub(super) const NOTE: &str = "ir.note";
+const ADDRESS: &str = "party.address";
+const IDENTIFIER: &str = "party.identifier";
+const NOTE: &str = "ir.note";
 
 /// The fields a client may set, by model.
 const STORED: &[(&str, &[&str])] = &[
     (PARTY, &["name", "code", "active", "lang"]),
     (MECHANISM, &["type", "value", "value_compact", "name", "comment", "party", "active", "sequence"]),
+    (ADDRESS, &["party", "street", "postal_code", "city", "active", "sequence"]),
+    (IDENTIFIER, &["party", "type", "code", "sequence"]),
     (NOTE, &["resource", "message"]),
 ];
+/// The lists of a party, and what is in them.
+const PARTS: &[(&str, &str)] = &[("contact_mechanisms", MECHANISM), ("addresses", ADDRESS), ("identifiers", IDENTIFIER)];
 /// What `type` of a contact mechanism may be (`_TYPES` of the module `party`).
 const TYPES: &[&str] = &["phone", "mobile", "fax", "email", "website", "skype", "sip", "irc", "jabber", "other"];
 /// Only user there is.
@@ -37,14 +44,28 @@ impl Record {
     }
 }
 
+/// What a transaction knows besides the values it writes.
+#[derive(Clone, Copy)]
+pub(super) struct Work<'call> {
+    /// When it began.
+    pub(super) now: Timestamp,
+    /// `model,id` → `_timestamp` as read by whoever writes.
+    pub(super) seen: &'call Value,
+}
+
 /// All records of all models.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Records {
+    release: Release,
     models: BTreeMap<&'static str, BTreeMap<u64, Record>>,
     last: BTreeMap<&'static str, u64>,
 }
 
 impl Records {
+    pub(super) fn new(release: Release) -> Self {
+        Self { release, models: BTreeMap::new(), last: BTreeMap::new() }
+    }
+
     /// The model's own name for ever, if it is modelled.
     pub(super) fn model(name: &str) -> Option<&'static str> {
         STORED.iter().map(|(model, _)| *model).find(|model| *model == name)
@@ -60,9 +81,13 @@ impl Records {
 
     /// What a relation leads to.
     pub(super) fn related(&self, model: &str, record: &Record, field: &str) -> Result<Vec<(&'static str, u64)>, RpcError> {
+        if let Some(part) = part_of(model, field) {
+            return Ok(self.parts_of(part, record.id).map(|found| (part, found.id)).collect());
+        }
         match (model, field) {
-            (PARTY, "contact_mechanisms") => Ok(self.mechanisms_of(record.id).map(|mechanism| (MECHANISM, mechanism.id)).collect()),
-            (MECHANISM, "party") => Ok(record.values.get("party").and_then(Value::as_u64).map(|id| (PARTY, id)).into_iter().collect()),
+            (MECHANISM | ADDRESS | IDENTIFIER, "party") => {
+                Ok(record.values.get("party").and_then(Value::as_u64).map(|id| (PARTY, id)).into_iter().collect())
+            }
             (NOTE, "resource") => Ok(self.resource_of(record).map(|id| (PARTY, id)).into_iter().collect()),
             _ => Err(RpcError::plain(format!("'{field}'"))),
         }
@@ -77,14 +102,13 @@ impl Records {
             (_, "write_date") => record.written.map_or(Value::Null, datetime),
             (_, "create_uid") => json!(USER),
             (_, "write_uid") => record.written.map_or(Value::Null, |_| json!(USER)),
-            // Measured: whole seconds, as text.
-            (_, "_timestamp") => json!(record.touched().as_second().to_string()),
-            (PARTY | MECHANISM, "active") => json!(i64::from(record.values.get("active") != Some(&json!(false)))),
+            (_, "_timestamp") => json!(self.timestamp(record)),
+            (PARTY | MECHANISM | ADDRESS, "active") => json!(i64::from(record.values.get("active") != Some(&json!(false)))),
             (PARTY, "rec_name") => record.values.get("name").cloned().unwrap_or_default(),
-            (PARTY, "contact_mechanisms") => json!(self.mechanisms_of(record.id).map(|mechanism| mechanism.id).collect::<Vec<_>>()),
+            _ if part_of(model, field).is_some() => json!(self.related(model, record, field)?.iter().map(|(_, id)| id).collect::<Vec<_>>()),
             // Measured: the first of its type, or an empty text.
             (PARTY, "email" | "phone" | "mobile" | "fax" | "website") => {
-                let first = self.mechanisms_of(record.id).find(|mechanism| mechanism.values.get("type") == Some(&json!(field)));
+                let first = self.parts_of(MECHANISM, record.id).find(|mechanism| mechanism.values.get("type") == Some(&json!(field)));
                 first.and_then(|mechanism| mechanism.values.get("value").cloned()).unwrap_or_else(|| json!(""))
             }
             // Measured without the optional Python module `phonenumbers`: both are as entered.
@@ -121,41 +145,34 @@ impl Records {
                     found.push(self.shown(target, other, &inner)?);
                 }
             }
-            let value = if relation == "contact_mechanisms" { Value::Array(found) } else { found.pop().unwrap_or_default() };
+            let value = if part_of(model, relation).is_some() { Value::Array(found) } else { found.pop().unwrap_or_default() };
             shown.insert(key, value);
         }
         Ok(Value::Object(shown))
     }
 
-    pub(super) fn create(&mut self, model: &'static str, values: &Value, now: Timestamp) -> Result<u64, RpcError> {
+    pub(super) fn create(&mut self, model: &'static str, values: &Value, work: Work<'_>) -> Result<u64, RpcError> {
         let last = self.last.entry(model).or_default();
         *last += 1;
         let id = *last;
-        self.models.entry(model).or_default().insert(id, Record { id, values: Map::new(), created: now, written: None });
-        self.set(model, id, values, now)?;
+        self.models.entry(model).or_default().insert(id, Record { id, values: Map::new(), created: work.now, written: None });
+        self.set(model, id, values, work)?;
         if model == PARTY && self.find(model, id).is_some_and(|record| !record.values.contains_key("code")) {
             // Measured: a party without a code gets the next number.
-            self.set(model, id, &json!({"code": id.to_string()}), now)?;
+            self.set(model, id, &json!({"code": id.to_string()}), work)?;
         }
         if model == NOTE && self.find(model, id).and_then(|record| self.resource_of(record)).is_none() {
             return Err(RpcError::user("A value is required for field \"Resource\" in \"Note\"."));
         }
-        if model == MECHANISM {
-            // Measured: creating a contact mechanism also writes it, so its write_date is never null.
-            self.touch(model, id, now);
+        // Measured: creating a contact mechanism also writes it, so its write_date is never null; on 8.2 a party's neither.
+        if model == MECHANISM || (self.release == Release::Eight && model == PARTY) {
+            self.touch(model, id, work.now);
         }
         Ok(id)
     }
 
-    /// Writes if nobody else did since `timestamps` (`model,id` → `_timestamp` as read) were taken.
-    pub(super) fn write(
-        &mut self,
-        model: &'static str,
-        ids: &[u64],
-        values: &Value,
-        timestamps: &Value,
-        now: Timestamp,
-    ) -> Result<(), RpcError> {
+    /// Writes if nobody else did since it was seen.
+    pub(super) fn write(&mut self, model: &'static str, ids: &[u64], values: &Value, work: Work<'_>) -> Result<(), RpcError> {
         for id in ids {
             let Some(record) = self.find(model, *id) else {
                 return Err(RpcError::user(format!(
@@ -163,15 +180,16 @@ impl Records {
                     spoken(model)
                 )));
             };
-            let seen = timestamps.get(format!("{model},{id}"));
-            let seen = seen.and_then(|seen| seen.as_str().map_or_else(|| seen.as_f64(), |text| text.parse().ok()));
-            if seen.is_some_and(|seen| record.touched().as_second() as f64 > seen) {
+            let seen = work.seen.get(format!("{model},{id}"));
+            let seen: Option<f64> = seen.and_then(|seen| seen.as_str().map_or_else(|| seen.as_f64(), |text| text.parse().ok()));
+            let is = self.timestamp(record).parse::<f64>().unwrap_or_default();
+            if seen.is_some_and(|seen| is > seen) {
                 return Err(RpcError { name: "ConcurrencyException".to_owned(), detail: json!("Records were modified in the meanwhile") });
             }
         }
         for id in ids {
-            self.set(model, *id, values, now)?;
-            self.touch(model, *id, now);
+            self.set(model, *id, values, work)?;
+            self.touch(model, *id, work.now);
         }
         Ok(())
     }
@@ -180,7 +198,9 @@ impl Records {
         for id in ids {
             self.models.entry(model).or_default().remove(id);
             if model == PARTY {
-                self.models.entry(MECHANISM).or_default().retain(|_, mechanism| mechanism.values.get("party") != Some(&json!(id)));
+                for (_, part) in PARTS {
+                    self.models.entry(part).or_default().retain(|_, found| found.values.get("party") != Some(&json!(id)));
+                }
             }
         }
     }
@@ -191,11 +211,14 @@ impl Records {
         }
     }
 
-    fn set(&mut self, model: &'static str, id: u64, values: &Value, now: Timestamp) -> Result<(), RpcError> {
+    fn set(&mut self, model: &'static str, id: u64, values: &Value, work: Work<'_>) -> Result<(), RpcError> {
         let stored = STORED.iter().find(|(name, _)| *name == model).map_or(&[][..], |(_, fields)| fields);
         for (field, value) in values.as_object().into_iter().flatten() {
+            if let Some(part) = part_of(model, field) {
+                self.change_parts(part, id, value, work)?;
+                continue;
+            }
             match (model, field.as_str()) {
-                (PARTY, "contact_mechanisms") => self.change_mechanisms(id, value, now)?,
                 (PARTY, "code") if self.all(PARTY).any(|other| other.id != id && other.values.get("code") == Some(value)) => {
                     return Err(RpcError::user("The code on party must be unique."));
                 }
@@ -217,26 +240,34 @@ impl Records {
     }
 
     /// `[["create",[{…}]],["write",[ids],{…}],["delete",[ids]]]`.
-    fn change_mechanisms(&mut self, party: u64, steps: &Value, now: Timestamp) -> Result<(), RpcError> {
+    fn change_parts(&mut self, part: &'static str, party: u64, steps: &Value, work: Work<'_>) -> Result<(), RpcError> {
         for step in steps.as_array().into_iter().flatten() {
             match step[0].as_str() {
                 Some("create") => {
                     for values in step[1].as_array().into_iter().flatten() {
                         let mut values = values.clone();
                         values["party"] = json!(party);
-                        self.create(MECHANISM, &values, now)?;
+                        self.create(part, &values, work)?;
                     }
                 }
-                Some("write") => self.write(MECHANISM, &numbers(&step[1]), &step[2], &Value::Null, now)?,
-                Some("delete") => self.delete(MECHANISM, &numbers(&step[1])),
-                other => return Err(RpcError::plain(format!("the stand-in does not model {other:?} on contact_mechanisms"))),
+                Some("write") => self.write(part, &numbers(&step[1]), &step[2], work)?,
+                Some("delete") => self.delete(part, &numbers(&step[1])),
+                other => return Err(RpcError::plain(format!("the stand-in does not model {other:?} on a party's {part}"))),
             }
         }
         Ok(())
     }
 
-    fn mechanisms_of(&self, party: u64) -> impl Iterator<Item = &Record> {
-        self.all(MECHANISM).filter(move |mechanism| mechanism.values.get("party") == Some(&json!(party)))
+    fn parts_of(&self, part: &str, party: u64) -> impl Iterator<Item = &Record> {
+        self.all(part).filter(move |found| found.values.get("party") == Some(&json!(party)))
+    }
+
+    /// Measured: whole seconds as text; on 8.2 with five digits behind the point.
+    fn timestamp(&self, record: &Record) -> String {
+        match self.release {
+            Release::Six => record.touched().as_second().to_string(),
+            Release::Eight => format!("{:.5}", record.touched().as_microsecond() as f64 / 1e6),
+        }
     }
 
     /// The party a note is on, if it exists.
@@ -245,6 +276,16 @@ impl Records {
         let id = id.parse().ok()?;
         (model == PARTY && self.find(PARTY, id).is_some()).then_some(id)
     }
+}
+
+/// Whether records of this model can be inactive.
+pub(super) fn is_ever_inactive(model: &str) -> bool {
+    matches!(model, PARTY | MECHANISM | ADDRESS)
+}
+
+/// What is in a list of a party.
+fn part_of(model: &str, field: &str) -> Option<&'static str> {
+    PARTS.iter().find(|(list, _)| model == PARTY && *list == field).map(|(_, part)| *part)
 }
 
 /// The ids in a list.
@@ -257,6 +298,8 @@ pub(super) fn spoken(model: &str) -> &'static str {
     match model {
         PARTY => "Party",
         MECHANISM => "Contact Mechanism",
+        ADDRESS => "Address",
+        IDENTIFIER => "Party Identifier",
         _ => "Note",
     }
 }

@@ -128,9 +128,19 @@ async fn a_plain_field_is_no_secret() {
 
 #[tokio::test]
 async fn an_encoded_answer_is_refused() {
-    let server = Server::start(|_| Response::builder().header("content-encoding", "gzip").body("?".into()).unwrap()).await;
+    let gzip = || Bytes::from_static(&[0x1f, 0x8b, 8, 0]);
+    let server = Server::start(move |_| Response::builder().header("content-encoding", "gzip").body(gzip().into()).unwrap()).await;
     let outcome = get(&Setup::for_server(&server).build(), &server.url("/")).await;
     assert!(matches!(&outcome, Err(Error::HttpResponseContentCoding(Some(coding))) if coding == "gzip"), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_only_called_gzip_is_taken_as_it_is() {
+    let quoted = format!("you sent {PASSWORD}");
+    let server = Server::start(move |_| Response::builder().header("content-encoding", "gzip").body(quoted.clone().into()).unwrap()).await;
+    let channel = Setup::for_server(&server).with(basic(&server), &["sportello", PASSWORD]).build();
+    let got = get(&channel, &server.url("/")).await.unwrap();
+    assert_eq!((got.header("content-encoding"), got.body.as_str()), ("", format!("you sent {REDACTED}").as_str()));
 }
 
 #[tokio::test]
