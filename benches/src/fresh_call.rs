@@ -138,6 +138,7 @@ async fn channel(runtime: &Runtime, guest: &[u8]) -> Result<Channel, Problem> {
         name: "bench".into(),
         settings: serde_json::json!({}),
         granted_origins: Vec::new(),
+        granted_folders: Vec::new(),
         secrets: BTreeMap::from([("signing".to_owned(), secret)]),
         allow_private_network: false,
         vault: Arc::new(NoVault),

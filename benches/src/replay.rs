@@ -81,6 +81,7 @@ async fn take_in(folder: &Path, comments: u64) -> Result<(), Problem> {
         settings: "{}".to_owned(),
         origins: Vec::new(),
         private_network: false,
+        folders: Vec::new(),
         secrets: BTreeMap::new(),
         poll_ms: None,
         policy: None,

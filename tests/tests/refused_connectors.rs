@@ -124,6 +124,7 @@ async fn configured(runtime: &Runtime, change: impl FnOnce(&mut ChannelOptions))
         name: "our-channel".into(),
         settings: json!({ "behaviour": "well-behaved", "granted": "https://api.example.com" }),
         granted_origins: vec!["https://api.example.com".into()],
+        granted_folders: Vec::new(),
         secrets: BTreeMap::from([("signing".to_owned(), signing)]),
         allow_private_network: false,
         vault: Arc::new(NoVault),

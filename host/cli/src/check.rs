@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use sportello_runtime::limits::{CallLimits, QuarantineLimits};
 use sportello_runtime::{BoundField, ChannelOptions, NoVault, Prepared, Runtime, RuntimeOptions};
+use sportello_server::channels::told;
 use sportello_server::config::{ChannelConfig, Config};
 use sportello_server::secrets::Secrets;
 
@@ -45,8 +46,7 @@ pub(crate) fn run(path: &Path) -> Result<(), Problem> {
             if !all_read {
                 continue;
             }
-            let _context = tokio.enter();
-            match check_channel(&runtime, &prepared, tenant, name, channel, secrets) {
+            match tokio.block_on(check_channel(&runtime, &prepared, tenant, name, channel, secrets)) {
                 Ok(()) => output::line(format!("{place}: {} {}", prepared.label(), prepared.digest()))?,
                 Err(problem) => problems.push(format!("{place}: {problem}")),
             }
@@ -86,7 +86,7 @@ fn read_secrets(places: &Secrets, channel: &ChannelConfig) -> (BoundSecrets, Vec
 }
 
 /// Does all that making the channel live would, and drops it.
-fn check_channel(
+async fn check_channel(
     runtime: &Runtime,
     prepared: &Prepared,
     tenant: &str,
@@ -103,6 +103,7 @@ fn check_channel(
         name: name.to_owned(),
         settings: serde_json::to_value(&channel.settings)?,
         granted_origins: channel.origins.clone(),
+        granted_folders: channel.folders.clone(),
         secrets,
         allow_private_network: channel.private_network,
         // Nothing is called here, so nothing is traded.
@@ -110,6 +111,10 @@ fn check_channel(
         limits: CallLimits::default(),
         quarantine: QuarantineLimits::default(),
     };
-    runtime.channel(prepared, options)?;
-    Ok(())
+    let channel = runtime.channel(prepared, options)?;
+    let problems = channel.check_settings(jiff::Timestamp::now()).await?;
+    if problems.is_empty() {
+        return Ok(());
+    }
+    Err(format!("channel {name}: its settings are wrong:\n{}", told(&problems)).into())
 }

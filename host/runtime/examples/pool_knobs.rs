@@ -68,6 +68,7 @@ async fn channel(runtime: &Runtime, guest: &[u8]) -> Result<Channel, Box<dyn std
         name: "bench".into(),
         settings: serde_json::json!({ "behaviour": "well-behaved", "granted": "https://api.example.com" }),
         granted_origins: vec!["https://api.example.com".into()],
+        granted_folders: Vec::new(),
         secrets: BTreeMap::from([("signing".to_owned(), secret)]),
         allow_private_network: false,
         vault: Arc::new(NoVault),

@@ -150,6 +150,14 @@ pub enum CallFailure {
         /// When it makes sense to call again.
         retry_after: Duration,
     },
+    /// A folder the channel is granted cannot be opened (any more). Nothing was started.
+    #[error("a folder granted to channel {channel} cannot be read: {reason}")]
+    Folder {
+        /// The channel.
+        channel: String,
+        /// Which, and what the system said.
+        reason: String,
+    },
     /// The connector does not export what was called.
     #[error("{connector} has no `{capability}`; it has {available}")]
     NoCapability {
@@ -200,13 +208,13 @@ impl CallFailure {
             | Self::OutputTooLarge { .. }
             | Self::Output { .. }
             | Self::Unreadable { .. } => true,
-            Self::Busy { .. } | Self::Quarantined { .. } | Self::NoCapability { .. } => false,
+            Self::Busy { .. } | Self::Quarantined { .. } | Self::Folder { .. } | Self::NoCapability { .. } => false,
         }
     }
 
     /// Whether the guest never ran, so that nothing can have taken effect anywhere. After any other failure of `publish` an effect may have.
     pub fn nothing_started(&self) -> bool {
-        matches!(self, Self::Busy { .. } | Self::Quarantined { .. } | Self::NoCapability { .. })
+        matches!(self, Self::Busy { .. } | Self::Quarantined { .. } | Self::Folder { .. } | Self::NoCapability { .. })
     }
 
     /// How long to wait before the same call may work; none where waiting alone does not help.
@@ -231,12 +239,19 @@ pub(crate) struct Callee<'a> {
 }
 
 /// A store for one call, with every limit set, and when the call must be over.
-pub(crate) fn store(engine: &Engine, options: GuestOptions<'_>, engine_limits: &EngineLimits) -> (Store<GuestData>, Instant) {
+///
+/// # Errors
+/// A granted folder cannot be opened.
+pub(crate) fn store(
+    engine: &Engine,
+    options: GuestOptions<'_>,
+    engine_limits: &EngineLimits,
+) -> wasmtime::Result<(Store<GuestData>, Instant)> {
     let limits = options.limits;
     let deadline = Instant::now() + limits.wall_max;
     let ticks = limits.computing_max.as_nanos() / engine_limits.epoch_tick.as_nanos().max(1);
     let crossing_bytes_max = limits.crossing_bytes_max;
-    let data = GuestData::new(options, deadline, u64::try_from(ticks).unwrap_or(u64::MAX));
+    let data = GuestData::new(options, deadline, u64::try_from(ticks).unwrap_or(u64::MAX))?;
     let mut store = Store::new(engine, data);
     store.limiter(|data| &mut data.memory);
     store.set_hostcall_fuel(crossing_bytes_max);
@@ -250,7 +265,7 @@ pub(crate) fn store(engine: &Engine, options: GuestOptions<'_>, engine_limits: &
         // Yielding, not only continuing: the timer around the call shares a thread with the guest and must get its turn.
         Ok(UpdateDeadline::Yield(1))
     });
-    (store, deadline)
+    Ok((store, deadline))
 }
 
 /// How a call came out of the timer.

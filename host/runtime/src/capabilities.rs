@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use wasmtime::component::InstancePre;
 
-use crate::bindings::exports::sportello::connector::{crm, description, find, poll, publish, webhook};
+use crate::bindings::exports::sportello::connector::{configuration, crm, description, find, poll, publish, webhook};
 
 /// The capabilities of one connector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -18,14 +18,28 @@ pub struct Capabilities {
     pub find: bool,
     /// Looks up contacts and reports their changes.
     pub crm: bool,
+    /// Judges its settings.
+    pub configuration: bool,
 }
 
 impl Capabilities {
     /// Their names in the contract.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
-        [("webhook", self.webhook), ("poll", self.poll), ("publish", self.publish), ("find", self.find), ("crm", self.crm)]
-            .into_iter()
-            .filter_map(|(name, there)| there.then_some(name))
+        [
+            ("webhook", self.webhook),
+            ("poll", self.poll),
+            ("publish", self.publish),
+            ("find", self.find),
+            ("crm", self.crm),
+            ("configuration", self.configuration),
+        ]
+        .into_iter()
+        .filter_map(|(name, there)| there.then_some(name))
+    }
+
+    /// Whether it can do nothing for anybody.
+    pub(crate) fn is_idle(self) -> bool {
+        self == Self { configuration: self.configuration, ..Self::default() }
     }
 }
 
@@ -38,6 +52,7 @@ pub(crate) struct Indices {
     pub(crate) publish: Option<publish::GuestIndices>,
     pub(crate) find: Option<find::GuestIndices>,
     pub(crate) crm: Option<crm::GuestIndices>,
+    pub(crate) configuration: Option<configuration::GuestIndices>,
 }
 
 impl Indices {
@@ -50,6 +65,7 @@ impl Indices {
             publish: capabilities.publish.then(|| publish::GuestIndices::new(pre)).transpose()?,
             find: capabilities.find.then(|| find::GuestIndices::new(pre)).transpose()?,
             crm: capabilities.crm.then(|| crm::GuestIndices::new(pre)).transpose()?,
+            configuration: capabilities.configuration.then(|| configuration::GuestIndices::new(pre)).transpose()?,
         })
     }
 }

@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use wasmtime::Store;
@@ -15,7 +16,8 @@ use wasmtime::Store;
 use crate::call::{self, Call, CallFailure, Callee, Done, Timed};
 use crate::channel_credentials::ChannelCredentials;
 use crate::contract::{
-    ConnectorError, Contact, ContactPage, Context, Effect, Identifier, Page, Presence, Receipt, WebhookOutcome, WebhookRequest,
+    ConnectorError, Contact, ContactPage, Context, Effect, Identifier, Page, Presence, Receipt, SettingsProblem, WebhookOutcome,
+    WebhookRequest,
 };
 use crate::error::RuntimeError;
 use crate::grant;
@@ -28,6 +30,7 @@ use crate::quarantine::{Admission, Quarantine, QuarantineState};
 use crate::runtime::Host;
 use crate::signature::{self, SignatureRefusal, Signed};
 use crate::vault::Vault;
+use crate::wasi::GrantedFolder;
 
 /// What an operator configures.
 #[derive(Clone)]
@@ -40,6 +43,8 @@ pub struct ChannelOptions {
     pub settings: Value,
     /// Origins the operator granted, for example `https://api.example.com`.
     pub granted_origins: Vec<String>,
+    /// Folders the operator granted, absolute paths.
+    pub granted_folders: Vec<String>,
     /// By credential, by field.
     pub secrets: BTreeMap<String, BTreeMap<String, BoundField>>,
     /// Whether granted origins may lead to loopback and private networks.
@@ -65,6 +70,7 @@ struct Inner {
     name: String,
     settings: String,
     limits: CallLimits,
+    folders: Vec<GrantedFolder>,
     http: Arc<ChannelHttp>,
     credentials: Arc<ChannelCredentials>,
     quarantine: Mutex<Quarantine>,
@@ -79,6 +85,7 @@ impl Channel {
         grant::check_settings(prepared, &options)?;
         grant::check_secrets(prepared, &options)?;
         let granted = grant::check_origins(prepared, &options)?;
+        let folders = grant::check_folders(prepared, &options)?;
         let channel_grant = ChannelGrant {
             channel: &format!("{}/{}", options.tenant, options.name),
             manifest,
@@ -103,6 +110,7 @@ impl Channel {
                 tenant: options.tenant,
                 name: options.name,
                 limits: options.limits,
+                folders,
                 http,
                 credentials,
                 quarantine: Mutex::new(Quarantine::new(options.quarantine)),
@@ -197,6 +205,20 @@ impl Channel {
         })
         .await;
         running.end(store, answer, output::contact_page)
+    }
+
+    /// What the connector says is wrong with the channel's settings, beyond their schema. Nothing, where it does not judge them.
+    pub async fn check_settings(&self, now: Timestamp) -> Result<Vec<SettingsProblem>, CallFailure> {
+        let Some(indices) = self.inner.prepared.indices().configuration.as_ref() else { return Ok(Vec::new()) };
+        let call = Call { now, seed: 0, state: Arc::new(BTreeMap::new()) };
+        let context = self.context(&call);
+        let (mut store, running) = self.begin("configuration.check", call, StateAccess::Read).await?;
+        let answer = call::until(running.deadline, async {
+            let instance = self.inner.prepared.pre().instantiate_async(&mut store).await?;
+            indices.load(&mut store, &instance)?.call_check(&mut store, &context).await
+        })
+        .await;
+        running.end(store, answer, |problems| output::problems(problems)).map(|done| done.value)
     }
 
     /// Whether a delivery with these headers may be signed at all: to be asked before its body is read.
@@ -307,6 +329,7 @@ impl Channel {
         let of_share = inner.host.slot_of_share(&inner.share, deadline).await?;
         running._slots = Some([of_share, inner.host.slot(deadline).await?]);
         let options = GuestOptions {
+            folders: &inner.folders,
             now: call.now,
             seed: call.seed,
             state: call.state,
@@ -317,7 +340,11 @@ impl Channel {
             table_elements_max: inner.host.limits.table_elements_max,
         };
         running.started = Instant::now();
-        let (store, deadline) = call::store(&inner.host.engine, options, &inner.host.limits);
+        let opened = call::store(&inner.host.engine, options, &inner.host.limits);
+        let (store, deadline) = opened.map_err(|error| {
+            running.settled = true;
+            CallFailure::Folder { channel: inner.name.clone(), reason: format!("{error:#}") }
+        })?;
         running.deadline = deadline;
         Ok((store, running))
     }

@@ -3,9 +3,10 @@
 //! The generated modules mirror the WIT packages; here each record has one name that says what it is (`Error` becomes [`ConnectorError`],
 //! `webhook.request` becomes [`WebhookRequest`]). Their documentation stands in `wit/`.
 
+pub use crate::bindings::exports::sportello::connector::configuration::Problem as SettingsProblem;
 pub use crate::bindings::exports::sportello::connector::crm::ContactPage;
 pub use crate::bindings::exports::sportello::connector::description::{
-    Action, Capture, Carrier, ConnectorKind, Credential, DigestText, Encoding, Expectation, Idempotency, LinkPermission, LoginBody,
+    Action, Capture, Carrier, ConnectorKind, Credential, DigestText, Encoding, Expectation, Folder, Idempotency, LinkPermission, LoginBody,
     LoginStep, Manifest, NetworkPolicy, Origin, Place, Placement, ReplyPermission, RequestLimit, RequestSigning, Retention, Session,
     Signature,
 };

@@ -9,7 +9,8 @@ use wasmtime::{Engine, component};
 
 use crate::capabilities::Capabilities;
 use crate::contract::{
-    ConnectorError, Contact, ContactPage, Context, Effect, Identifier, Manifest, Page, Presence, Receipt, WebhookOutcome, WebhookRequest,
+    ConnectorError, Contact, ContactPage, Context, Effect, Identifier, Manifest, Page, Presence, Receipt, SettingsProblem, WebhookOutcome,
+    WebhookRequest,
 };
 
 /// The package every interface of the contract belongs to.
@@ -19,7 +20,7 @@ pub const CONTRACT_VERSION: Version = Version::new(0, 1, 0);
 /// What a connector may import of the contract.
 const IMPORTS: [&str; 5] = ["types", "diagnostics", "state", "credentials", "headroom"];
 /// What it may export.
-const EXPORTS: [&str; 6] = ["description", "webhook", "poll", "publish", "find", "crm"];
+const EXPORTS: [&str; 7] = ["description", "webhook", "poll", "publish", "find", "crm", "configuration"];
 
 /// How a component differs from the contract.
 #[derive(Debug, thiserror::Error)]
@@ -153,6 +154,10 @@ pub(crate) fn check(engine: &Engine, compiled: &Component) -> Result<Capabilitie
                     "find: func(context: context, effect: effect) -> result<presence, error>",
                 )?;
             }
+            "configuration" => {
+                capabilities.configuration = true;
+                checker.function::<(&Context,), (Vec<SettingsProblem>,)>("check", "check: func(context: context) -> list<problem>")?;
+            }
             _ => {
                 capabilities.crm = true;
                 checker.function::<(&Context, &Identifier), (Result<Vec<Contact>, ConnectorError>,)>(
@@ -169,7 +174,7 @@ pub(crate) fn check(engine: &Engine, compiled: &Component) -> Result<Capabilitie
     if !described {
         return Err(ContractFault::NoDescription { found: list(exported) });
     }
-    if capabilities == Capabilities::default() {
+    if capabilities.is_idle() {
         return Err(ContractFault::NoCapability);
     }
     Ok(capabilities)

@@ -110,6 +110,19 @@ pub enum RuntimeError {
         problem: String,
     },
 
+    /// A folder the connector asks for is not granted, or not there.
+    #[error("channel {channel}: {connector} asks to read the folder {folder}: {problem}")]
+    Folder {
+        /// The channel.
+        channel: String,
+        /// The connector.
+        connector: String,
+        /// The folder.
+        folder: String,
+        /// What is wrong and what to do.
+        problem: String,
+    },
+
     /// Outgoing HTTP could not be set up.
     #[error("outgoing HTTP of {of}: {problem}")]
     Http {

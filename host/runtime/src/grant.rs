@@ -2,6 +2,7 @@
 //! Every refusal says what would be accepted.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -11,6 +12,7 @@ use crate::error::RuntimeError;
 use crate::limits::manifest as manifest_limits;
 use crate::outbound::Origin;
 use crate::prepared::Prepared;
+use crate::wasi::GrantedFolder;
 
 /// The settings against the connector's schema.
 pub(crate) fn check_settings(prepared: &Prepared, options: &ChannelOptions) -> Result<(), RuntimeError> {
@@ -73,6 +75,37 @@ pub(crate) fn check_secrets(prepared: &Prepared, options: &ChannelOptions) -> Re
         return refuse(&unbound.credential, "deliveries are signed with it, and no secret is bound to it".to_owned());
     }
     Ok(())
+}
+
+/// Every folder the connector asks for on this channel is granted and there. Returns where each is.
+pub(crate) fn check_folders(prepared: &Prepared, options: &ChannelOptions) -> Result<Vec<GrantedFolder>, RuntimeError> {
+    let connector = &prepared.manifest().name;
+    let wrong = |folder: &str, problem: String| RuntimeError::Folder {
+        channel: options.name.clone(),
+        connector: connector.clone(),
+        folder: folder.to_owned(),
+        problem,
+    };
+    let mut found = Vec::new();
+    for folder in &prepared.manifest().folders {
+        let Some(value) = options.settings.pointer(&folder.setting) else { continue };
+        let text = value.as_str().ok_or_else(|| wrong(&folder.setting, "the setting names a folder and must be a text".to_owned()))?;
+        if !Path::new(text).is_absolute() {
+            return Err(wrong(text, "write an absolute path".to_owned()));
+        }
+        if !options.granted_folders.iter().any(|granted| granted == text) {
+            let all: BTreeSet<&str> = options.granted_folders.iter().map(String::as_str).chain([text]).collect();
+            let all: Vec<_> = all.into_iter().map(|folder| format!("{folder:?}")).collect();
+            let line = format!("folders = [{}]", all.join(", "));
+            return Err(wrong(text, format!("it is not granted; to grant it, write into the channel's configuration:\n{line}")));
+        }
+        let kind = std::fs::metadata(text).map_err(|error| wrong(text, error.to_string()))?;
+        if !kind.is_dir() {
+            return Err(wrong(text, "it is no folder".to_owned()));
+        }
+        found.push(GrantedFolder { name: folder.name.clone(), path: text.into() });
+    }
+    Ok(found)
 }
 
 /// Every origin the connector asks for on this channel is granted. Returns what is granted.

@@ -23,7 +23,7 @@ use crate::contract::{HeadroomWindow, Level, Mac};
 use crate::limits::{CallLimits, HEADROOM_NAME_BYTES_MAX, HEADROOM_WINDOWS_MAX};
 use crate::outbound::{CallHttp, ChannelHttp};
 use crate::sabotage::sabotaged;
-use crate::wasi;
+use crate::wasi::{self, GrantedFolder};
 
 /// A message of a connector for the operator.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -116,7 +116,9 @@ pub(crate) struct GuestOptions<'a> {
     pub(crate) state: Arc<dyn ConnectorState>,
     pub(crate) state_writable: bool,
     pub(crate) credentials: Arc<dyn Credentials>,
-    /// None: `describe`, which may not reach out.
+    /// What it may read.
+    pub(crate) folders: &'a [GrantedFolder],
+    /// None: `describe` and `configuration`, which may not reach out.
     pub(crate) http: Option<Arc<ChannelHttp>>,
     pub(crate) limits: &'a CallLimits,
     pub(crate) table_elements_max: usize,
@@ -219,9 +221,11 @@ impl WasiHttpHooks for NoHttp {
 type HttpAnswer = (http::Response<WasiBody>, Box<dyn Future<Output = Result<(), HttpError>> + Send>);
 
 impl GuestData {
-    pub(crate) fn new(options: GuestOptions<'_>, deadline: Instant, ticks_left: u64) -> Self {
+    /// # Errors
+    /// A granted folder cannot be opened.
+    pub(crate) fn new(options: GuestOptions<'_>, deadline: Instant, ticks_left: u64) -> wasmtime::Result<Self> {
         let limits = options.limits;
-        let (wasi, written) = wasi::context(options.now, options.seed, limits);
+        let (wasi, written) = wasi::context(options.now, options.seed, options.folders, limits)?;
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.resources_max);
         let diagnostics = Arc::new(Mutex::new(Diagnostics {
@@ -238,7 +242,7 @@ impl GuestData {
             }
             None => GuestHttp::Nowhere(NoHttp),
         };
-        Self {
+        Ok(Self {
             wasi,
             wasi_http: WasiHttpCtx::new(),
             table,
@@ -251,7 +255,7 @@ impl GuestData {
             memory: GuestMemory::new(limits, options.table_elements_max),
             deadline,
             ticks_left,
-        }
+        })
     }
 
     /// What was said so far, also by a call that failed. Without any secret of the channel.

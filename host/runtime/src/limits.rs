@@ -177,6 +177,8 @@ pub mod manifest {
     pub const LIST_MAX: usize = 64;
     /// Bytes of any other text of the manifest.
     pub const TEXT_BYTES_MAX: usize = 8 << 10;
+    /// Problems of settings that a connector may tell of.
+    pub const PROBLEMS_MAX: usize = 64;
     /// Bytes of a channel's settings as JSON.
     pub const SETTINGS_BYTES_MAX: usize = 64 << 10;
 }

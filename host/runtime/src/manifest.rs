@@ -38,6 +38,7 @@ pub(crate) fn check(manifest: &Manifest, capabilities: Capabilities) -> Result<V
     for (position, asked) in manifest.origins.iter().enumerate() {
         origin(&format!("origins[{position}]"), asked)?;
     }
+    folders(manifest)?;
     credentials(manifest)?;
     signatures(manifest)?;
     actions(manifest, capabilities)?;
@@ -77,6 +78,23 @@ fn schema(source: &str) -> Result<Validator, ManifestFault> {
         .with_pattern_options(PatternOptions::regex())
         .build(&document)
         .or_else(|error| fault(place, format_args!("it is no JSON Schema (2020-12): {error}")))
+}
+
+fn folders(manifest: &Manifest) -> Result<(), ManifestFault> {
+    count("folders", manifest.folders.len())?;
+    let mut seen = BTreeSet::new();
+    for folder in &manifest.folders {
+        name("folders", &folder.name)?;
+        let place = format!("folders[{}]", folder.name);
+        if !seen.insert(&folder.name) {
+            return fault(place, "declared twice");
+        }
+        if folder.setting.is_empty() {
+            return fault(place, "the pointer is empty; write for example /folder");
+        }
+        pointer(&place, &folder.setting)?;
+    }
+    Ok(())
 }
 
 fn credentials(manifest: &Manifest) -> Result<(), ManifestFault> {
@@ -348,6 +366,7 @@ pub(crate) mod tests {
             summary: "An example".into(),
             configuration_schema: r#"{"type":"object","properties":{"base-url":{"type":"string","format":"uri"}}}"#.into(),
             origins: vec![Origin::Fixed("https://api.example.com".into()), Origin::Setting("/base-url".into())],
+            folders: vec![Folder { name: "drop".into(), setting: "/folder".into() }],
             credentials: vec![
                 Credential {
                     name: "app-secret".into(),
@@ -413,7 +432,7 @@ pub(crate) mod tests {
     }
 
     fn all() -> Capabilities {
-        Capabilities { webhook: true, poll: true, publish: true, find: true, crm: true }
+        Capabilities { webhook: true, poll: true, publish: true, find: true, crm: true, configuration: true }
     }
 
     #[test]
@@ -429,6 +448,8 @@ pub(crate) mod tests {
             ("version", "1.2", |manifest| manifest.version = "1.2".into()),
             ("origins[0]", "path", |manifest| manifest.origins[0] = Origin::Fixed("https://a.example/v1".into())),
             ("origins[1]", "begins with `/`", |manifest| manifest.origins[1] = Origin::Setting("base-url".into())),
+            ("folders", "is not a name", |manifest| manifest.folders[0].name = "../etc".into()),
+            ("folders[drop]", "begins with `/`", |manifest| manifest.folders[0].setting = "folder".into()),
             ("credentials[bot]", "declared twice", |manifest| manifest.credentials[0].name = "bot".into()),
             ("credentials[bot].session.steps[0]", "${pasword}", |manifest| {
                 let session = manifest.credentials[1].session.as_mut().unwrap();

@@ -8,9 +8,9 @@ use jiff::Timestamp;
 
 use crate::contract::{
     Attribute, ConnectorError, Contact, ContactPage, ConversationReference, Identifier, Interaction, Page, Presence, Profile, Raw, Receipt,
-    WebhookOutcome, WebhookRequest,
+    SettingsProblem, WebhookOutcome, WebhookRequest,
 };
-use crate::limits::output as limits;
+use crate::limits::{manifest, output as limits};
 
 /// A promise of the contract the guest's answer breaks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -65,6 +65,16 @@ pub(crate) fn webhook(requests: &[WebhookRequest], answers: &[Result<WebhookOutc
                 }
             }
         }
+    }
+    Ok(())
+}
+
+/// What is said to be wrong with settings.
+pub(crate) fn problems(problems: &[SettingsProblem]) -> Checked {
+    count("problems", "list", problems.len(), manifest::PROBLEMS_MAX)?;
+    for problem in problems {
+        text("problem", "pointer", &problem.pointer, limits::ID_BYTES_MAX)?;
+        text("problem", "message", &problem.message, limits::REASON_BYTES_MAX)?;
     }
     Ok(())
 }

@@ -167,12 +167,14 @@ impl Runtime {
             state: Arc::new(BTreeMap::new()),
             state_writable: false,
             credentials: Arc::new(NoCredentials),
+            folders: &[],
             http: None,
             limits: &limits,
             table_elements_max: self.host.limits.table_elements_max,
         };
         let started = Instant::now();
-        let (mut store, deadline) = call::store(&self.host.engine, options, &self.host.limits);
+        // Without folders there is nothing that could not be opened.
+        let (mut store, deadline) = call::store(&self.host.engine, options, &self.host.limits).map_err(RuntimeError::Compile)?;
         let answer = call::until(deadline, async {
             let instance = pre.instantiate_async(&mut store).await?;
             indices.description.load(&mut store, &instance)?.call_describe(&mut store).await

@@ -268,7 +268,7 @@ mod tests {
         assert!(verify_signature(&scheme, &secret, &headers(&without_prefix), b"body").is_err());
     }
 
-    /// The body of a delivery signed in its field `signed_request`, as Facebook's documentation of signed requests describes it.
+    /// The body of a delivery signed in its field `signed_request`.
     fn signed_request(secret: &Secret, document: &str) -> String {
         let document = URL_SAFE_ANY_PADDING.encode(document);
         let digest = URL_SAFE_ANY_PADDING.encode(mac(Mac::HmacSha256, secret, &[document.as_bytes()]));

@@ -2,9 +2,11 @@
 //!
 //! The wall clock stands at the call's time. The monotonic clock advances by [`MONOTONIC_STEP`] whenever it is read, so that code measuring
 //! durations finds an order but no time; randomness comes from the call's seed. The same call with the same inputs therefore runs the same
-//! way again. There are no files, no environment, no arguments, no sockets, no input; output is counted and thrown away.
+//! way again. There are no files but what lies in granted folders, to be read; no environment, no arguments, no sockets, no input;
+//! output is counted and thrown away.
 
 use std::convert::Infallible;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -13,7 +15,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
-use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, async_trait};
+use wasmtime_wasi::{FsPerms, HostMonotonicClock, HostWallClock, WasiCtx, async_trait};
 
 use crate::limits::CallLimits;
 
@@ -21,7 +23,15 @@ use crate::limits::CallLimits;
 const MONOTONIC_STEP: Duration = Duration::from_micros(1);
 
 /// WASI for one call, and the counter of the bytes the guest wrote to its output.
-pub(crate) fn context(now: Timestamp, seed: u64, limits: &CallLimits) -> (WasiCtx, Arc<AtomicU64>) {
+///
+/// # Errors
+/// A granted folder cannot be opened (any more).
+pub(crate) fn context(
+    now: Timestamp,
+    seed: u64,
+    folders: &[GrantedFolder],
+    limits: &CallLimits,
+) -> wasmtime::Result<(WasiCtx, Arc<AtomicU64>)> {
     let written = Arc::new(AtomicU64::new(0));
     let mut builder = WasiCtx::builder();
     builder
@@ -37,7 +47,19 @@ pub(crate) fn context(now: Timestamp, seed: u64, limits: &CallLimits) -> (WasiCt
         .allow_tcp(false)
         .allow_udp(false)
         .allow_ip_name_lookup(false);
-    (builder.build(), written)
+    for folder in folders {
+        builder.preopened_dir(&folder.path, format!("/{}", folder.name), FsPerms::ReadOnly)?;
+    }
+    Ok((builder.build(), written))
+}
+
+/// A folder a channel's guests may read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct GrantedFolder {
+    /// What the guest finds it under.
+    pub(crate) name: String,
+    /// Where it is.
+    pub(crate) path: PathBuf,
 }
 
 struct CallTime(Timestamp);

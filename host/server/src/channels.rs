@@ -12,6 +12,7 @@ use sportello_core::commands::{Command, ConfigureChannel, GrantConnector, SetUpC
 use sportello_core::domain::channel::{CHANNELS, Channel as ChannelRow, ChannelSettings};
 use sportello_core::ids::{ChannelName, Digest};
 use sportello_core::tables::key_bytes;
+use sportello_runtime::contract::SettingsProblem;
 use sportello_runtime::limits::{CallLimits, QuarantineLimits};
 use sportello_runtime::{Channel, ChannelOptions, Prepared, RuntimeError};
 use sportello_views::Direction;
@@ -60,6 +61,22 @@ pub enum ChannelError {
         /// Which.
         channel: ChannelName,
         /// What is wrong.
+        problem: String,
+    },
+    /// The connector says what is wrong with its settings.
+    #[error("channel {channel}: its settings are wrong:\n{problems}")]
+    Configuration {
+        /// Which.
+        channel: ChannelName,
+        /// One line for each problem.
+        problems: String,
+    },
+    /// The connector could not be asked whether its settings are right.
+    #[error("channel {channel}: its settings could not be checked: {problem}")]
+    Unchecked {
+        /// Which.
+        channel: ChannelName,
+        /// What went wrong.
         problem: String,
     },
     /// There is no such channel.
@@ -281,6 +298,7 @@ impl Channels {
             name: name.to_string(),
             settings,
             granted_origins: row.settings.origins.clone(),
+            granted_folders: row.settings.folders.clone(),
             secrets,
             allow_private_network: row.settings.private_network,
             vault: self.tenant.vault(),
@@ -292,6 +310,14 @@ impl Channels {
             .runtime()
             .channel(&prepared, options)
             .map_err(|source| ChannelError::Runtime { channel: name.clone(), source: Box::new(source) })?;
+        let now = jiff::Timestamp::from_millisecond(self.tenant.now().0).unwrap_or_default();
+        let problems = runtime
+            .check_settings(now)
+            .await
+            .map_err(|error| ChannelError::Unchecked { channel: name.clone(), problem: error.to_string() })?;
+        if !problems.is_empty() {
+            return Err(ChannelError::Configuration { channel: name.clone(), problems: told(&problems) });
+        }
         let health = self.health(name);
         Ok(Some(Arc::new(LiveChannel { name: name.clone(), row, prepared, runtime, health, gathering: Gathering::default() })))
     }
@@ -332,6 +358,16 @@ impl Channels {
         self.live.store(Arc::new(live));
         self.changed.send_modify(|changes| *changes += 1);
     }
+}
+
+/// Problems of settings as people read them: one line each, with the setting and the line in it.
+#[must_use]
+pub fn told(problems: &[SettingsProblem]) -> String {
+    let told = problems.iter().map(|problem| {
+        let line = problem.line.map_or_else(String::new, |line| format!(", line {line}"));
+        format!("  {}{line}: {}", problem.pointer, problem.message)
+    });
+    told.collect::<Vec<_>>().join("\n")
 }
 
 /// The prefix under which rows of one channel lie.

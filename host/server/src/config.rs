@@ -143,6 +143,12 @@ pub struct ChannelConfig {
     /// Whether these may lie in private networks.
     #[serde(default)]
     pub private_network: bool,
+    /// Settings whose text stands in a file: setting → path, relative to this file.
+    #[serde(default)]
+    pub settings_files: BTreeMap<String, PathBuf>,
+    /// Folders it may read, absolute paths.
+    #[serde(default)]
+    pub folders: Vec<String>,
     /// Credential → field → name of one of the tenant's secrets.
     #[serde(default)]
     pub secrets: BTreeMap<String, BTreeMap<String, String>>,
@@ -197,8 +203,37 @@ impl Config {
         let text = std::fs::read_to_string(path).map_err(|source| ConfigError::File { path: shown.clone(), source })?;
         let mut config: Self = toml::from_str(&text).map_err(|source| ConfigError::Form { path: shown, source: Box::new(source) })?;
         config.path = path.to_path_buf();
+        config.read_settings_files()?;
         config.check()?;
         Ok(config)
+    }
+
+    /// Puts the texts of files into the settings they are meant for.
+    fn read_settings_files(&mut self) -> Result<(), ConfigError> {
+        let mut texts = Vec::new();
+        for (tenant, settings) in &self.tenants {
+            for (channel, settings) in &settings.channels {
+                let place = format!("[tenants.{tenant}.channels.{channel}]");
+                for (setting, file) in &settings.settings_files {
+                    if settings.settings.get(setting).is_some() {
+                        return Err(
+                            self.value(&place, &format!("{setting} stands in settings and in settings-files; leave one of them out"))
+                        );
+                    }
+                    let path = self.resolve(file);
+                    let text = std::fs::read_to_string(&path);
+                    let text = text.map_err(|source| ConfigError::File { path: path.display().to_string(), source })?;
+                    texts.push((tenant.clone(), channel.clone(), setting.clone(), text));
+                }
+            }
+        }
+        for (tenant, channel, setting, text) in texts {
+            let channel = self.tenants.get_mut(&tenant).and_then(|settings| settings.channels.get_mut(&channel));
+            if let Some(table) = channel.and_then(|channel| channel.settings.as_table_mut()) {
+                table.insert(setting, toml::Value::String(text));
+            }
+        }
+        Ok(())
     }
 
     fn check(&self) -> Result<(), ConfigError> {
@@ -269,6 +304,7 @@ impl ChannelConfig {
             settings: serde_json::to_string(&self.settings).unwrap_or_else(|_| "{}".to_owned()),
             origins: self.origins.clone(),
             private_network: self.private_network,
+            folders: self.folders.clone(),
             secrets: self.secrets.clone(),
             // Checked to be between 0 and a year.
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
@@ -293,6 +329,23 @@ mod tests {
         let path = folder.path().join("sportello.toml");
         std::fs::write(&path, text).unwrap();
         Config::read(&path)
+    }
+
+    #[test]
+    fn a_setting_can_stand_in_a_file_of_its_own_and_only_there() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("crm.yaml"), "look-up:\n  email: x\n").unwrap();
+        let path = folder.path().join("sportello.toml");
+        let text = "data = \"d\"\n[tenants.demo.channels.crm]\nconnector = \"mapped\"\nsettings-files.mapping = \"crm.yaml\"\n";
+        std::fs::write(&path, text).unwrap();
+        let config = Config::read(&path).unwrap();
+        let settings: serde_json::Value = serde_json::from_str(&config.tenants["demo"].channels["crm"].settings().settings).unwrap();
+        assert_eq!(settings, serde_json::json!({"mapping": "look-up:\n  email: x\n"}));
+        std::fs::write(&path, format!("{text}settings.mapping = \"x\"\n")).unwrap();
+        let error = Config::read(&path).unwrap_err().to_string();
+        assert!(error.contains("[tenants.demo.channels.crm]") && error.contains("leave one of them out"), "{error}");
+        std::fs::write(&path, text.replace("crm.yaml", "crn.yaml")).unwrap();
+        assert!(Config::read(&path).unwrap_err().to_string().contains("crn.yaml"));
     }
 
     #[test]

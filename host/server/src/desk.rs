@@ -187,6 +187,7 @@ pub fn kind_of_failure(failure: &CallFailure) -> &'static str {
         CallFailure::Output { .. } | CallFailure::Unreadable { .. } => "the connector answered against the contract",
         CallFailure::Busy { .. } => "all guests are busy",
         CallFailure::Quarantined { .. } => "the connector is quarantined",
+        CallFailure::Folder { .. } => "a folder granted to the channel cannot be read",
         CallFailure::NoCapability { .. } => "the connector has no such capability",
     }
 }

@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 
 use crate::bindings;
 use crate::bindings::shared::sportello::connector::types;
-use crate::{Contact, Context, Effect, Error, Identifier, Manifest, Receipt, crm, find, poll, webhook};
+use crate::{Contact, Context, Effect, Error, Identifier, Manifest, Receipt, configuration, crm, find, poll, webhook};
 
 /// What a connector is. Every connector has one.
 pub trait Description {
@@ -52,6 +52,12 @@ pub trait Find: Description {
     fn find(context: &Context<Self::Settings>, effect: &Effect) -> Result<find::Presence, Error>;
 }
 
+/// Judging settings beyond what their schema can say.
+pub trait Configuration: Description {
+    /// All that is wrong with settings that have passed the schema; nothing: they are right. Ask nobody anything here.
+    fn check(context: &Context<Self::Settings>) -> Vec<configuration::Problem>;
+}
+
 /// A system of record.
 pub trait Crm: Description {
     /// All contacts that carry this identifier exactly. An empty list is an answer.
@@ -94,6 +100,15 @@ impl<C: Publish> bindings::publish::exports::sportello::connector::publish::Gues
 impl<C: Find> bindings::find::exports::sportello::connector::find::Guest for C {
     fn find(context: types::Context, effect: Effect) -> Result<find::Presence, Error> {
         C::find(&Context::try_from(context)?, &effect)
+    }
+}
+
+impl<C: Configuration> bindings::configuration::exports::sportello::connector::configuration::Guest for C {
+    fn check(context: types::Context) -> Vec<configuration::Problem> {
+        match Context::try_from(context) {
+            Ok(context) => C::check(&context),
+            Err(error) => vec![configuration::Problem { pointer: String::new(), line: None, message: error.reason().to_owned() }],
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The export macro.
 
 /// Makes a component out of a connector: exports `description` and exactly the capabilities named, which are any of `webhook`, `poll`,
-/// `publish`, `find`, `crm`.
+/// `publish`, `find`, `crm`, and `configuration`.
 ///
 /// ```ignore
 /// sportello_sdk::export!(Facebook: webhook, publish, find);
@@ -15,7 +15,7 @@ macro_rules! export {
         $($crate::__export_capability!($connector, $capability);)+
     };
     ($($anything:tt)*) => {
-        ::core::compile_error!("write export!(YourType: webhook, publish); with at least one of webhook, poll, publish, find, crm");
+        ::core::compile_error!("write export!(YourType: webhook, publish); with at least one of webhook, poll, publish, find, crm, configuration");
     };
 }
 
@@ -37,6 +37,9 @@ macro_rules! __export_capability {
     ($connector:ident, find) => {
         $crate::__export_capability!(@ $connector, Find, find);
     };
+    ($connector:ident, configuration) => {
+        $crate::__export_capability!(@ $connector, Configuration, configuration);
+    };
     ($connector:ident, crm) => {
         $crate::__export_capability!(@ $connector, Crm, crm);
     };
@@ -52,7 +55,7 @@ macro_rules! __export_capability {
         ::core::compile_error!(::core::concat!(
             "`",
             ::core::stringify!($unknown),
-            "` is no capability; there are webhook, poll, publish, find, crm"
+            "` is no capability; there are webhook, poll, publish, find, crm, configuration"
         ));
     };
 }

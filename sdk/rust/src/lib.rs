@@ -118,7 +118,7 @@ pub mod time;
 mod words;
 
 pub use bindings::base::exports::sportello::connector::description::{
-    Action, Capture, Carrier, ConnectorKind, Credential, DigestText, Encoding, Expectation, Idempotency, LinkPermission, LoginBody,
+    Action, Capture, Carrier, ConnectorKind, Credential, DigestText, Encoding, Expectation, Folder, Idempotency, LinkPermission, LoginBody,
     LoginStep, Manifest, NetworkPolicy, Origin, Place, Placement, ReplyPermission, RequestLimit, RequestSigning, Retention, Session,
     Signature,
 };
@@ -126,7 +126,7 @@ pub use bindings::shared::sportello::connector::types::{
     Attribute, ByteRange, Change, Contact, ConversationReference, Effect, Error, Identifier, Interaction, Mac, Profile, RateLimit, Raw,
     Receipt, Retry, Visibility,
 };
-pub use capability::{Crm, Description, Find, Poll, Publish, Webhook};
+pub use capability::{Configuration, Crm, Description, Find, Poll, Publish, Webhook};
 pub use context::Context;
 
 /// What [`Webhook`] takes and gives.
@@ -142,6 +142,11 @@ pub mod poll {
 /// What [`Find`] gives.
 pub mod find {
     pub use crate::bindings::find::exports::sportello::connector::find::Presence;
+}
+
+/// What [`Configuration`] gives.
+pub mod configuration {
+    pub use crate::bindings::configuration::exports::sportello::connector::configuration::Problem;
 }
 
 /// What [`Crm`] gives.

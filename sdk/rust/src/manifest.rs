@@ -2,7 +2,7 @@
 //! summoned.
 
 use crate::{
-    Action, Capture, Carrier, ConnectorKind, Credential, DigestText, Encoding, Expectation, Idempotency, LinkPermission, LoginBody,
+    Action, Capture, Carrier, ConnectorKind, Credential, DigestText, Encoding, Expectation, Folder, Idempotency, LinkPermission, LoginBody,
     LoginStep, Mac, Manifest, NetworkPolicy, Origin, Place, Placement, ReplyPermission, RequestLimit, RequestSigning, Retention, Session,
     Signature,
 };
@@ -29,6 +29,7 @@ impl Manifest {
             summary: String::new(),
             configuration_schema: r#"{"type":"object","additionalProperties":false}"#.into(),
             origins: Vec::new(),
+            folders: Vec::new(),
             credentials: Vec::new(),
             signatures: Vec::new(),
             actions: Vec::new(),
@@ -59,6 +60,13 @@ impl Manifest {
         if !self.origins.contains(&origin) {
             self.origins.push(origin);
         }
+        self
+    }
+
+    /// Asks to read a folder of the host's machine whose path stands at this JSON pointer in the settings; it is found at `/name`.
+    #[must_use]
+    pub fn folder(mut self, name: &str, setting: &str) -> Self {
+        self.folders.push(Folder { name: name.into(), setting: setting.into() });
         self
     }
 

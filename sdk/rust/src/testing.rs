@@ -275,6 +275,14 @@ impl<C: Find> Channel<C> {
     }
 }
 
+impl<C: crate::Configuration> Channel<C> {
+    /// What is wrong with the channel's settings.
+    #[must_use]
+    pub fn check(&self) -> Vec<crate::configuration::Problem> {
+        <C as bindings::configuration::exports::sportello::connector::configuration::Guest>::check(self.context())
+    }
+}
+
 impl<C: Crm> Channel<C> {
     /// One look-up.
     ///

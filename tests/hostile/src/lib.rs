@@ -30,6 +30,10 @@ pub struct Settings {
     /// Where requests go.
     #[serde(default)]
     target: String,
+    /// The folder it is granted.
+    #[serde(default)]
+    #[expect(dead_code, reason = "the host looks it up; the guest only finds what it is granted")]
+    folder: Option<String>,
 }
 
 #[derive(Deserialize, Clone, Copy)]
@@ -50,6 +54,7 @@ enum Behaviour {
     OwnAuthorization,
     FollowRedirect,
     LookAround,
+    Folders,
     UseCredentials,
     State,
 }
@@ -71,10 +76,12 @@ impl Description for Hostile {
                     "properties": {
                         "behaviour": {"type": "string"},
                         "granted": {"type": "string"},
-                        "target": {"type": "string"}
+                        "target": {"type": "string"},
+                        "folder": {"type": "string"}
                     }
                 }"#,
             )
+            .folder("drop", "/folder")
             .credential(Credential::signing("signing", "signs deliveries"))
             .credential(Credential::bearer("token", "is sent to the granted origin", Origin::setting("/granted")))
             .signature(Signature::hmac_sha256("x-signature", "signing"))
@@ -121,6 +128,7 @@ impl Poll for Hostile {
                 format!("{}, then {}", first.status, tell(http::Request::get(location).send()))
             }
             Behaviour::LookAround => look_around(context),
+            Behaviour::Folders => folders(),
             Behaviour::UseCredentials => use_credentials(context),
             Behaviour::State => {
                 state::set("seen", "yes")?;
@@ -260,3 +268,34 @@ fn use_credentials(context: &Context<Settings>) -> String {
 }
 
 export!(Hostile: webhook, poll, publish);
+
+/// Tries every way out of a folder that may only be read; tells what each try brought.
+fn folders() -> String {
+    use std::fs;
+
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_else(|_| "denied".to_owned());
+    let list = |path: &str| match fs::read_dir(path) {
+        Ok(entries) => {
+            let mut names: Vec<String> = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+            names.sort();
+            names.join("+")
+        }
+        Err(_) => "denied".to_owned(),
+    };
+    let changed = |outcome: std::io::Result<()>| if outcome.is_ok() { "done" } else { "denied" };
+    format!(
+        "list={} read={} above={} link={} root={} host={} write={} append={} make={} remove={} rename={} link-up={}",
+        list("/drop"),
+        read("/drop/contacts.csv"),
+        read("/drop/../secret.txt"),
+        read("/drop/way-out"),
+        list("/"),
+        list("/etc"),
+        changed(fs::write("/drop/new.csv", "x")),
+        changed(fs::OpenOptions::new().append(true).open("/drop/contacts.csv").map(drop)),
+        changed(fs::create_dir("/drop/made")),
+        changed(fs::remove_file("/drop/contacts.csv")),
+        changed(fs::rename("/drop/contacts.csv", "/drop/other.csv")),
+        changed(fs::hard_link("/drop/contacts.csv", "/drop/twin.csv")),
+    )
+}

@@ -106,6 +106,7 @@ async fn a_channel_too_many_and_a_poll_too_seldom_are_refused() {
         settings: "{}".into(),
         origins: vec![],
         private_network: false,
+        folders: vec![],
         secrets: BTreeMap::new(),
         poll_ms: None,
         policy: None,

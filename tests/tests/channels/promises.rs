@@ -34,8 +34,13 @@ macro_rules! channel_promises {
             );
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn a_day_in_which_everything_goes_wrong() {
-                $crate::soak::a_day_in_which_everything_goes_wrong::<$network>().await;
+            async fn an_hour_in_which_everything_goes_wrong() {
+                $crate::soak::everything_goes_wrong::<$network>(1).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn long_a_day_in_which_everything_goes_wrong() {
+                $crate::soak::everything_goes_wrong::<$network>(24).await;
             }
         }
     };

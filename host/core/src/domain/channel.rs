@@ -114,6 +114,8 @@ pub struct ChannelSettings {
     pub origins: Vec<String>,
     /// Whether these may lie in private networks.
     pub private_network: bool,
+    /// Folders it may read.
+    pub folders: Vec<String>,
     /// Which of the operator's secrets stands for which field of which credential.
     pub secrets: BTreeMap<String, BTreeMap<String, String>>,
     /// How often it is polled; None: as its manifest says.

@@ -78,6 +78,7 @@ impl Desk {
                 settings: "{}".into(),
                 origins: vec![],
                 private_network: false,
+                folders: vec![],
                 secrets: BTreeMap::new(),
                 poll_ms: None,
                 policy: None,

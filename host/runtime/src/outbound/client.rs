@@ -91,7 +91,7 @@ impl Pool {
             if body.starts_with(&GZIP_MAGIC) {
                 return Err(encoded(GZIP));
             }
-            // Tryton 8.2 calls every longer answer gzip, and sends those plain that were asked for so.
+            // There are servers that call every longer answer gzip, and send it plain to whoever asks for that.
             parts.headers.remove(http::header::CONTENT_ENCODING);
         }
         // The body is whole: whatever framed it on the way is no longer true.

@@ -50,16 +50,21 @@ impl<'a> Keys<'a> {
             ("oauth_token", self.token),
             ("oauth_version", "1.0"),
         ];
-        let base = base_string(signed, &own);
-        let key = format!("{}&{}", encoded(self.consumer_secret), encoded(self.token_secret));
-        let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, key.as_bytes());
-        let signature = STANDARD.encode(hmac::sign(&key, base.as_bytes()));
+        let signature = self.signature(&base_string(signed, &own));
         let parameters: Vec<_> = own
             .into_iter()
             .chain([("oauth_signature", signature.as_str())])
             .map(|(name, value)| format!("{name}=\"{}\"", encoded(value)))
             .collect();
         format!("OAuth {}", parameters.join(", "))
+    }
+}
+
+impl Keys<'_> {
+    fn signature(&self, base: &str) -> String {
+        let key = format!("{}&{}", encoded(self.consumer_secret), encoded(self.token_secret));
+        let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, key.as_bytes());
+        STANDARD.encode(hmac::sign(&key, base.as_bytes()))
     }
 }
 
@@ -113,26 +118,27 @@ mod tests {
         );
     }
 
-    /// The worked example of X's documentation, "Creating a signature".
+    /// The worked example of RFC 5849, section 1.2, which leaves the version out.
     #[test]
-    fn the_signature_is_that_of_the_published_example() {
-        let fields: BTreeMap<String, BoundField> = [
-            ("consumer-key", "xvz1evFS4wEEPTGEFPHBog"),
-            ("consumer-secret", "kAcSOqF21Fu85e7zjz7ZN2U4ZRhfV3WpwPAoE3Z7kBw"),
-            ("token", "370773112-GmHxMAgYyLbNEtIKZeRNFsMKPR9EyMZeS9weJAEb"),
-            ("token-secret", "LswwdoUaIvS8ltyTt5jkRh4J50vUPVVHtR2YPi5kE"),
-        ]
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), BoundField::Plain(value.to_owned())))
-        .collect();
-        let signed = Signed {
-            method: "POST",
-            origin: "https://api.twitter.com",
-            target: "/1.1/statuses/update.json?include_entities=true",
-            form: Some(b"status=Hello%20Ladies%20%2b%20Gentlemen%2c%20a%20signed%20OAuth%20request%21"),
+    fn the_signature_is_that_of_the_rfc() {
+        let signed =
+            Signed { method: "GET", origin: "http://photos.example.net", target: "/photos?file=vacation.jpg&size=original", form: None };
+        let own = [
+            ("oauth_consumer_key", "dpf43f3p2l4k3l03"),
+            ("oauth_token", "nnch734d00sl2jdk"),
+            ("oauth_signature_method", "HMAC-SHA1"),
+            ("oauth_timestamp", "137131202"),
+            ("oauth_nonce", "chapoH"),
+        ];
+        let keys = Keys {
+            consumer_key: "dpf43f3p2l4k3l03",
+            consumer_secret: "kd94hf93k423kf44",
+            token: "nnch734d00sl2jdk",
+            token_secret: "pfkkdhi9sl3r4s00",
         };
-        let header = Keys::of(&fields).unwrap().authorization(&signed, 1_318_622_958, "kYjzVBB8Y0ZFabxSWbWovY3uYSQ2pTgmZeNu2VS4cg");
-        assert!(header.contains("oauth_signature=\"hCtSmYh%2BiHYCEqBWrE7C7hYmtUk%3D\""), "{header}");
-        assert!(!header.contains("LswwdoUa") && !header.contains("kAcSOqF2"), "{header}");
+        assert_eq!(encoded(&keys.signature(&base_string(&signed, &own))), "MdpQcU8iPSUjWoN%2FUDMsK2sui9I%3D");
+        let header = keys.authorization(&signed, 137_131_202, "chapoH");
+        assert!(header.contains("oauth_version=\"1.0\"") && header.contains("oauth_signature=\""), "{header}");
+        assert!(!header.contains("pfkkdhi9sl3r4s00") && !header.contains("kd94hf93k423kf44"), "{header}");
     }
 }

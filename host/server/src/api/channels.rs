@@ -249,6 +249,9 @@ pub(crate) struct ChannelGiven {
     /// Whether these may lie in private networks.
     #[serde(default)]
     private_network: bool,
+    /// Folders of the host's machine it may read, absolute paths.
+    #[serde(default)]
+    folders: Vec<String>,
     /// Credential → field → name of one of the tenant's secrets.
     #[serde(default)]
     secrets: BTreeMap<String, BTreeMap<String, String>>,
@@ -294,6 +297,7 @@ impl ChannelGiven {
             settings: self.settings.to_string(),
             origins: self.origins,
             private_network: self.private_network,
+            folders: self.folders,
             secrets: self.secrets,
             poll_ms: self.poll_ms,
             policy: self.policy.map(|policy| Policy {
@@ -312,6 +316,7 @@ impl ChannelGiven {
             settings: serde_json::from_str(&settings.settings).unwrap_or_default(),
             origins: settings.origins.clone(),
             private_network: settings.private_network,
+            folders: settings.folders.clone(),
             secrets: settings.secrets.clone(),
             poll_ms: settings.poll_ms,
             policy: settings.policy.as_ref().map(|policy| PolicyGiven {

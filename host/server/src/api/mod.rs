@@ -12,6 +12,7 @@
 mod cases;
 mod channels;
 mod connectors;
+mod contact_effects;
 mod contacts;
 mod conversations;
 mod deliveries;
@@ -139,11 +140,12 @@ fn routes() -> OpenApiRouter {
         .routes(routes!(profiles::interactions))
         .routes(routes!(profiles::link))
         .routes(routes!(profiles::unlink))
+        .routes(routes!(contact_effects::create))
         .routes(routes!(people::list))
         .routes(routes!(people::get, people::erase))
         .routes(routes!(people::history))
         .routes(routes!(contacts::list))
-        .routes(routes!(contacts::get))
+        .routes(routes!(contacts::get, contact_effects::update))
         .routes(routes!(links::get))
         .routes(routes!(effects::list))
         .routes(routes!(effects::get))

@@ -211,7 +211,11 @@ impl From<ChannelError> for Problem {
     fn from(error: ChannelError) -> Self {
         match error {
             ChannelError::Connector { source, .. } => source.into(),
-            ChannelError::Runtime { .. } | ChannelError::Secret { .. } | ChannelError::Settings { .. } => Self::invalid(error.to_string()),
+            ChannelError::Runtime { .. }
+            | ChannelError::Secret { .. }
+            | ChannelError::Settings { .. }
+            | ChannelError::Configuration { .. }
+            | ChannelError::Unchecked { .. } => Self::invalid(error.to_string()),
             ChannelError::Unknown(name) => Self::not_found("channel", name),
             ChannelError::Submit(error) => error.into(),
             ChannelError::Views(error) => error.into(),

@@ -71,25 +71,48 @@ pub(crate) struct PostGiven {
 }
 
 /// What a caller asks for.
-struct AskedFor {
-    key: String,
-    /// The case it is for; None: a post, which is for nobody's.
-    case: Option<CaseId>,
-    action: &'static str,
-    subject: Option<String>,
-    text: String,
+#[derive(Default)]
+pub(super) struct AskedFor {
+    pub(super) key: String,
+    /// The case it is for; None: a post or a contact, which are for nobody's.
+    pub(super) case: Option<CaseId>,
+    pub(super) action: &'static str,
+    pub(super) subject: Option<String>,
+    pub(super) text: String,
+    /// The profile a contact is to be made of.
+    pub(super) profile: Option<ProfileId>,
+    /// The contact that is to be changed, and what it is to say.
+    pub(super) contact: Option<(ContactId, Vec<(String, String)>)>,
 }
 
 /// Where it is to go.
-struct Address {
-    channel: ChannelName,
-    conversation: Option<ConversationId>,
-    contact: Option<ContactId>,
-    profile: Option<ProfileId>,
-    conversation_key: Option<String>,
-    in_reply_to: Option<String>,
+pub(super) struct Address {
+    pub(super) channel: ChannelName,
+    pub(super) conversation: Option<ConversationId>,
+    pub(super) contact: Option<ContactId>,
+    pub(super) profile: Option<ProfileId>,
+    pub(super) conversation_key: Option<String>,
+    pub(super) in_reply_to: Option<String>,
     /// The CRM's id of the contact.
-    contact_id: Option<String>,
+    pub(super) contact_id: Option<String>,
+    /// What the contact is to say.
+    pub(super) attributes: Vec<(String, String)>,
+}
+
+impl Address {
+    /// On this channel, and nowhere in particular.
+    pub(super) fn on(channel: ChannelName) -> Self {
+        Self {
+            channel,
+            conversation: None,
+            contact: None,
+            profile: None,
+            conversation_key: None,
+            in_reply_to: None,
+            contact_id: None,
+            attributes: Vec::new(),
+        }
+    }
 }
 
 /// Answers in a case's conversation.
@@ -104,19 +127,18 @@ pub(crate) async fn reply(
     Given(given): Given<ReplyGiven>,
 ) -> Result<Response, Problem> {
     within("text", &given.text, TEXT_BYTES_MAX)?;
-    let asked = AskedFor { key: key(&caller, &headers)?, case: Some(CaseId(id)), action: "reply", subject: None, text: given.text };
+    let key = key(&caller, &headers)?;
+    let asked = AskedFor { key, case: Some(CaseId(id)), action: "reply", text: given.text, ..AskedFor::default() };
     let answered = given.interaction.map(InteractionId);
     queue(caller, asked, move |caller| {
         let case = caller.row(&CASES, &CaseId(id), "case")?;
         let (interaction, content) = answerable(caller, &case, answered)?;
         Ok(Address {
-            channel: case.channel.clone(),
             conversation: Some(case.conversation),
-            contact: None,
             profile: interaction.profile.or(case.profile),
             conversation_key: Some(content.conversation_key),
             in_reply_to: Some(content.native_id),
-            contact_id: None,
+            ..Address::on(case.channel.clone())
         })
     })
     .await
@@ -136,7 +158,8 @@ pub(crate) async fn activity(
     within("text", &given.text, TEXT_BYTES_MAX)?;
     within("subject", &given.subject, SUBJECT_BYTES_MAX)?;
     let key = key(&caller, &headers)?;
-    let asked = AskedFor { key, case: Some(CaseId(id)), action: "activity", subject: Some(given.subject), text: given.text };
+    let case = Some(CaseId(id));
+    let asked = AskedFor { key, case, action: "activity", subject: Some(given.subject), text: given.text, ..AskedFor::default() };
     queue(caller, asked, move |caller| {
         let case = caller.row(&CASES, &CaseId(id), "case")?;
         let nobody = || Problem::conflict(format!("whoever opened case {id} is linked to no contact; link their profile first"));
@@ -145,15 +168,7 @@ pub(crate) async fn activity(
         let contact = contact_of(caller.tenant(), &row).ok_or_else(nobody)?;
         let row = caller.row(&CONTACTS, &contact, "contact")?;
         let record: ContactContent = caller.open_for_the_host(contact.slot(), &row.sealed).ok_or_else(nobody)?;
-        Ok(Address {
-            channel: row.channel,
-            conversation: None,
-            contact: Some(contact),
-            profile: Some(profile),
-            conversation_key: None,
-            in_reply_to: None,
-            contact_id: Some(record.id),
-        })
+        Ok(Address { contact: Some(contact), profile: Some(profile), contact_id: Some(record.id), ..Address::on(row.channel) })
     })
     .await
 }
@@ -171,24 +186,16 @@ pub(crate) async fn post(
 ) -> Result<Response, Problem> {
     within("text", &given.text, TEXT_BYTES_MAX)?;
     let channel = ChannelName::new(channel).map_err(Problem::invalid)?;
-    let asked = AskedFor { key: key(&caller, &headers)?, case: None, action: "post", subject: None, text: given.text };
+    let asked = AskedFor { key: key(&caller, &headers)?, action: "post", text: given.text, ..AskedFor::default() };
     queue(caller, asked, move |caller| {
         caller.row(&CHANNELS, &channel, "channel")?;
-        Ok(Address {
-            channel,
-            conversation: None,
-            contact: None,
-            profile: None,
-            conversation_key: None,
-            in_reply_to: None,
-            contact_id: None,
-        })
+        Ok(Address::on(channel))
     })
     .await
 }
 
 /// Queues what is asked for, unless it has been under the same key.
-async fn queue(
+pub(super) async fn queue(
     caller: Caller,
     asked: AskedFor,
     address: impl FnOnce(&Caller) -> Result<Address, Problem> + Send + 'static,
@@ -253,6 +260,7 @@ fn command(caller: &Caller, asked: &AskedFor, address: Address, name: String) ->
         conversation_key: address.conversation_key,
         in_reply_to: address.in_reply_to,
         contact: address.contact_id,
+        attributes: address.attributes,
     };
     let slot = caller.tenant().new_slot()?;
     Ok(QueueEffect {
@@ -274,11 +282,16 @@ fn is_same(caller: &Caller, row: &Effect, asked: &AskedFor) -> bool {
     let words: Option<EffectContent> = caller.open_for_the_host(row.slot, &row.sealed);
     row.case == asked.case
         && row.action == asked.action
-        && words.is_none_or(|words| words.text == asked.text && words.subject == asked.subject)
+        && asked.profile.is_none_or(|profile| row.profile == Some(profile))
+        && asked.contact.as_ref().is_none_or(|(contact, _)| row.contact == Some(*contact))
+        && words.is_none_or(|words| {
+            let says = asked.contact.as_ref().is_none_or(|(_, attributes)| *attributes == words.attributes);
+            words.text == asked.text && words.subject == asked.subject && says
+        })
 }
 
 /// The effect's key, from the caller's.
-fn key(caller: &Caller, headers: &HeaderMap) -> Result<String, Problem> {
+pub(super) fn key(caller: &Caller, headers: &HeaderMap) -> Result<String, Problem> {
     let given = headers.get(IDEMPOTENCY_KEY).map(|value| value.as_bytes()).unwrap_or_default();
     if given.is_empty() || given.len() > KEY_BYTES_MAX {
         let detail = format!(

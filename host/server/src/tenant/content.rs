@@ -91,8 +91,11 @@ pub struct EffectContent {
     pub conversation_key: Option<String>,
     /// The native id of what it answers.
     pub in_reply_to: Option<String>,
-    /// The CRM's id of the contact an activity is about.
+    /// The CRM's id of the contact it is about.
     pub contact: Option<String>,
+    /// Named extras: what a contact is to say.
+    #[serde(default)]
+    pub attributes: Vec<(String, String)>,
 }
 
 /// The platform's receipt.

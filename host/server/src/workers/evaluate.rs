@@ -94,10 +94,10 @@ fn find_answer(desk: &Desk, asked: &Asked) -> Result<Answer, NoAnswer> {
     let content = match evaluate(&asked.question, &facts).map_err(|error| NoAnswer::Failed(error.to_string()))? {
         Outcome::Condition(holds) => return Ok(Answer::Condition(holds)),
         Outcome::Text(text) => {
-            EffectContent { text, subject: None, conversation_key: address.conversation_key, in_reply_to: address.native_id, contact: None }
+            EffectContent { text, conversation_key: address.conversation_key, in_reply_to: address.native_id, ..EffectContent::default() }
         }
         Outcome::Activity { subject, text } => {
-            EffectContent { text, subject: Some(subject), conversation_key: None, in_reply_to: None, contact: address.contact }
+            EffectContent { text, subject: Some(subject), contact: address.contact, ..EffectContent::default() }
         }
     };
     let slot = desk.tenant.new_slot().map_err(|error| later(&error))?;

@@ -382,6 +382,7 @@ fn settings(connector: &str) -> ChannelSettings {
         settings: "{}".to_owned(),
         origins: Vec::new(),
         private_network: false,
+        folders: vec![],
         secrets: BTreeMap::new(),
         poll_ms: None,
         policy: None,

@@ -193,6 +193,7 @@ impl Setup {
             summary: String::new(),
             configuration_schema: "{}".into(),
             origins: origins.iter().map(|origin| contract::Origin::Fixed((*origin).to_owned())).collect(),
+            folders: Vec::new(),
             credentials: Vec::new(),
             signatures: Vec::new(),
             actions: Vec::new(),

@@ -6,7 +6,7 @@ use sportello_core::commands::{EffectOutcome, Setback, StartEffect};
 use sportello_core::domain::effect::{EFFECTS, Effect, EffectState};
 use sportello_core::ids::EffectId;
 use sportello_core::time::Timestamp;
-use sportello_runtime::contract::{self, ConnectorError, ConversationReference, Presence, Receipt};
+use sportello_runtime::contract::{self, Attribute, ConnectorError, ConversationReference, Presence, Receipt};
 use sportello_runtime::{CallFailure, Done};
 
 use super::{ACTOR, OWN_PAUSE, finish};
@@ -207,7 +207,7 @@ fn contract_effect(desk: &Desk, effect: &Effect) -> Result<Option<contract::Effe
         subject: content.subject,
         text: content.text,
         queued_at: jiff::Timestamp::from_millisecond(effect.queued_at.0).unwrap_or_default().to_string(),
-        attributes: Vec::new(),
+        attributes: content.attributes.into_iter().map(|(name, value)| Attribute { name, value }).collect(),
     }))
 }
 

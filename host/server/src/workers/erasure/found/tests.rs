@@ -41,6 +41,7 @@ impl Counter {
                 settings: "{}".into(),
                 origins: vec![],
                 private_network: false,
+                folders: vec![],
                 secrets: std::collections::BTreeMap::new(),
                 poll_ms: None,
                 policy: None,
