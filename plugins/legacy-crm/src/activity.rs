@@ -6,6 +6,7 @@ use sportello_sdk::find::Presence;
 use sportello_sdk::{Effect, Error, Receipt};
 
 use crate::Settings;
+use crate::party;
 use crate::rpc::{self, Purpose, literal};
 use crate::stamp::Stamp;
 
@@ -56,9 +57,5 @@ fn signature(effect: &Effect) -> String {
 }
 
 fn resource(effect: &Effect) -> Result<String, Error> {
-    let id = effect.contact_id()?;
-    match id.parse::<u64>() {
-        Ok(id) => Ok(format!("party.party,{id}")),
-        Err(_) => Err(Error::reject(format!("effect {}: contact `{id}` is no party of Tryton's", effect.key))),
-    }
+    Ok(format!("party.party,{}", party::number(effect, effect.contact_id()?)?))
 }

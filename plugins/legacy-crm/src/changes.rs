@@ -1,8 +1,8 @@
 //! Which parties changed since a cursor.
 //!
-//! Tryton has no list of changes, only a moment of creation and of the last change in every record; the latter is null until there is one. And a
-//! contact mechanism that is written does not touch its party. So four lists are followed, each in the order of its moment and, for records of
-//! the same moment (everything one transaction makes), their number: parties and mechanisms, by creation and by change.
+//! Tryton has no list of changes, only a moment of creation and of the last change in every record; the latter is null until there is one. And
+//! what hangs on a party (contact mechanism, address, identifier) does not touch it when it is written. So eight lists are followed, each in the
+//! order of its moment and, for records of the same moment (everything one transaction makes), their number: of each model by creation and by change.
 //!
 //! # Late records
 //! A long transaction's records carry the time of its begin and are seen only after its end. So at the end of a list the connector looks whether
@@ -28,12 +28,17 @@ const CLOCK_SKEW_SECONDS: u32 = 300;
 /// Records of the last moments that are compared; of more than these, late ones before them are not noticed.
 const LAST_MOMENTS_ROWS_MAX: u32 = 2_000;
 
-/// The lists, in the order of the cursor.
-const LISTS: [(&str, &str); 4] = [
-    ("party.party", "create_date"),
-    ("party.party", "write_date"),
+const PARTY: &str = "party.party";
+/// The lists, in the order of the cursor. New ones come at its end: a cursor that ends before them begins them anew.
+const LISTS: [(&str, &str); 8] = [
+    (PARTY, "create_date"),
+    (PARTY, "write_date"),
     ("party.contact_mechanism", "create_date"),
     ("party.contact_mechanism", "write_date"),
+    ("party.address", "create_date"),
+    ("party.address", "write_date"),
+    ("party.identifier", "create_date"),
+    ("party.identifier", "write_date"),
 ];
 
 /// Where one list goes on: behind the record of this moment and number.
@@ -48,21 +53,24 @@ struct Place {
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Cursor {
-    lists: [Place; 4],
+    lists: Vec<Place>,
 }
 
 pub(crate) fn page(context: &Context<Settings>, cursor: Option<&str>) -> Result<ContactPage, Error> {
     let settings = &context.settings;
     let cursor = match cursor {
         Some(text) => serde_json::from_str(text).map_err(|error| Error::reject(format!("the cursor is not this connector's: {error}")))?,
-        None => Cursor { lists: [Place { at: first(context)?, id: 0, last: None }; 4] },
+        None => Cursor { lists: Vec::new() },
     };
     let mut lists = cursor.lists;
+    if lists.len() < LISTS.len() {
+        lists.resize(LISTS.len(), Place { at: first(context)?, id: 0, last: None });
+    }
     let mut parties = BTreeSet::new();
     let mut more = false;
     for (place, (model, field)) in lists.iter_mut().zip(LISTS) {
         let rows = changed(settings, model, field, *place)?;
-        let owner = if model == "party.party" { "id" } else { "party" };
+        let owner = if model == PARTY { "id" } else { "party" };
         parties.extend(rows.iter().filter_map(|row| row[owner].as_u64()));
         if let Some((at, id)) = rows.last().and_then(|row| moment_and_number(row, field)) {
             (place.at, place.id) = (at, id);
@@ -95,7 +103,7 @@ fn first(context: &Context<Settings>) -> Result<Stamp, Error> {
 fn changed(settings: &Settings, model: &str, field: &str, place: Place) -> Result<Vec<Value>, Error> {
     let at = place.at.written();
     let domain = json!(["OR", [[field, ">", at]], [[field, "=", at], ["id", ">", place.id]]]);
-    let fields = if model == "party.party" { json!([field]) } else { json!([field, "party"]) };
+    let fields = if model == PARTY { json!([field]) } else { json!([field, "party"]) };
     let params = json!([domain, 0, settings.page_size, [[field, "ASC"], ["id", "ASC"]], fields, { "active_test": false }]);
     rpc::call(settings, Purpose::Look, &format!("model.{model}.search_read"), params)
 }

@@ -8,10 +8,14 @@ use sportello_sdk::{Contact, Error, Identifier};
 
 use crate::Settings;
 use crate::party;
+use crate::party::EXTERNAL;
 use crate::rpc::{self, Purpose, literal};
+use crate::settings::External;
 
-/// Mechanisms with the same value; more than this is a value that identifies nobody.
-const MECHANISMS_MAX: u32 = 100;
+/// Parties looked at; more than this share only what identifies nobody.
+const PARTIES_MAX: u32 = 200;
+/// Shorter ones are looked up as they are written: their digits stand in many numbers.
+const PHONE_DIGITS_MIN: usize = 5;
 
 #[derive(Deserialize)]
 struct Mechanism {
@@ -19,49 +23,79 @@ struct Mechanism {
     value: Option<String>,
 }
 
-/// The contacts with this identifier; none where no mechanism can carry its scheme.
+/// The contacts with this identifier; none where nothing can carry its scheme.
 pub(crate) fn contacts(settings: &Settings, identifier: &Identifier) -> Result<Vec<Contact>, Error> {
-    let value = identifier.value.trim();
-    let rules: Vec<_> = settings.identifiers.iter().filter(|rule| rule.scheme == identifier.scheme).collect();
-    if rules.is_empty() || value.is_empty() {
+    let (scheme, value) = (identifier.scheme.as_str(), identifier.value.trim());
+    if value.is_empty() {
         return Ok(Vec::new());
     }
+    let ids = if scheme == EXTERNAL { numbered(settings, value)? } else { with_mechanism(settings, scheme, value)? };
+    // What the settings make of the whole party decides: a label in the comment counts only where there is no name.
+    let is_carried = |contact: &Contact| contact.identifiers.iter().any(|held| held.scheme == scheme && same(scheme, &held.value, value));
+    Ok(party::contacts(settings, &ids)?.into_iter().filter(is_carried).collect())
+}
+
+/// The parties with this customer number.
+fn numbered(settings: &Settings, value: &str) -> Result<BTreeSet<u64>, Error> {
+    let search = |model: &str, domain: Value, field: &str| -> Result<Vec<Value>, Error> {
+        let params = json!([domain, 0, PARTIES_MAX, [["id", "ASC"]], [field], { "active_test": false }]);
+        rpc::call(settings, Purpose::Look, &format!("model.{model}.search_read"), params)
+    };
+    let rows = match &settings.external {
+        External::Code => search("party.party", json!([["code", "=", value]]), "id")?,
+        External::Identifier { kind } => search("party.identifier", json!([["type", "=", kind], ["code", "=", value]]), "party")?,
+        External::Nothing => Vec::new(),
+    };
+    let owner = if settings.external == External::Code { "id" } else { "party" };
+    Ok(rows.iter().filter_map(|row| row[owner].as_u64()).collect())
+}
+
+/// The parties with a mechanism of this value.
+fn with_mechanism(settings: &Settings, scheme: &str, value: &str) -> Result<BTreeSet<u64>, Error> {
     let mut domain = vec![json!("OR")];
-    for rule in rules {
-        let mut clauses = vec![json!(["type", "=", rule.kind]), equals(&identifier.scheme, value)];
+    for rule in settings.identifiers.iter().filter(|rule| rule.scheme == scheme) {
+        let mut clauses = vec![json!(["type", "=", rule.kind]), equals(scheme, value)];
         if let Some(label) = &rule.label {
             clauses.push(json!(["OR", ["name", "=", label], ["comment", "=", label]]));
         }
         domain.push(Value::Array(clauses));
     }
-    let params = json!([domain, 0, MECHANISMS_MAX, [["id", "ASC"]], ["party", "value"], {}]);
+    if domain.len() == 1 {
+        return Ok(BTreeSet::new());
+    }
+    let params = json!([domain, 0, PARTIES_MAX, [["id", "ASC"]], ["party", "value"], {}]);
     let found: Vec<Mechanism> = rpc::call(settings, Purpose::Look, "model.party.contact_mechanism.search_read", params)?;
-    let carries = |mechanism: &Mechanism| mechanism.value.as_deref().is_some_and(|held| same(&identifier.scheme, held, value));
-    let ids: BTreeSet<_> = found.iter().filter(|mechanism| carries(mechanism)).filter_map(|mechanism| mechanism.party).collect();
-    // What the settings make of the whole party decides: a label in the comment counts only where there is no name.
-    let is_carried = |contact: &Contact| {
-        contact.identifiers.iter().any(|held| held.scheme == identifier.scheme && same(&identifier.scheme, &held.value, value))
-    };
-    Ok(party::contacts(settings, &ids)?.into_iter().filter(is_carried).collect())
+    let carries = |mechanism: &Mechanism| mechanism.value.as_deref().is_some_and(|held| same(scheme, held, value));
+    Ok(found.iter().filter(|mechanism| carries(mechanism)).filter_map(|mechanism| mechanism.party).collect())
 }
 
-/// The condition on the value. Tryton keeps a phone number as it was written, and where its module for them is installed also without blanks.
+/// The condition on the value. Tryton keeps a phone number as somebody typed it: between any two of its digits anything may stand.
 fn equals(scheme: &str, value: &str) -> Value {
     match scheme {
         "email" => json!(["value", "ilike", literal(value)]),
-        "phone" => json!(["OR", ["value", "in", [value, digits(value)]], ["value_compact", "in", [value, digits(value)]]]),
+        "phone" => {
+            let digits = number(value).replace('+', "");
+            if digits.len() < PHONE_DIGITS_MIN {
+                return json!(["value", "=", value]);
+            }
+            let spaced: String = digits.chars().flat_map(|digit| ['%', digit]).collect();
+            json!(["value", "like", format!("{spaced}%")])
+        }
         _ => json!(["value", "=", value]),
     }
 }
 
-fn same(scheme: &str, one: &str, other: &str) -> bool {
+/// Whether two spellings are of one identifier, as the host compares them.
+pub(crate) fn same(scheme: &str, one: &str, other: &str) -> bool {
     match scheme {
-        "email" => one.trim().to_lowercase() == other.to_lowercase(),
-        "phone" => digits(one) == digits(other),
-        _ => one.trim() == other,
+        "email" => one.trim().to_lowercase() == other.trim().to_lowercase(),
+        "phone" => number(one) == number(other),
+        _ => one.trim() == other.trim(),
     }
 }
 
-fn digits(number: &str) -> String {
-    number.chars().filter(|letter| letter.is_ascii_digit() || *letter == '+').collect()
+/// A phone number as its digits, with a `+` where it begins with one or with `00`.
+fn number(text: &str) -> String {
+    let digits: String = text.chars().filter(|letter| letter.is_ascii_digit() || *letter == '+').collect();
+    digits.strip_prefix("00").map_or_else(|| digits.clone(), |rest| format!("+{rest}"))
 }

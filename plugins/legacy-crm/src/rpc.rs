@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use sportello_sdk::{Error, http};
 
 use crate::Settings;
+use crate::stamp::Stamp;
 
 /// How long to wait before a request that was refused in passing is made again.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
@@ -25,8 +26,18 @@ pub(crate) enum Purpose {
     Change,
 }
 
-/// Calls a method of a model, with an empty context, or with this one.
+/// Calls a method of a model; the last parameter is its context.
 pub(crate) fn call<T: DeserializeOwned>(settings: &Settings, purpose: Purpose, method: &str, params: Value) -> Result<T, Error> {
+    call_at(settings, purpose, method, params).map(|(result, _)| result)
+}
+
+/// The same, with the second of the server's clock in which it answered, if it says so.
+pub(crate) fn call_at<T: DeserializeOwned>(
+    settings: &Settings,
+    purpose: Purpose,
+    method: &str,
+    params: Value,
+) -> Result<(T, Option<Stamp>), Error> {
     let response = match send(settings, purpose, method, &params)? {
         // Refused before anything was done.
         expired if expired.status == 401 => send(settings, purpose, method, &params)?,
@@ -35,14 +46,17 @@ pub(crate) fn call<T: DeserializeOwned>(settings: &Settings, purpose: Purpose, m
     if response.status == 401 {
         return Err(Error::retry(RETRY_PAUSE, format!("{method}: Tryton has ended the session twice in a row")));
     }
-    let mut reply: Value = response.success()?.json()?;
+    let response = response.success()?;
+    let answered_at = response.header("date").and_then(Stamp::of_http);
+    let mut reply: Value = response.json()?;
     if let Some(error) = reply.get("error") {
         return Err(meaning(method, error));
     }
-    serde_json::from_value(reply["result"].take()).map_err(|error| {
+    let result = serde_json::from_value(reply["result"].take()).map_err(|error| {
         let reason = format!("{method}: the result is not as expected: {error}");
         if purpose == Purpose::Look { Error::reject(reason) } else { Error::uncertain(reason) }
-    })
+    })?;
+    Ok((result, answered_at))
 }
 
 fn send(settings: &Settings, purpose: Purpose, method: &str, params: &Value) -> Result<http::Response, Error> {

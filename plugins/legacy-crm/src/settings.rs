@@ -11,6 +11,8 @@ pub struct Settings {
     #[serde(default = "usual_identifiers")]
     pub(crate) identifiers: Vec<Rule>,
     #[serde(default)]
+    pub(crate) external: External,
+    #[serde(default)]
     pub(crate) changes_from: ChangesFrom,
     #[serde(default = "overlap_seconds")]
     pub(crate) overlap_seconds: u32,
@@ -27,6 +29,23 @@ pub(crate) enum ChangesFrom {
     Beginning,
     /// What changes from then on.
     Now,
+}
+
+/// What of a party is the company's own customer number, `external`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "from")]
+pub(crate) enum External {
+    /// Its code.
+    #[default]
+    Code,
+    /// Its identifiers of this type; without one, those that have none.
+    Identifier {
+        /// Tryton's `type`: `it_vat`, ….
+        #[serde(rename = "type")]
+        kind: Option<String>,
+    },
+    /// Nothing.
+    Nothing,
 }
 
 /// Contact mechanisms of this type, and of this label if one is given, carry an identifier of this scheme.

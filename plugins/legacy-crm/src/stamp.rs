@@ -37,6 +37,19 @@ impl Stamp {
         Some(Self(time::milliseconds(&text)? * 1000 + number("microsecond").unwrap_or(0)))
     }
 
+    /// The second in a `Date` header: `Thu, 26 Nov 2026 07:16:47 GMT`.
+    pub(crate) fn of_http(text: &str) -> Option<Self> {
+        const MONTHS: &str = "JanFebMarAprMayJunJulAugSepOctNovDec";
+        let [_, day, month, year, clock, "GMT"] = text.split(' ').collect::<Vec<_>>()[..] else { return None };
+        let month = MONTHS.find(month).filter(|at| month.len() == 3 && at % 3 == 0)? / 3 + 1;
+        Some(Self(time::milliseconds(&format!("{year}-{month:02}-{day}T{clock}Z"))? * 1000))
+    }
+
+    /// The same without fractions of a second.
+    pub(crate) fn whole_second(self) -> Self {
+        Self(self.0.div_euclid(1_000_000) * 1_000_000)
+    }
+
     /// The moment for a search.
     pub(crate) fn written(self) -> Value {
         let text = time::from_milliseconds(self.0.div_euclid(1_000_000) * 1000);
@@ -71,5 +84,14 @@ mod tests {
         assert_eq!(stamp.rfc_3339(), "2026-11-22T11:26:34.375Z");
         assert_eq!(Stamp::read(&Value::Null), None);
         assert_eq!(Stamp::FIRST.written()["year"], 1970);
+    }
+
+    #[test]
+    fn a_second_of_http_is_read() {
+        let read = |text| Stamp::of_http(text).map(Stamp::rfc_3339);
+        assert_eq!(read("Thu, 26 Nov 2026 07:16:47 GMT").as_deref(), Some("2026-11-26T07:16:47Z"));
+        for other in ["Thu, 26 Nov 2026 07:16:47 CET", "Thu, 26 anF 2026 07:16:47 GMT", "2026-11-26T07:16:47Z", ""] {
+            assert_eq!(read(other), None, "{other}");
+        }
     }
 }

@@ -16,11 +16,17 @@ fn a_contact_has_all_its_identifiers_by_the_mapping() {
     let found = channel(&json!({})).look_up("wiki.handle", "Ada L").unwrap();
     let [ada] = found.as_slice() else { panic!("{found:?}") };
     assert_eq!((ada.id.as_str(), ada.display_name.as_deref(), ada.deleted), ("1", Some("Ada Lovelace"), false));
-    let all = [("email", "Ada@example.org"), ("phone", "+39 02 1234567"), ("wiki.handle", "Ada L"), ("facebook.id", "10001")];
+    let all = [
+        ("email", "Ada@example.org"),
+        ("phone", "+39 02 1234567"),
+        ("wiki.handle", "Ada L"),
+        ("facebook.id", "10001"),
+        ("external", "EXT-1"),
+    ];
     assert_eq!(identifiers(ada), all, "a label may stand in the comment; what is inactive identifies nobody");
 
     let _host = play(&["mechanism_found", "parties"]).start();
-    let mapping = json!({ "identifiers": [{ "type": "other", "label": "wiki", "scheme": "wiki.handle" }, { "type": "website", "scheme": "web.id" }] });
+    let mapping = json!({ "identifiers": [{ "type": "other", "label": "wiki", "scheme": "wiki.handle" }, { "type": "website", "scheme": "web.id" }], "external": { "from": "nothing" } });
     let found = channel(&mapping).look_up("wiki.handle", "Ada L").unwrap();
     assert_eq!(identifiers(&found[0]), [("wiki.handle", "Ada L"), ("web.id", "https://example.org/ada")]);
 }
@@ -40,9 +46,22 @@ fn only_the_exact_value_counts_whatever_the_search_gives() {
     assert_eq!(body["params"][0], json!(["OR", [["type", "=", "email"], ["value", "ilike", "ada\\_example.org"]]]));
 }
 
+/// What is asked for a look at changes: these lists (in the order of the cursor) have something to tell, all others nothing.
+fn lists(told: &[(usize, &[&'static str])], then: &[&'static str]) -> Vec<&'static str> {
+    let of = |list: usize| told.iter().find(|(number, _)| *number == list).map_or(&["nothing_found"][..], |(_, exchanges)| exchanges);
+    (0..8).flat_map(of).copied().chain(then.iter().copied()).collect()
+}
+
+/// The place of a list in the cursor.
+const PARTIES_MADE: usize = 0;
+/// See [`PARTIES_MADE`].
+const MECHANISMS_WRITTEN: usize = 3;
+/// See [`PARTIES_MADE`].
+const ADDRESSES_WRITTEN: usize = 5;
+
 #[test]
 fn a_null_write_date_does_not_hide_a_party() {
-    let host = play(&["parties_created", "parties_created", "nothing_found", "nothing_found", "nothing_found", "parties"]).start();
+    let host = play(&lists(&[(PARTIES_MADE, &["parties_created", "parties_created"])], &["parties"])).start();
     let page = channel(&json!({})).changes(None).unwrap();
     assert_eq!((page.contacts.len(), page.more), (1, false));
     let body: Value = host.requests()[0].body_json().unwrap();
@@ -50,26 +69,32 @@ fn a_null_write_date_does_not_hide_a_party() {
     assert_eq!(body["params"][5], json!({ "active_test": false }), "who became inactive changed too");
 }
 
-/// What is asked where only the last list has a record, and its party is read.
-const MECHANISM_ALONE: [&str; 6] =
-    ["nothing_found", "nothing_found", "nothing_found", "mechanisms_written", "mechanisms_written", "parties"];
+/// What is asked where only mechanisms were written, and their party is read.
+fn mechanism_alone(written: &'static str) -> Vec<&'static str> {
+    lists(&[(MECHANISMS_WRITTEN, &[written, written])], &["parties"])
+}
+
+/// The same where nothing is new: these are the last ones.
+fn nothing_new(last: &'static str) -> Vec<&'static str> {
+    lists(&[(MECHANISMS_WRITTEN, &["nothing_found", last])], &[])
+}
 
 #[test]
 fn a_mechanism_written_alone_reports_its_party_and_its_last_moments_once_more() {
     let channel = channel(&json!({ "overlap-seconds": 10 }));
-    let host = play(&MECHANISM_ALONE).start();
+    let host = play(&mechanism_alone("mechanisms_written")).start();
     let first = channel.changes(None).unwrap();
     assert_eq!((first.contacts[0].id.as_str(), first.more), ("1", false));
     drop(host);
 
-    let host = play(&MECHANISM_ALONE).start();
+    let host = play(&mechanism_alone("mechanisms_written")).start();
     let second = channel.changes(first.cursor.as_deref()).unwrap();
     assert_eq!(second.contacts, first.contacts, "the same record has the same version");
     let body: Value = host.requests()[3].body_json().unwrap();
     assert_eq!(body["params"][0][1][0][2]["second"], 30, "ten seconds before the newest one");
     drop(host);
 
-    let _host = play(&["nothing_found", "nothing_found", "nothing_found", "nothing_found", "mechanisms_written"]).start();
+    let _host = play(&nothing_new("mechanisms_written")).start();
     let third = channel.changes(second.cursor.as_deref()).unwrap();
     assert_eq!((third.contacts.len(), third.cursor), (0, second.cursor), "nothing new: nothing is read, and the cursor stays");
 }
@@ -77,28 +102,48 @@ fn a_mechanism_written_alone_reports_its_party_and_its_last_moments_once_more() 
 #[test]
 fn a_record_that_is_seen_late_is_read() {
     let channel = channel(&json!({ "overlap-seconds": 10 }));
-    let _host = play(&MECHANISM_ALONE).start();
+    let _host = play(&mechanism_alone("mechanisms_written")).start();
     let first = channel.changes(None).unwrap();
-    let _host = play(&MECHANISM_ALONE).start();
+    let _host = play(&mechanism_alone("mechanisms_written")).start();
     let second = channel.changes(first.cursor.as_deref()).unwrap();
-    let _host = play(&["nothing_found", "nothing_found", "nothing_found", "nothing_found", "mechanisms_written_late"]).start();
+    let _host = play(&nothing_new("mechanisms_written_late")).start();
     let third = channel.changes(second.cursor.as_deref()).unwrap();
     assert_ne!(third.cursor, second.cursor);
-    let host =
-        play(&["nothing_found", "nothing_found", "nothing_found", "mechanisms_written_late", "mechanisms_written_late", "parties"]).start();
+    let host = play(&mechanism_alone("mechanisms_written_late")).start();
     assert_eq!(channel.changes(third.cursor.as_deref()).unwrap().contacts.len(), 1);
     let body: Value = host.requests()[3].body_json().unwrap();
     assert_eq!(body["params"][0][1][0][2]["second"], 30, "from before it on");
 }
 
 #[test]
+fn an_address_written_alone_reports_its_party() {
+    let host = play(&lists(&[(ADDRESSES_WRITTEN, &["addresses_written", "addresses_written"])], &["parties"])).start();
+    assert_eq!(channel(&json!({})).changes(None).unwrap().contacts[0].id, "1");
+    let body: Value = host.requests()[5].body_json().unwrap();
+    assert_eq!((&body["method"], &body["params"][4]), (&json!("model.party.address.search_read"), &json!(["write_date", "party"])));
+}
+
+#[test]
+fn a_cursor_of_fewer_lists_goes_on_and_begins_the_others() {
+    let settings = channel(&json!({ "page-size": 1 }));
+    let _host = play(&lists(&[(PARTIES_MADE, &["parties_created"])], &["parties"])).start();
+    let cursor = settings.changes(None).unwrap().cursor.unwrap();
+    let mut document: Value = serde_json::from_str(&cursor).unwrap();
+    document["lists"].as_array_mut().unwrap().truncate(4);
+    let host = play(&lists(&[(PARTIES_MADE, &["nothing_found", "parties_created"])], &[])).start();
+    settings.changes(Some(&document.to_string())).unwrap();
+    let at = |request: usize| host.requests()[request].body_json::<Value>().unwrap()["params"][0][1][0][2]["year"].clone();
+    assert_eq!((at(0), at(6)), (json!(2026), json!(1970)));
+}
+
+#[test]
 fn a_full_page_goes_on_behind_its_last_record() {
-    let host = play(&["parties_created", "nothing_found", "nothing_found", "nothing_found", "parties"]).start();
+    let host = play(&lists(&[(PARTIES_MADE, &["parties_created"])], &["parties"])).start();
     let channel = channel(&json!({ "page-size": 1 }));
     let first = channel.changes(None).unwrap();
     assert!(first.more);
     drop(host);
-    let host = play(&["nothing_found", "parties_created", "nothing_found", "nothing_found", "nothing_found"]).start();
+    let host = play(&lists(&[(PARTIES_MADE, &["nothing_found", "parties_created"])], &[])).start();
     let second = channel.changes(first.cursor.as_deref()).unwrap();
     assert_eq!((second.contacts.len(), second.more), (0, false));
     let body: Value = host.requests()[0].body_json().unwrap();
@@ -118,11 +163,35 @@ fn an_inactive_party_is_a_deleted_contact_of_another_version() {
 
 #[test]
 fn from_now_on_starts_a_little_before_the_call() {
-    let host = play(&["nothing_found"].repeat(4)).start();
+    let host = play(&lists(&[], &[])).start();
     let page = channel(&json!({ "changes-from": "now" })).changes(None).unwrap();
     assert_eq!(page.contacts, []);
     let body: Value = host.requests()[0].body_json().unwrap();
     assert_eq!((&body["params"][0][1][0][2]["hour"], &body["params"][0][1][0][2]["minute"]), (&json!(11), &json!(25)));
+}
+
+#[test]
+fn a_phone_number_is_looked_for_with_anything_between_its_digits() {
+    let host = play(&["nothing_found"]).start();
+    assert_eq!(channel(&json!({})).look_up("phone", "0039 02-1234567").unwrap(), []);
+    let body: Value = host.requests()[0].body_json().unwrap();
+    assert_eq!(body["params"][0][1], json!([["type", "=", "phone"], ["value", "like", "%3%9%0%2%1%2%3%4%5%6%7%"]]));
+    let host = play(&["nothing_found"]).start();
+    assert_eq!(channel(&json!({})).look_up("phone", "11 2").unwrap(), []);
+    let body: Value = host.requests()[0].body_json().unwrap();
+    assert_eq!(body["params"][0][1][1], json!(["value", "=", "11 2"]), "so few digits stand in many numbers");
+}
+
+#[test]
+fn a_customer_number_is_looked_up_where_the_settings_say() {
+    let host = play(&["nothing_found"]).start();
+    assert_eq!(channel(&json!({ "external": { "from": "identifier", "type": "it_vat" } })).look_up("external", "K-1").unwrap(), []);
+    let body: Value = host.requests()[0].body_json().unwrap();
+    assert_eq!(body["method"], "model.party.identifier.search_read");
+    assert_eq!(body["params"][0], json!([["type", "=", "it_vat"], ["code", "=", "K-1"]]));
+    let host = play(&[]).start();
+    assert_eq!(channel(&json!({ "external": { "from": "nothing" } })).look_up("external", "K-1").unwrap(), []);
+    assert!(host.requests().is_empty());
 }
 
 #[test]
