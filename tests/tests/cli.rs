@@ -1,5 +1,7 @@
 //! The command line, as the real binary.
 
+#[path = "cli/channels.rs"]
+mod channels;
 #[path = "cli/command.rs"]
 mod command;
 #[path = "cli/configuration.rs"]

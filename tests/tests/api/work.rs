@@ -7,9 +7,14 @@ use sportello_core::domain::access::Role;
 use sportello_core::domain::delivery::{DELIVERIES, DeliveryState};
 use sportello_core::domain::effect::{EFFECTS, EffectState};
 use sportello_core::ids::{DeliveryId, EffectId};
+use sportello_server::access::create_token;
 use sportello_server::desk::Desk;
 use sportello_tests::guests::guest;
+use sportello_tests::host::{HostPlan, RunningHost};
+use sportello_tests::http_client::HttpClient;
 use sportello_tests::stand_ins::facebook::DeliveryPlan;
+use sportello_tests::stand_ins::linkedin::LinkedIn;
+use sportello_tests::stand_ins::twitter::Twitter;
 
 use super::client::{Stage, WORDS};
 
@@ -40,6 +45,34 @@ async fn the_same_idempotency_key_queues_one_effect() {
     let other = stage.json(Role::Operator, Method::POST, path, &[("idempotency-key", "key-1")], &json!({ "text": "Tutto a posto?" })).await;
     assert_eq!(other.expect(201)["effect"], 2);
     stage.running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_post_is_made_once_for_each_key_and_the_key_means_one_channel() {
+    let folder = tempfile::tempdir().unwrap();
+    let (twitter, linkedin) = (Twitter::start().await.unwrap(), LinkedIn::start().await.unwrap());
+    let plan = HostPlan::default().twitter(&twitter, "poll-seconds = 0").linkedin(&linkedin, "poll-seconds = 0");
+    let running = RunningHost::start(folder.path(), &plan).await;
+    let token = create_token(&running.desk().tenant, "test", "anna", Role::Agent).await.unwrap().secret;
+    let http = HttpClient::default();
+    let (http, bearer) = (HttpClient::default(), format!("Bearer {token}"));
+    let post = async |channel: &str, text: &str| {
+        let url = running.url(&format!("/api/v1/demo/channels/{channel}/posts"));
+        let headers = [("authorization", &*bearer), ("idempotency-key", "hours")];
+        let answer = http.post_json(&url, &headers, &json!({ "text": text })).await.unwrap();
+        (answer.status, answer.json().unwrap())
+    };
+    let words = "Da lunedì apriamo alle 8";
+    let queued = post("twitter", words).await;
+    assert_eq!((queued.0, &queued.1["effect"]), (201, &1.into()), "{queued:?}");
+    assert_eq!(post("twitter", words).await.0, 200);
+    let elsewhere = post("linkedin", words).await;
+    assert_eq!(elsewhere.0, 422, "the other channel's post was taken for this one: {elsewhere:?}");
+    assert_eq!(post("nowhere", words).await.0, 422);
+    let done = |desk: &Desk| desk.tenant.get(&EFFECTS, &EffectId(1)).unwrap().is_some_and(|effect| effect.state == EffectState::Done);
+    running.until("the post is made", done).await;
+    running.stop().await;
+    assert_eq!((twitter.counts().updates_made, linkedin.posts_by_api().len()), (1, 0), "as the platforms count");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

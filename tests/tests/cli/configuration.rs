@@ -14,7 +14,8 @@ const SOURCE: &str = include_str!("../../../host/server/src/config.rs");
 fn example(text: &str) -> Cli {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").canonicalize().unwrap();
     let mut text = text.replace("workflows = [\"workflows\"]", &format!("workflows = [{:?}]", folder.join("workflows")));
-    for name in ["facebook", "wiki", "legacy-crm"] {
+    text = text.replace("../plugins/mapped-crm", &folder.join("../plugins/mapped-crm").display().to_string());
+    for name in ["facebook", "wiki", "twitter", "linkedin", "legacy-crm", "mapped-crm"] {
         let written = format!("../plugins/target/wasm32-wasip2/release/{}.wasm", name.replace('-', "_"));
         assert!(text.contains(&written), "the example names {written}");
         text = text.replace(&written, &component(name).display().to_string());
@@ -53,7 +54,7 @@ fn every_key_of_the_configuration_stands_in_the_example() {
 fn the_example_is_right_for_the_connectors_as_they_are_built() {
     let cli = example(EXAMPLE);
     let ran = cli.run(&["check"]);
-    for channel in ["facebook-page", "community", "crm"] {
+    for channel in ["facebook-page", "community", "x", "linkedin-page", "crm", "helpdesk"] {
         assert!(ran.right().contains(&format!("[tenants.demo.channels.{channel}]")), "{}", ran.out);
     }
     assert!(!cli.folder.path().join("data").exists(), "a check wrote something");

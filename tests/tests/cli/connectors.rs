@@ -9,7 +9,7 @@ use super::command::Cli;
 
 #[test]
 fn the_lines_that_inspect_prints_are_a_configuration_that_check_accepts() {
-    for name in ["facebook", "wiki", "legacy-crm"] {
+    for name in ["facebook", "wiki", "legacy-crm", "twitter", "linkedin"] {
         let file = component(name);
         let looking = Cli::of("");
         let printed = looking.run(&["connector", "inspect", file.to_str().unwrap(), "--channel", "counter", "--tenant", "acme"]);
@@ -31,7 +31,7 @@ fn inspect_says_all_of_the_manifest_to_programs_and_nothing_of_what_is_no_compon
     let document = cli.run(&["connector", "inspect", file.to_str().unwrap(), "--json"]).objects().remove(0);
     assert_eq!(document["name"], "facebook");
     assert_eq!(document["capabilities"], serde_json::json!(["webhook", "publish", "find"]));
-    assert_eq!(document["signature"]["mac"], "HMAC-SHA256");
+    assert_eq!(document["signatures"][0]["mac"], "HMAC-SHA256");
     assert_eq!(document["actions"][0]["idempotency"], "findable");
     let digest = ring::digest::digest(&ring::digest::SHA256, &guest("facebook"));
     assert_eq!(document["digest"], hex::encode(digest));

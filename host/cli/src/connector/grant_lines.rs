@@ -35,6 +35,10 @@ pub(super) fn lines(prepared: &Prepared, file: &Path, tenant: &str, channel: &st
     if !origins.is_empty() {
         let _ = writeln!(out, "origins = [{}]    # all it may call, over HTTP", origins.join(", "));
     }
+    for folder in &manifest.folders {
+        let setting = folder.setting.trim_start_matches('/');
+        let _ = writeln!(out, "# folders = [\"/{FILL_IN}\"]    # it may read the folder of the setting {setting}, if you give it one");
+    }
     if manifest.poll_seconds > 0 {
         let _ = writeln!(out, "# poll-seconds = {}", manifest.poll_seconds);
     }
@@ -68,9 +72,10 @@ fn secrets(out: &mut String, tenant: &str, channel: &str, credentials: &[Credent
                 format!("It is sent to the origin of the setting {} only.", pointer.trim_start_matches('/'))
             }
         };
-        comment(out, &format!("{}. {goes}", capitalised(credential.purpose.trim_end_matches('.'))));
+        let (needed, off) = if credential.optional { (" Optional.", "# ") } else { ("", "") };
+        comment(out, &format!("{}. {goes}{needed}", capitalised(credential.purpose.trim_end_matches('.'))));
         for field in &credential.fields {
-            let _ = writeln!(out, "{}.{} = {}", key(&credential.name), key(field), quoted(&secret_name(channel, credential, field)));
+            let _ = writeln!(out, "{off}{}.{} = {}", key(&credential.name), key(field), quoted(&secret_name(channel, credential, field)));
         }
     }
     let _ = writeln!(
@@ -79,9 +84,10 @@ fn secrets(out: &mut String, tenant: &str, channel: &str, credentials: &[Credent
     );
     let _ = writeln!(out, "[tenants.{tenant}.secrets]");
     for credential in credentials {
+        let off = if credential.optional { "# " } else { "" };
         for field in &credential.fields {
             let name = secret_name(channel, credential, field);
-            let _ = writeln!(out, "{} = {{ env = {} }}", key(&name), quoted(&suggested_variable(tenant, &name)));
+            let _ = writeln!(out, "{off}{} = {{ env = {} }}", key(&name), quoted(&suggested_variable(tenant, &name)));
         }
     }
 }

@@ -1,0 +1,95 @@
+//! `sportello channel …`: the company's own profiles in one place.
+
+use serde_json::Value;
+use sportello_tests::host::{HostPlan, HostProcess};
+use sportello_tests::stand_ins::twitter::Twitter;
+
+use super::command::{Cli, found_below};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_channel_shows_what_it_may_whether_its_tokens_work_and_what_is_left_and_posts_once() {
+    let twitter = Twitter::start().await.unwrap();
+    let mut cli = Cli::new(&HostPlan::default().twitter(&twitter, "poll-seconds = 0"));
+    let agent = cli.token("anna", "agent");
+    let host = HostProcess::start(&cli.config).await;
+    cli.set("SPORTELLO_URL", &host.url(""));
+    cli.run(&["channel", "list"]).wrong(1, &["SPORTELLO_TOKEN"]);
+    cli.set("SPORTELLO_TOKEN", &agent);
+    let before = cli.run(&["channel", "list"]);
+    let shown = before.right();
+    for expected in ["CHANNEL", "twitter", "live", "reply, post", "user-token: idle", "consumer-secret: bound"] {
+        assert!(shown.contains(expected), "{expected}: {shown}");
+    }
+
+    let publish = ["channel", "publish", "twitter", "--key", "opening-hours", "--text", "Da lunedì apriamo alle 8"];
+    for _ in 0..2 {
+        cli.run(&publish).right();
+    }
+    let mut shown = Value::Null;
+    for _ in 0..200 {
+        shown = cli.run(&["channel", "show", "twitter", "--json"]).objects().remove(0);
+        if shown["live"]["headroom"].as_array().is_some_and(|windows| !windows.is_empty()) {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let live = &shown["live"];
+    let window = &live["headroom"][0];
+    assert_eq!(
+        (&window["name"], &window["purpose"], &window["allowed"], &window["remaining"]),
+        (&"posts".into(), &"publish".into(), &100.into(), &99.into())
+    );
+    let token = live["credentials"].as_array().unwrap().iter().find(|credential| credential["credential"] == "user-token").unwrap();
+    assert_eq!((&token["session"]["state"], &token["bound"]), (&"live".into(), &true.into()), "{token}");
+    assert!(token["session"]["expires_at"].as_str().unwrap().ends_with('Z'), "{token}");
+    assert!(
+        live["calls"].as_array().unwrap().iter().any(|calls| calls["purpose"] == "publish" && calls["succeeded_at"].is_string()),
+        "{live}"
+    );
+
+    let lines = cli.run(&["channel", "show", "twitter"]);
+    for expected in ["posts 99/100 until", "user-token: until", "only where one was addressed", "publish     last good"] {
+        assert!(lines.right().contains(expected), "{expected}: {}", lines.out);
+    }
+    for secret in [
+        twitter.access_token(),
+        twitter.refresh_token(),
+        twitter.settings().refresh_token.clone(),
+        twitter.settings().client_secret.clone(),
+    ] {
+        assert!(!lines.out.contains(&secret) && !shown.to_string().contains(&secret), "a secret is shown");
+    }
+    // The refresh token the host was given is used up; the newest lies sealed in the vault.
+    assert_eq!(twitter.token_refreshes(), 1);
+    assert_eq!(found_below(&cli.folder.path().join("data"), twitter.refresh_token().as_bytes()), None, "a file holds it in clear");
+    host.stop().await;
+    assert_eq!(twitter.counts().updates_made, 1, "one post, as the platform counts");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_credential_that_the_platform_refuses_is_shown_with_its_reason() {
+    let twitter = Twitter::start().await.unwrap();
+    twitter.revoke_refresh_token();
+    let mut cli = Cli::new(&HostPlan::default().twitter(&twitter, "poll-seconds = 0"));
+    let agent = cli.token("anna", "agent");
+    let host = HostProcess::start(&cli.config).await;
+    cli.set("SPORTELLO_URL", &host.url(""));
+    cli.set("SPORTELLO_TOKEN", &agent);
+    cli.run(&["channel", "publish", "twitter", "--key", "k", "--text", "Da lunedì apriamo alle 8"]).right();
+    let mut listed = String::new();
+    for _ in 0..200 {
+        listed = cli.run(&["channel", "list"]).right().to_owned();
+        if listed.contains("user-token: refused") {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert!(listed.contains("user-token: refused") && listed.contains("failing"), "{listed}");
+    let shown = cli.run(&["channel", "show", "twitter"]);
+    assert!(shown.right().contains("log-in refused by") && shown.out.contains("400"), "{}", shown.out);
+    assert!(shown.out.contains("last failed") && shown.out.contains("the credential does not work"), "{}", shown.out);
+    let typed = cli.run(&["channel", "publish", "twiter", "--key", "other", "--text", "x"]);
+    typed.wrong(1, &["twiter"]);
+    cli.run(&["channel", "publish", "twitter", "--key", "", "--text", "x"]).wrong(2, &["--key"]);
+    host.stop().await;
+}
