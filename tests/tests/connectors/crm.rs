@@ -7,6 +7,7 @@ use sportello_runtime::contract::{ConnectorError, Contact, Presence};
 use sportello_tests::servers::{ContactMechanism, Crm, CrmUser, Release};
 
 use super::between::Between;
+pub(crate) use super::crm_contacts::*;
 use super::driver::{Driver, activity, split};
 
 /// Makes a module of tests out of these promises; `$start` gives `Option<impl Crm>`, `None` to skip.
@@ -28,6 +29,18 @@ macro_rules! crm_connector_promises {
                 a_failed_log_in_is_told
                 an_answer_that_was_lost_is_uncertain_and_the_note_is_found
                 the_concurrency_error_is_the_one_the_connector_knows
+                a_phone_number_is_found_however_it_was_typed
+                a_customer_number_is_looked_up
+                an_address_written_alone_reports_its_party
+                a_cursor_survives_a_restart_at_every_page
+                a_contact_is_made_and_found_by_all_it_says
+                a_contact_is_made_with_the_number_the_settings_say
+                nobody_is_made_twice
+                a_party_whose_answer_was_lost_is_found_and_not_made_again
+                a_contact_is_changed_as_it_was_seen
+                a_contact_that_was_changed_meanwhile_is_left_as_it_is
+                a_change_between_our_look_and_our_write_is_refused_by_tryton
+                a_customer_number_is_changed_where_tryton_lets_one
             );
         }
     };
@@ -78,13 +91,19 @@ pub(crate) async fn a_contact_is_found_by_each_of_its_identifiers(crm: &dyn Crm)
             (contact.id.clone(), contact.display_name.as_deref(), contact.deleted),
             (party.to_string(), Some("Ada Lovelace"), false)
         );
-        let all = [("email", "Ada_L@example.org"), ("phone", "+39 02 1234567"), ("wiki.handle", "Ada L"), ("facebook.id", "10001")];
+        let all = [
+            ("email", "Ada_L@example.org"),
+            ("phone", "+39 02 1234567"),
+            ("wiki.handle", "Ada L"),
+            ("facebook.id", "10001"),
+            ("external", "EXT-1"),
+        ];
         assert_eq!(schemes(contact), BTreeSet::from(all), "all of them, whichever was asked for");
     }
     for (scheme, value) in [("wiki.handle", "10001"), ("email", "%@example.org"), ("wiki.handle", "Nobody"), ("twitter.id", "10001")] {
         assert_eq!(driver.look_up(scheme, value).await, [], "{scheme} {value}");
     }
-    let settings = json!({ "identifiers": [{ "type": "email", "scheme": "email" }] });
+    let settings = json!({ "identifiers": [{ "type": "email", "scheme": "email" }], "external": { "from": "nothing" } });
     let strict = Driver::crm(crm, None, settings).await;
     assert_eq!(strict.look_up("wiki.handle", "Ada L").await, [], "the settings say what identifies");
     assert_eq!(schemes(&strict.look_up("email", "ada_l@example.org").await[0]), BTreeSet::from([("email", "Ada_L@example.org")]));
@@ -140,6 +159,76 @@ pub(crate) async fn a_mechanism_written_alone_reports_its_party(crm: &dyn Crm) {
     let changed = driver.all_changes().await;
     let contact = changed.iter().find(|contact| contact.id == party.to_string()).expect("the mechanism's party");
     assert!(schemes(contact).contains(&("wiki.handle", "Ada King")), "{contact:?}");
+}
+
+pub(crate) async fn an_address_written_alone_reports_its_party(crm: &dyn Crm) {
+    let operator = crm.operator();
+    let party = ada(&operator).await;
+    operator.write_party(party, json!({ "addresses": [["create", [{ "city": "Roma" }]]] }), None).await.expect("a write");
+    let mut driver = Driver::crm(crm, None, json!({ "overlap-seconds": 1 })).await;
+    let before = driver.all_changes().await;
+    driver.all_changes().await;
+    let rows = json!([[["party", "=", party]], 0, 1, null, ["city"], {}]);
+    let rows = operator.call("model.party.address.search_read", rows).await.expect("a search");
+    operator.call("model.party.address.write", json!([[rows[0]["id"]], { "city": "Pisa" }, {}])).await.expect("a write");
+    let changed = driver.all_changes().await;
+    let version =
+        |contacts: &[Contact]| contacts.iter().find(|contact| contact.id == party.to_string()).map(|contact| contact.version.clone());
+    assert!(version(&changed).is_some(), "{changed:?}");
+    assert_ne!(version(&changed), version(&before));
+}
+
+pub(crate) async fn a_phone_number_is_found_however_it_was_typed(crm: &dyn Crm) {
+    let operator = crm.operator();
+    let typed = ["+39 02 1234567", "0039-02-1234567", "+39 (02) 12.34.567", "0039021234567"];
+    let mut parties = BTreeSet::new();
+    for (number, phone) in typed.into_iter().enumerate() {
+        let made = operator.create_party("Ada", &format!("EXT-{number}"), &[ContactMechanism::phone(phone)]).await;
+        parties.insert(made.expect("a party").to_string());
+    }
+    for (number, other) in ["+39 02 12345678", "+39 02 123456", "02 1234567"].into_iter().enumerate() {
+        operator.create_party("Eva", &format!("OTHER-{number}"), &[ContactMechanism::phone(other)]).await.expect("a party");
+    }
+    let driver = Driver::crm(crm, None, json!({})).await;
+    for asked in typed {
+        assert_eq!(ids(&driver.look_up("phone", asked).await), parties, "{asked}");
+    }
+}
+
+pub(crate) async fn a_customer_number_is_looked_up(crm: &dyn Crm) {
+    let operator = crm.operator();
+    let party = ada(&operator).await;
+    operator.write_party(party, json!({ "identifiers": [["create", [{ "code": "N 7" }]]] }), None).await.expect("a write");
+    let by_code = Driver::crm(crm, None, json!({})).await;
+    assert_eq!(ids(&by_code.look_up("external", "EXT-1").await), only(party));
+    assert_eq!(by_code.look_up("external", "ext-1").await, []);
+    let by_identifier = Driver::crm(crm, None, json!({ "external": { "from": "identifier" } })).await;
+    let found = by_identifier.look_up("external", "N 7").await;
+    assert_eq!(ids(&found), only(party));
+    assert!(schemes(&found[0]).contains(&("external", "N 7")) && !schemes(&found[0]).contains(&("external", "EXT-1")), "{found:?}");
+    assert_eq!(by_identifier.look_up("external", "EXT-1").await, []);
+}
+
+pub(crate) async fn a_cursor_survives_a_restart_at_every_page(crm: &dyn Crm) {
+    let operator = crm.operator();
+    let mut made = BTreeSet::new();
+    for number in 0..7 {
+        made.insert(operator.create_party("Ada", &format!("EXT-{number}"), &[]).await.expect("a party").to_string());
+    }
+    let mut driver = Driver::crm(crm, None, json!({ "page-size": 2 })).await;
+    let (mut seen, mut pages) = (BTreeSet::new(), 0);
+    loop {
+        let page = driver.changes().await.expect("a look at changes");
+        seen.extend(ids(&page.contacts));
+        pages += 1;
+        if !page.more {
+            break;
+        }
+        driver = Driver::crm(crm, None, json!({ "page-size": 2 })).await;
+        driver.resume(page.cursor.as_deref());
+    }
+    assert_eq!(seen, made);
+    assert!(pages >= 4, "{pages} pages");
 }
 
 pub(crate) async fn many_records_of_one_moment_are_paged_without_loss(crm: &dyn Crm) {

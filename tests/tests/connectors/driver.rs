@@ -260,6 +260,11 @@ pub(crate) fn activity(key: &str, contact: u64, text: &str) -> Effect {
     Effect { contact: Some(contact.to_string()), subject: Some("Answered on the wiki".to_owned()), ..effect(key, "activity", text) }
 }
 
+/// A contact to be made, or the one to be changed.
+pub(crate) fn contact(key: &str, contact: Option<&str>) -> Effect {
+    Effect { contact: contact.map(str::to_owned), ..effect(key, "contact", "") }
+}
+
 fn effect(key: &str, action: &str, text: &str) -> Effect {
     Effect {
         key: key.to_owned(),

@@ -2,6 +2,7 @@
 
 pub(crate) mod between;
 pub(crate) mod crm;
+pub(crate) mod crm_contacts;
 pub(crate) mod driver;
 pub(crate) mod inbox;
 pub(crate) mod linkedin;

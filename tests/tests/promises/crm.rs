@@ -17,6 +17,7 @@ macro_rules! crm_promises {
                 what_hangs_on_a_party_and_is_written_alone_leaves_the_party_s_date
                 changes_since_a_time_are_searched_by_both_dates
                 a_write_on_stale_data_is_refused
+                a_party_s_code_is_fixed_on_8
                 a_note_is_kept_on_a_party_and_found_by_its_key
                 errors_are_http_200_and_an_unknown_method_is_403
                 inactive_parties_are_left_out_but_their_mechanisms_are_found
@@ -211,6 +212,19 @@ pub(crate) async fn a_write_on_stale_data_is_refused(crm: &dyn Crm) {
     };
     assert_eq!(code(operator.write_party(party, json!({"name": "Ada King"}), Some(&older)).await), "ConcurrencyException");
     assert_eq!(operator.party(party).await.expect("readable")["name"], "Ada Byron", "nothing was written");
+}
+
+pub(crate) async fn a_party_s_code_is_fixed_on_8(crm: &dyn Crm) {
+    let operator = crm.operator();
+    let party = ada(&operator).await;
+    let written = operator.write_party(party, json!({"code": "EXT-9"}), None).await;
+    let is_fixed = crm.release() == Release::Eight;
+    assert_eq!(written.is_err(), is_fixed, "{written:?}");
+    if is_fixed {
+        assert_eq!(code(written), "UserError");
+    }
+    let wanted = if is_fixed { "EXT-1" } else { "EXT-9" };
+    assert_eq!(operator.party(party).await.expect("readable")["code"], wanted);
 }
 
 pub(crate) async fn a_note_is_kept_on_a_party_and_found_by_its_key(crm: &dyn Crm) {

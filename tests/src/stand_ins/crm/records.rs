@@ -188,6 +188,11 @@ impl Records {
             }
         }
         for id in ids {
+            let codes = (values.get("code"), self.find(model, *id).and_then(|record| record.values.get("code")));
+            if self.release == Release::Eight && model == PARTY && codes.0.is_some() && codes.0 != codes.1 {
+                // Measured, with the sequence for codes that Tryton comes with.
+                return Err(RpcError::user("You are not allowed to modify the field \"Code\" in record of \"Party\"."));
+            }
             self.set(model, *id, values, work)?;
             self.touch(model, *id, work.now);
         }
