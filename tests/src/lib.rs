@@ -1,6 +1,7 @@
 //! End to end: real servers, faithful stand-ins, and what tests of every kind share.
 
 pub mod canaries;
+pub mod crowd;
 pub mod error;
 pub mod guests;
 pub mod host;

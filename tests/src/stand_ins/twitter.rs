@@ -289,6 +289,17 @@ impl Twitter {
         self.inside().world.edit(number(id), text).expect("the test edits something that exists and can be edited").to_string()
     }
 
+    /// The same, if it will be told in the X Activity API's shape: in the older one an edit does not say what it edits. Otherwise nothing
+    /// happens, and `None` is given.
+    ///
+    /// # Panics
+    /// As [`Twitter::edit`].
+    pub fn edit_traceably(&self, id: &str, text: &str) -> Option<String> {
+        let mut inside = self.inside();
+        let is_traceable = inside.world.is_next_told_as_activity();
+        is_traceable.then(|| inside.world.edit(number(id), text).expect("the test edits something that can be edited").to_string())
+    }
+
     /// The author deletes a post with all its versions; each is told by itself. [edits]
     ///
     /// # Panics
@@ -357,11 +368,6 @@ impl Twitter {
     /// What is posted from now on appears in lists only so much later; the webhook tells it at once.
     pub fn late_posts(&self, lag: Duration) {
         self.inside().world.list_late(signed(lag));
-    }
-
-    /// Whether what happens next is told in the X Activity API's shape. Only there does an edit say what it edits.
-    pub fn is_next_told_as_activity(&self) -> bool {
-        self.inside().world.is_next_told_as_activity()
     }
 
     /// The text of a post as people see it; `None` when it was deleted.

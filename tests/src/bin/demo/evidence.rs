@@ -17,6 +17,7 @@ use sportello_core::tables::{Key, Table};
 use sportello_server::access::create_token;
 use sportello_server::clock::SystemClock;
 use sportello_server::tenant::{Tenant, TenantOptions};
+use sportello_tests::kept::openable;
 use sportello_views::Direction;
 
 use crate::Problem;
@@ -77,6 +78,22 @@ impl Evidence {
         let conversation = self.tenant.conversation_of(&ChannelName::new(channel)?, key)?;
         let case = self.tenant.get(&CONVERSATIONS, &conversation)?.and_then(|row| row.case);
         Ok(case.map(|case| self.tenant.get(&CASES, &case)).transpose()?.flatten())
+    }
+
+    /// Whether a case is of somebody who has been forgotten.
+    pub(crate) fn is_of_somebody_forgotten(&self, case: &Case) -> Result<bool, Problem> {
+        let profile = case.profile.map(|profile| self.tenant.get(&PROFILES, &profile)).transpose()?.flatten();
+        Ok(profile.is_some_and(|profile| profile.erased))
+    }
+
+    /// Profiles of people, seen on a channel.
+    pub(crate) fn profiles_on(&self, channel: &str) -> impl Iterator<Item = &Profile> {
+        self.profiles.iter().filter(move |profile| profile.channel.as_str() == channel && !profile.own)
+    }
+
+    /// Everything sealed that can still be opened, as JSON.
+    pub(crate) fn openable(&self) -> Vec<String> {
+        openable(&self.tenant)
     }
 
     /// Profiles by what their people are to the company.

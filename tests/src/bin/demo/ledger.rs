@@ -4,12 +4,17 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use sportello_tests::stand_ins::FaultHandle;
 
 use crate::cast::Actor;
 use crate::scenario::{Answer, Language, Topic};
 
 /// The channels' names in the tenant.
 pub(crate) const FACEBOOK: &str = "facebook-page";
+/// See [`FACEBOOK`].
+pub(crate) const TWITTER: &str = "twitter";
+/// See [`FACEBOOK`].
+pub(crate) const LINKEDIN: &str = "linkedin";
 /// See [`FACEBOOK`].
 pub(crate) const WIKI: &str = "wiki";
 /// See [`FACEBOOK`].
@@ -35,15 +40,21 @@ pub(crate) struct Done {
 /// A thread that somebody opened.
 pub(crate) struct Thread {
     pub(crate) channel: &'static str,
-    /// What the connector names the conversation by: the comment's or post's id; on the wiki the heading.
+    /// By what the platform knows it: the comment's or post's id; on the wiki the heading.
     pub(crate) key: String,
+    /// What the connector names the conversation by.
+    pub(crate) conversation: String,
     /// Who opened it.
     pub(crate) actor: usize,
     pub(crate) topic: Topic,
     pub(crate) language: Language,
     pub(crate) text: String,
-    /// Whether it is a comment below a post (its answers stay in its thread).
+    /// Whether what is said below it stays in its thread.
     pub(crate) can_be_followed: bool,
+    /// Whether its words can be changed so that the platform says what they were before.
+    pub(crate) can_be_edited: bool,
+    /// Whether it speaks to the company. On X nobody else may be answered by a machine.
+    pub(crate) summons: bool,
     /// On the platform's clock.
     pub(crate) opened_at: Timestamp,
     pub(crate) follow_ups: u32,
@@ -71,6 +82,7 @@ impl Thread {
     pub(crate) fn expected(&self, actors: &[Actor]) -> Expected {
         let customer = actors[self.actor].is_recognisable();
         let reply = match self.topic {
+            _ if !self.summons => None,
             Topic::Outage | Topic::Anger if customer => Some(Answer::OutageCustomer),
             Topic::Outage | Topic::Anger => Some(Answer::OutageOthers),
             Topic::Offer | Topic::Bill if customer => Some(Answer::QuestionCustomer),
@@ -91,7 +103,7 @@ impl Thread {
             },
             resolved: match self.topic {
                 _ if self.removed || self.follow_ups > 0 => None,
-                Topic::Outage | Topic::Thanks => Some(true),
+                Topic::Outage | Topic::Thanks => Some(self.summons),
                 _ => Some(false),
             },
         }
@@ -105,10 +117,14 @@ pub(crate) struct Ledger {
     pub(crate) threads: Vec<Thread>,
     /// Who has shown themselves where.
     pub(crate) speakers: BTreeSet<(&'static str, usize)>,
-    /// How many of the deeds are the page's own posts.
+    /// How many of the deeds are the company's own posts.
     pub(crate) own_posts: usize,
     /// What forged deliveries were answered with, by status.
     pub(crate) forgeries: Vec<u16>,
+    /// Calls that were answered with a limit.
+    pub(crate) limits: Vec<(&'static str, FaultHandle)>,
+    /// Who asked to be forgotten.
+    pub(crate) forgotten: Option<usize>,
 }
 
 impl Ledger {

@@ -6,11 +6,11 @@
 //! | `cast.rs` | who speaks, and by what the CRM knows them |
 //! | `stage.rs` | the platforms, and Sportello's configuration against them |
 //! | `host_process.rs` | `sportello serve` as a process of its own |
-//! | `player.rs` | plays the scenes |
+//! | `player.rs`, `player/` | plays the scenes |
 //! | `ledger.rs` | what was done, and what is expected to have come of it |
 //! | `platforms.rs` | what the platforms hold at the end |
 //! | `evidence.rs` | what Sportello holds at the end |
-//! | `outcome.rs` | whether the two agree |
+//! | `outcome.rs`, `outcome/` | whether the two agree |
 
 mod cast;
 mod evidence;
@@ -35,7 +35,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::evidence::Evidence;
 use crate::host_process::HostProcess;
-use crate::ledger::FACEBOOK;
+use crate::ledger::LINKEDIN;
 use crate::outcome::{Outcome, Sources};
 use crate::platforms::Platforms;
 use crate::player::Player;
@@ -49,7 +49,7 @@ type Problem = Box<dyn std::error::Error + Send + Sync>;
 const TENANT: &str = "demo";
 /// Scenario seconds in a real one, for people who watch: the weekend takes about three minutes.
 const SPEED_TO_WATCH: f64 = 800.0;
-/// How often Facebook delivers while somebody looks around.
+/// How often the networks deliver while somebody looks around.
 const ECHO_EVERY: Duration = Duration::from_millis(500);
 
 /// Plays the weekend the network fell against the real binary, and counts at the platforms what came of it.
@@ -99,14 +99,20 @@ async fn run(arguments: &Arguments) -> Result<bool, Problem> {
 
     screen.say(&screen.look(&scenario.title, Look::Bold));
     let stage = Stage::start(&scenario, arguments.real).await?;
-    let actors = cast::gather(&scenario, &stage.facebook, stage.wiki.as_ref(), &stage.crm.operator()).await?;
+    let actors = cast::gather(&scenario, &stage).await?;
     let configuration = stage.plan()?.write(&folder, "127.0.0.1:0");
     let tenant_folder = folder.join("data/tenants").join(TENANT);
     let token = evidence::make_token(TENANT, &tenant_folder).await?;
     let host = HostProcess::start(&binary, &configuration, &folder.join("diagnostics.txt")).await?;
-    stage.facebook.subscribe(&format!("{}/hooks/{TENANT}/{FACEBOOK}", host.url)).await?;
+    for (channel, network) in &stage.networks {
+        network.connect(&format!("{}/hooks/{TENANT}/{channel}", host.url)).await?;
+    }
     let known = actors.iter().filter(|actor| actor.is_recognisable()).count();
-    screen.say(&format!("{} people, {known} of them known to the CRM by what a platform shows; Sportello at {}\n", actors.len(), host.url));
+    screen.say(&format!(
+        "{} people on four networks, {known} of them customers by what a network shows; Sportello at {}\n",
+        actors.len(),
+        host.url
+    ));
 
     let speed = arguments.speed.or((!arguments.once).then_some(SPEED_TO_WATCH));
     let ledger = Player::new(&scenario, &stage, &actors, &host, &screen, speed).play().await?;
@@ -115,6 +121,7 @@ async fn run(arguments: &Arguments) -> Result<bool, Problem> {
     let platforms = Platforms::ask(&stage, &actors).await?;
     let metrics = host.metrics().await?;
     let summary = host.ask("/summary", &token).await?;
+    let linkedin_channel = host.ask(&format!("/channels/{LINKEDIN}"), &token).await?;
     let judge = async |verified: Option<(bool, Value)>| {
         let evidence = read_evidence(&tenant_folder).await?;
         let (ledger, platforms) = (&ledger, &platforms);
@@ -125,6 +132,7 @@ async fn run(arguments: &Arguments) -> Result<bool, Problem> {
             platforms,
             metrics: &metrics,
             summary: &summary,
+            linkedin_channel: &linkedin_channel,
             evidence: &evidence,
             verified,
         })
@@ -182,7 +190,7 @@ async fn stay(screen: &Screen, stage: &Stage, host: &HostProcess, folder: &Path,
             () = tokio::time::sleep(ECHO_EVERY) => {}
         }
         // Whoever answers by hand sees the platform's echo of it.
-        stage.facebook.deliver(&player::delivery_plan()).await?;
+        player::deliver(stage).await?;
     }
 }
 

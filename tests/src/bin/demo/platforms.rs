@@ -5,22 +5,21 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
+use sportello_tests::networks::{Network, Reply, elapsed};
 use sportello_tests::servers::Note;
-use sportello_tests::stand_ins::facebook::{Counts, Reply};
+use sportello_tests::stand_ins::Counts;
 
 use crate::Problem;
 use crate::cast::Actor;
-use crate::ledger::{Deed, Done, FACEBOOK, Ledger, Thread, WIKI};
+use crate::ledger::{Deed, Done, Ledger, Thread, WIKI};
 use crate::player::talk_page;
 use crate::scenario::Language;
-use crate::stage::{Stage, WIKI_BOT, elapsed};
+use crate::stage::{Stage, WIKI_BOT};
 
 /// What the platforms hold.
 pub(crate) struct Platforms {
-    pub(crate) facebook_counts: Counts,
-    facebook_replies: Vec<Reply>,
-    /// What a person on Facebook would see twice.
-    pub(crate) doubled_replies: Vec<String>,
+    /// The networks' books, by channel.
+    pub(crate) books: Vec<(&'static str, Books)>,
     /// All revisions of the talk pages.
     pub(crate) wiki_holds: Vec<Done>,
     /// The bot's: (text of the section's answer by heading), and when.
@@ -28,6 +27,34 @@ pub(crate) struct Platforms {
     wiki_revisions: Vec<Revision>,
     /// The activities of each party.
     pub(crate) notes: BTreeMap<u64, Vec<String>>,
+    /// Replies X refused because nobody had summoned us.
+    pub(crate) unsummoned_refused: u64,
+    /// Whether the refresh token that was handed out first still serves, by network.
+    pub(crate) first_tokens_serve: Vec<(&'static str, bool)>,
+}
+
+/// What one network counts.
+pub(crate) struct Books {
+    pub(crate) name: &'static str,
+    pub(crate) counts: Counts,
+    replies: Vec<Reply>,
+    /// What a person would see twice.
+    pub(crate) doubled: Vec<String>,
+    pub(crate) calls_over_limit: Option<u64>,
+    pub(crate) token_refreshes: Option<u64>,
+}
+
+impl Books {
+    fn of(network: &Network) -> Self {
+        Self {
+            name: network.name(),
+            counts: network.counts(),
+            replies: network.replies(),
+            doubled: network.doubled_replies().iter().map(|reply| format!("{}: {:?}", reply.target, reply.text)).collect(),
+            calls_over_limit: network.calls_over_limit(),
+            token_refreshes: network.token_refreshes(),
+        }
+    }
 }
 
 struct Revision {
@@ -40,16 +67,17 @@ struct Revision {
 impl Platforms {
     /// Asks them.
     pub(crate) async fn ask(stage: &Stage, actors: &[Actor]) -> Result<Self, Problem> {
-        let facebook = &stage.facebook;
-        let doubled = facebook.doubled_replies();
         let mut platforms = Self {
-            facebook_counts: facebook.counts(),
-            facebook_replies: facebook.replies(),
-            doubled_replies: doubled.iter().map(|reply| format!("{}: {:?}", reply.target, reply.text)).collect(),
+            books: stage.networks.iter().map(|(channel, network)| (*channel, Books::of(network))).collect(),
             wiki_holds: Vec::new(),
             wiki_answers: BTreeMap::new(),
             wiki_revisions: Vec::new(),
             notes: BTreeMap::new(),
+            unsummoned_refused: stage.twitter.unsummoned_refused(),
+            first_tokens_serve: vec![
+                ("X", stage.twitter.refresh_token() == stage.twitter.settings().refresh_token),
+                ("LinkedIn", stage.linkedin.refresh_token() == stage.first_linkedin_token),
+            ],
         };
         let reader = stage.wiki.admin();
         for language in [Language::It, Language::En] {
@@ -86,12 +114,23 @@ impl Platforms {
         }
     }
 
-    /// Everything Facebook has made an update of: what people did, and the page's replies.
-    pub(crate) fn facebook_holds(&self, ledger: &Ledger) -> Vec<Done> {
-        let people = ledger.done.iter().filter(|done| done.channel == FACEBOOK).cloned();
-        let replies =
-            self.facebook_replies.iter().map(|reply| Done { channel: FACEBOOK, native_id: Some(reply.id.clone()), deed: Deed::Created });
-        people.chain(replies).collect()
+    fn replies_on(&self, channel: &str) -> &[Reply] {
+        self.books.iter().find(|(name, _)| *name == channel).map_or(&[], |(_, books)| books.replies.as_slice())
+    }
+
+    /// Everything that stands on a channel: what people did, and our replies.
+    pub(crate) fn holds(&self, ledger: &Ledger, channel: &'static str) -> Vec<Done> {
+        if channel == WIKI {
+            return self.wiki_holds.clone();
+        }
+        let people = ledger.done.iter().filter(|done| done.channel == channel).cloned();
+        let created = |reply: &Reply| Done { channel, native_id: Some(reply.id.clone()), deed: Deed::Created };
+        people.chain(self.replies_on(channel).iter().map(created)).collect()
+    }
+
+    /// How much stands on all channels.
+    pub(crate) fn hold_count(&self, ledger: &Ledger) -> usize {
+        self.books.iter().map(|(channel, _)| *channel).chain([WIKI]).map(|channel| self.holds(ledger, channel).len()).sum()
     }
 
     /// The answers in a thread.
@@ -99,12 +138,17 @@ impl Platforms {
         if thread.channel == WIKI {
             return self.wiki_answers.get(&thread.key).cloned().unwrap_or_default();
         }
-        self.facebook_replies.iter().filter(|reply| reply.target == thread.key).map(|reply| reply.text.clone()).collect()
+        self.replies_on(thread.channel).iter().filter(|reply| reply.target == thread.key).map(|reply| reply.text.clone()).collect()
     }
 
     /// Answers on a channel, wherever they stand.
     pub(crate) fn reply_count(&self, channel: &str) -> usize {
-        if channel == WIKI { self.wiki_revisions.iter().filter(|revision| revision.own).count() } else { self.facebook_replies.len() }
+        if channel == WIKI { self.wiki_revisions.iter().filter(|revision| revision.own).count() } else { self.replies_on(channel).len() }
+    }
+
+    /// Answers on all channels.
+    pub(crate) fn all_replies(&self) -> usize {
+        self.books.iter().map(|(_, books)| books.replies.len()).sum::<usize>() + self.reply_count(WIKI)
     }
 
     /// Activities in the CRM.
@@ -119,19 +163,14 @@ impl Platforms {
     }
 
     fn first_answer(&self, thread: &Thread) -> Option<Duration> {
-        if thread.channel == FACEBOOK {
-            let reply = self.facebook_replies.iter().find(|reply| reply.target == thread.key)?;
+        if thread.channel != WIKI {
+            let reply = self.replies_on(thread.channel).iter().find(|reply| reply.target == thread.key)?;
             return Some(elapsed(thread.opened_at, reply.at));
         }
         let in_section = |revision: &&Revision| revision.heading.as_deref() == Some(thread.key.as_str());
         let opened = self.wiki_revisions.iter().filter(in_section).find(|revision| !revision.own)?;
         let answered = self.wiki_revisions.iter().filter(in_section).find(|revision| revision.own && revision.id > opened.id)?;
         Some(elapsed(opened.at?, answered.at?))
-    }
-
-    /// What the connector calls a thread's conversation.
-    pub(crate) fn conversation_key(&self, thread: &Thread) -> String {
-        if thread.channel == WIKI { format!("{}#{}", talk_page(thread.language), thread.key) } else { thread.key.clone() }
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::Problem;
+use crate::ledger::{FACEBOOK, LINKEDIN, TWITTER, WIKI};
 
 /// The text is compiled in, so that a built demo plays wherever it is started.
 const SCENARIO: &str = include_str!("../../../../examples/demo/scenario.yaml");
@@ -34,13 +35,34 @@ pub(crate) enum Topic {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Place {
-    /// Below the page's latest post.
+    /// Below the page's latest post on Facebook.
     #[default]
     Comment,
     /// On the page's wall.
     Post,
     /// A section of its own on the wiki's talk page.
     Wiki,
+    /// A post on X that names us.
+    X,
+    /// An answer to our latest post on X.
+    XAnswer,
+    /// An answer on X to somebody who named us: it speaks to them and not to us.
+    XAside,
+    /// Below our latest post on LinkedIn.
+    #[serde(rename = "linkedin")]
+    LinkedIn,
+}
+
+impl Place {
+    /// The channel it is on.
+    pub(crate) fn channel(self) -> &'static str {
+        match self {
+            Self::Comment | Self::Post => FACEBOOK,
+            Self::Wiki => WIKI,
+            Self::X | Self::XAnswer | Self::XAside => TWITTER,
+            Self::LinkedIn => LINKEDIN,
+        }
+    }
 }
 
 /// Which answer is expected.
@@ -66,8 +88,12 @@ pub(crate) struct Scenario {
     /// Every choice follows from it: the same scenario is the same weekend.
     pub(crate) seed: u64,
     pub(crate) greetings: InEach<String>,
+    /// Where names are not told, or are put there by the network.
+    pub(crate) greetings_without_name: InEach<String>,
     pub(crate) answers: BTreeMap<Answer, InEach<String>>,
-    pub(crate) people: People,
+    pub(crate) people: Crowd,
+    pub(crate) people_on_x: Crowd,
+    pub(crate) people_on_linkedin: Crowd,
     pub(crate) wiki_people: Vec<WikiPerson>,
     pub(crate) words: BTreeMap<String, InEach<Vec<String>>>,
     pub(crate) lines: BTreeMap<Topic, InEach<Vec<String>>>,
@@ -78,12 +104,12 @@ pub(crate) struct Scenario {
     pub(crate) scenes: Vec<Scene>,
 }
 
-/// The crowd on Facebook.
+/// The crowd on one network.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct People {
-    /// Of ten, so many are in the CRM by their Facebook id.
-    pub(crate) by_facebook: usize,
+pub(crate) struct Crowd {
+    /// Of ten, so many are in the CRM by what the network calls them.
+    pub(crate) by_network: usize,
     /// Of ten, so many are in the CRM by an e-mail address only.
     pub(crate) by_email: usize,
     pub(crate) it: Names,
@@ -120,18 +146,39 @@ pub(crate) struct Scene {
     /// `Sat 06:30`.
     pub(crate) at: String,
     pub(crate) title: String,
-    /// What the page itself posts.
+    /// What the company itself posts, on every network.
     #[serde(default)]
     pub(crate) posts: Vec<String>,
+    /// On Facebook, the wiki and in the CRM.
     #[serde(default)]
     pub(crate) trouble: Vec<Trouble>,
     #[serde(default)]
+    pub(crate) trouble_on_x: Vec<Trouble>,
+    #[serde(default)]
+    pub(crate) trouble_on_linkedin: Vec<Trouble>,
+    #[serde(default)]
     pub(crate) says: Vec<Says>,
+    /// On Facebook.
     #[serde(default)]
     pub(crate) then: Then,
+    #[serde(default)]
+    pub(crate) then_on_x: Then,
+    #[serde(default)]
+    pub(crate) then_on_linkedin: Then,
 }
 
 impl Scene {
+    /// What goes wrong, by channel.
+    pub(crate) fn all_trouble(&self) -> impl Iterator<Item = (&'static str, Trouble)> {
+        let lists = [(FACEBOOK, &self.trouble), (TWITTER, &self.trouble_on_x), (LINKEDIN, &self.trouble_on_linkedin)];
+        lists.into_iter().flat_map(|(channel, list)| list.iter().map(move |trouble| (channel, *trouble)))
+    }
+
+    /// What follows, by channel.
+    pub(crate) fn what_follows(&self) -> [(&'static str, Then); 3] {
+        [(FACEBOOK, self.then), (TWITTER, self.then_on_x), (LINKEDIN, self.then_on_linkedin)]
+    }
+
     /// Minutes since Saturday, 00:00.
     pub(crate) fn minute(&self) -> Result<u64, Problem> {
         let wrong = || format!("{:?} is no time of the weekend; write for example \"Sat 06:30\"", self.at);
@@ -157,7 +204,7 @@ pub(crate) struct Says {
     pub(crate) place: Place,
 }
 
-/// What follows within a scene, on Facebook.
+/// What follows within a scene, on one network.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Then {
@@ -175,10 +222,12 @@ pub(crate) struct Then {
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Trouble {
-    /// Deliveries that Facebook never sent.
+    /// Deliveries that the network never sent.
     Forgeries(usize),
-    /// Facebook takes no calls for so many minutes of the scenario.
+    /// The network takes no answers for so many minutes of the scenario.
     RateLimit(u64),
+    /// The network's access token ends.
+    TokenEnds,
     /// So many calls take effect, but are answered 502.
     LostAnswers(usize),
     /// So many calls take effect, but are not answered in time.

@@ -2,18 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use sportello_tests::stand_ins::facebook::PAUSE_MAX;
-
 use crate::Problem;
 use crate::cast::Actor;
 use crate::host_process::HostProcess;
-use crate::ledger::{FACEBOOK, Ledger, WIKI};
+use crate::ledger::Ledger;
 use crate::platforms::Platforms;
-use crate::player::delivery_plan;
+use crate::player::deliver;
 use crate::screen::{Look, Screen};
 use crate::stage::Stage;
 
-/// How long is waited at most. The longest single wait of a host is the minute after which Facebook is asked whether an answer of unknown fate
+/// How long is waited at most. The longest single wait of a host is the minute after which a network is asked whether an answer of unknown fate
 /// is there.
 const SETTLE_TIME_MAX: Duration = Duration::from_secs(180);
 /// Nothing moved for so long: it is over. The workflows' last wait is five seconds.
@@ -29,7 +27,7 @@ pub(crate) async fn settle(stage: &Stage, actors: &[Actor], ledger: &Ledger, hos
     let started = Instant::now();
     let (mut moved_at, mut moved, mut said_at) = (Instant::now(), [0, 0], Instant::now());
     loop {
-        stage.facebook.deliver(&delivery_plan()).await?;
+        deliver(stage).await?;
         let metrics = host.metrics().await?;
         let now = ["sportello_interactions_total", "sportello_effect_attempts_total"].map(|counter| metrics.sum(counter, &[]));
         if now != moved {
@@ -37,9 +35,14 @@ pub(crate) async fn settle(stage: &Stage, actors: &[Actor], ledger: &Ledger, hos
             moved_at = Instant::now();
         }
         let platforms = Platforms::ask(stage, actors).await?;
-        let (replies, notes) = (platforms.reply_count(FACEBOOK) + platforms.reply_count(WIKI), platforms.note_count());
+        let (replies, notes) = (platforms.all_replies(), platforms.note_count());
+        let taken = usize::try_from(metrics.sum("sportello_interactions_total", &[])).unwrap_or(usize::MAX);
         let done = usize::try_from(metrics.sum("sportello_effect_attempts_total", &["outcome=\"done\""])).unwrap_or(usize::MAX);
-        let complete = replies >= expected.replies && notes >= expected.notes && done >= replies + notes;
+        let complete = replies >= expected.replies
+            && notes >= expected.notes
+            && done >= replies + notes
+            // X is asked for what it tells nobody.
+            && taken >= platforms.hold_count(ledger);
         if complete && moved_at.elapsed() >= QUIET_TIME {
             return Ok(());
         }
@@ -59,9 +62,11 @@ pub(crate) async fn settle(stage: &Stage, actors: &[Actor], ledger: &Ledger, hos
             );
             screen.say(&screen.look(&waiting, Look::Faint));
         }
-        // Facebook repeats what was not acknowledged only when its own clock says so.
-        if stage.facebook.counts().updates_pending > 0 && started.elapsed() > Duration::from_secs(20) {
-            stage.facebook.advance(PAUSE_MAX);
+        // A network repeats what was not acknowledged only when its own clock says so.
+        for (_, network) in &stage.networks {
+            if network.counts().updates_pending > 0 && started.elapsed() > Duration::from_secs(20) {
+                network.advance(network.repeats_after());
+            }
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
