@@ -19,13 +19,13 @@ pub struct QueueEffect {
     pub key: String,
     /// The channel that is to do it.
     pub channel: ChannelName,
-    /// `reply`, `post`, `activity`.
+    /// `reply`, `post`, `activity`, `contact`.
     pub action: String,
     /// The case it belongs to.
     pub case: Option<CaseId>,
     /// The conversation a reply goes to.
     pub conversation: Option<ConversationId>,
-    /// The contact an activity is about.
+    /// The contact it is about.
     pub contact: Option<ContactId>,
     /// Who it is directed at, so that it is forgotten with them.
     pub profile: Option<ProfileId>,

@@ -49,7 +49,7 @@ pub enum Idempotency {
 /// An action the channel's connector can do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Action {
-    /// `reply`, `post`, `activity`.
+    /// `reply`, `post`, `activity`, `contact`.
     pub name: String,
     /// What a repetition would do.
     pub idempotency: Idempotency,

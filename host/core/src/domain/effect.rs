@@ -24,6 +24,8 @@ pub const EFFECTS_BY_CASE: Table<(CaseId, EffectId), ()> = Table::new(74, "effec
 pub const RECEIPTS: Table<SubjectId, EffectId> = Table::new(75, "receipts");
 /// Effects directed at a profile, or belonging to a case of its, for erasing.
 pub const EFFECTS_BY_PROFILE: Table<(ProfileId, EffectId), ()> = Table::new(76, "effects-by-profile");
+/// Effects about a contact, for erasing.
+pub const EFFECTS_BY_CONTACT: Table<(ContactId, EffectId), ()> = Table::new(79, "effects-by-contact");
 /// Effects a person must decide about.
 pub const EFFECTS_UNDECIDED: Table<EffectId, ()> = Table::new(77, "effects-undecided");
 
@@ -77,7 +79,7 @@ pub struct Effect {
     pub key: String,
     /// The channel that does it.
     pub channel: ChannelName,
-    /// `reply`, `post`, `activity`.
+    /// `reply`, `post`, `activity`, `contact`.
     pub action: String,
     /// What a repetition would do.
     pub idempotency: Idempotency,
@@ -87,7 +89,7 @@ pub struct Effect {
     pub case: Option<CaseId>,
     /// The conversation a reply goes to.
     pub conversation: Option<ConversationId>,
-    /// The contact an activity is about.
+    /// The contact it is about.
     pub contact: Option<ContactId>,
     /// Who it is directed at.
     pub profile: Option<ProfileId>,
@@ -137,7 +139,7 @@ pub struct EffectQueued {
     pub key: String,
     /// The channel that does it.
     pub channel: ChannelName,
-    /// `reply`, `post`, `activity`.
+    /// `reply`, `post`, `activity`, `contact`.
     pub action: String,
     /// What a repetition would do.
     pub idempotency: Idempotency,
@@ -147,7 +149,7 @@ pub struct EffectQueued {
     pub case: Option<CaseId>,
     /// The conversation a reply goes to.
     pub conversation: Option<ConversationId>,
-    /// The contact an activity is about.
+    /// The contact it is about.
     pub contact: Option<ContactId>,
     /// Who it is directed at.
     pub profile: Option<ProfileId>,
@@ -271,6 +273,9 @@ pub(crate) fn queued(tables: &mut Tables, at: Timestamp, event: &EffectQueued) {
     tables.put(&EFFECTS_BY_KEY, &event.key, &event.effect);
     if let Some(case) = event.case {
         tables.put(&EFFECTS_BY_CASE, &(case, event.effect), &());
+    }
+    if let Some(contact) = event.contact {
+        tables.put(&EFFECTS_BY_CONTACT, &(contact, event.effect), &());
     }
     // The words to one person in another's case may speak of both.
     let of_case = event.case.and_then(|case| tables.get(&CASES, &case)).and_then(|case| case.profile);

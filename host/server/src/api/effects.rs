@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::api::problem::Problem;
 use crate::api::request::{Asked, At, Given, Order, Page, Paging};
-use crate::api::vocabulary::{self, Moment};
+use crate::api::vocabulary::{self, AttributeView, Moment, attributes};
 use crate::api::{Answer, Caller, number, reading};
 use crate::tenant::content::{EffectContent, ReceiptContent};
 
@@ -20,7 +20,7 @@ pub(crate) struct EffectView {
     effect: u64,
     /// The channel that does it.
     channel: String,
-    /// `reply`, `post`, `activity`.
+    /// `reply`, `post`, `activity`, `contact`.
     action: String,
     /// What a repetition would do.
     #[schema(schema_with = vocabulary::idempotency)]
@@ -87,6 +87,8 @@ pub(crate) struct EffectWords {
     subject: Option<String>,
     /// The native id of what it answers.
     in_reply_to: Option<String>,
+    /// Named extras: what a contact is to say.
+    attributes: Vec<AttributeView>,
 }
 
 /// What came of an effect on the platform.
@@ -175,7 +177,12 @@ pub(crate) fn view(caller: &Caller, id: EffectId, row: Effect) -> EffectView {
         ended_at: row.ended_at.map(Moment::from),
         problem: row.problem,
         detail,
-        words: words.map(|words| EffectWords { text: words.text, subject: words.subject, in_reply_to: words.in_reply_to }),
+        words: words.map(|words| EffectWords {
+            text: words.text,
+            subject: words.subject,
+            in_reply_to: words.in_reply_to,
+            attributes: attributes(words.attributes),
+        }),
         receipt: receipt.map(|receipt| ReceiptView { native_id: receipt.native_id, url: receipt.url }),
         echo: row.echo.map(|echo| echo.0),
     }

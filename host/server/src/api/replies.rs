@@ -76,6 +76,8 @@ pub(super) struct AskedFor {
     pub(super) key: String,
     /// The case it is for; None: a post or a contact, which are for nobody's.
     pub(super) case: Option<CaseId>,
+    /// The channel it is for, where the caller names one.
+    pub(super) channel: Option<ChannelName>,
     pub(super) action: &'static str,
     pub(super) subject: Option<String>,
     pub(super) text: String,
@@ -186,7 +188,8 @@ pub(crate) async fn post(
 ) -> Result<Response, Problem> {
     within("text", &given.text, TEXT_BYTES_MAX)?;
     let channel = ChannelName::new(channel).map_err(Problem::invalid)?;
-    let asked = AskedFor { key: key(&caller, &headers)?, action: "post", text: given.text, ..AskedFor::default() };
+    let key = key(&caller, &headers)?;
+    let asked = AskedFor { key, channel: Some(channel.clone()), action: "post", text: given.text, ..AskedFor::default() };
     queue(caller, asked, move |caller| {
         caller.row(&CHANNELS, &channel, "channel")?;
         Ok(Address::on(channel))
@@ -281,6 +284,7 @@ fn command(caller: &Caller, asked: &AskedFor, address: Address, name: String) ->
 fn is_same(caller: &Caller, row: &Effect, asked: &AskedFor) -> bool {
     let words: Option<EffectContent> = caller.open_for_the_host(row.slot, &row.sealed);
     row.case == asked.case
+        && asked.channel.as_ref().is_none_or(|channel| *channel == row.channel)
         && row.action == asked.action
         && asked.profile.is_none_or(|profile| row.profile == Some(profile))
         && asked.contact.as_ref().is_none_or(|(contact, _)| row.contact == Some(*contact))

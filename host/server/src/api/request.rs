@@ -68,6 +68,22 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Given<T> {
     }
 }
 
+/// A JSON body that may be left out.
+pub(crate) struct MaybeGiven<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for MaybeGiven<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let body = read_body(body, JSON_BYTES_MAX).await?;
+        if body.is_empty() {
+            return Ok(Self(T::default()));
+        }
+        Given::from_request(Request::from_parts(parts, body.into()), state).await.map(|Given(given)| Self(given))
+    }
+}
+
 /// Whether the body is said to be one of these media types.
 pub(crate) fn is_of_type(headers: &HeaderMap, types: &[&str]) -> bool {
     let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();

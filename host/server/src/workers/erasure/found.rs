@@ -16,7 +16,7 @@ use sportello_core::domain::channel::CHANNELS;
 use sportello_core::domain::contact::CONTACTS_OF_IDENTIFIER;
 use sportello_core::domain::conversation::CONVERSATIONS;
 use sportello_core::domain::delivery::{DELIVERIES, DELIVERIES_BY_CHANNEL};
-use sportello_core::domain::effect::{EFFECTS, EFFECTS_BY_PROFILE, RECEIPTS};
+use sportello_core::domain::effect::{EFFECTS, EFFECTS_BY_CONTACT, EFFECTS_BY_PROFILE, RECEIPTS};
 use sportello_core::domain::erasure::{Due, ERASURES_DUE};
 use sportello_core::domain::interaction::{INTERACTIONS, INTERACTIONS_BY_CONVERSATION, INTERACTIONS_BY_PROFILE, Interaction, SUBJECTS};
 use sportello_core::domain::profile::{PROFILES, PROFILES_OF_IDENTIFIER};
@@ -84,7 +84,13 @@ fn behind(tenant: &Tenant, what: Due, found: &mut Found) -> Result<(), ViewsErro
                 found.slots.push(row.subject.slot());
             }
         }
-        Due::Contact(contact) => found.slots.push(contact.slot()),
+        Due::Contact(contact) => {
+            found.slots.push(contact.slot());
+            for id in numbers(tenant, &EFFECTS_BY_CONTACT, &key_bytes(&contact))?.into_iter().map(EffectId) {
+                found.slots.extend(tenant.get(&EFFECTS, &id)?.map(|row| row.slot));
+                found.along.insert(Due::Effect(id));
+            }
+        }
         Due::Identifier(identifier) => found.slots.push(identifier.slot()),
         Due::Interaction(id) => found.slots.extend(tenant.get(&INTERACTIONS, &id)?.map(|row| row.slot)),
         Due::Effect(id) => found.slots.extend(tenant.get(&EFFECTS, &id)?.map(|row| row.slot)),
