@@ -4,6 +4,7 @@ mod api {
     pub(crate) mod client;
 
     mod access;
+    mod contacts;
     mod limits;
     mod live;
     mod people;

@@ -43,15 +43,20 @@ impl Stage {
 
     /// With this page id in the channel's settings; None: the right one.
     pub(crate) async fn with_page_id(page_id: Option<&str>) -> Self {
+        Self::with(page_id, "", HostPlan::default()).await
+    }
+
+    /// With this more in the channel's TOML, and what the plan has already.
+    pub(crate) async fn with(page_id: Option<&str>, more: &str, plan: HostPlan) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let facebook = Facebook::start().await.unwrap();
-        let plan = HostPlan::default()
+        let plan = plan
             .channel(
                 "facebook-page",
                 &format!(
                     "connector = \"facebook\"\ncomponent = \"{{component:facebook}}\"\norigins = [\"{graph}\"]\nprivate-network = true\n\
                      settings = {{ page-id = \"{page}\", graph-url = \"{graph}\" }}\n\
-                     secrets.app-secret.secret = \"app-secret\"\nsecrets.verify-token.secret = \"verify-token\"\nsecrets.page-token.token = \"page-token\"\n",
+                     secrets.app-secret.secret = \"app-secret\"\nsecrets.verify-token.secret = \"verify-token\"\nsecrets.page-token.token = \"page-token\"\n{more}\n",
                     graph = facebook.graph_url(),
                     page = page_id.unwrap_or(facebook.page_id())
                 ),

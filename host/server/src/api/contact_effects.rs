@@ -81,7 +81,8 @@ pub(crate) async fn create(
 ) -> Result<Response, Problem> {
     let profile = ProfileId(id);
     let crm = given.crm.map(ChannelName::new).transpose().map_err(Problem::invalid)?;
-    let asked = AskedFor { key: key(&caller, &headers)?, action: "contact", profile: Some(profile), ..AskedFor::default() };
+    let key = key(&caller, &headers)?;
+    let asked = AskedFor { key, channel: crm.clone(), action: "contact", profile: Some(profile), ..AskedFor::default() };
     queue(caller, asked, move |caller| {
         let row = caller.row(&PROFILES, &profile, "profile")?;
         may_be_made(caller, profile, &row, given.basis)?;
