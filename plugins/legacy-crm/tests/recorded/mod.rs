@@ -30,6 +30,7 @@ pub(crate) fn response(name: &str) -> Response {
 }
 
 /// Plays these exchanges in order; each request must be what Tryton understands, and carry no secret.
+#[allow(dead_code, reason = "not every test file plays exchanges in order")]
 pub(crate) fn play(names: &[&'static str]) -> Host {
     let mut names = VecDeque::from(names.to_vec());
     Host::new().now("2026-11-22T11:30:00Z").http(move |request: &Request| {

@@ -1,0 +1,134 @@
+//! What the connector promises about making and changing contacts: what Tryton is sent, and when it is sent nothing.
+
+mod recorded;
+
+use recorded::{channel, response};
+use serde_json::{Value, json};
+use sportello_sdk::http::{Request, Response};
+use sportello_sdk::testing::{Host, Running, effect};
+use sportello_sdk::{Attribute, Effect, Error};
+
+/// The second in which the recorded party was made.
+const SAME_SECOND: &str = "Sun, 22 Nov 2026 11:26:34 GMT";
+const NEXT_SECOND: &str = "Sun, 22 Nov 2026 11:26:35 GMT";
+
+fn contact(about: Option<&str>, attributes: &[(&str, &str)]) -> Effect {
+    let attributes = attributes.iter().map(|(name, value)| Attribute::new(*name, *value)).collect();
+    Effect { contact: about.map(str::to_owned), attributes, ..effect("api-1-a", "contact", "") }
+}
+
+fn method(request: &Request) -> String {
+    request.body_json::<Value>().unwrap()["method"].as_str().unwrap().to_owned()
+}
+
+/// A Tryton without anybody, which makes party 7.
+fn empty() -> Running {
+    Host::new()
+        .http(|request: &Request| match method(request).as_str() {
+            "model.party.party.create" => Response::with_json(200, &json!({ "id": 1, "result": [7] })),
+            _ => response("nothing_found"),
+        })
+        .start()
+}
+
+/// A Tryton with the recorded party, of this `_timestamp`, that answers at this second of its clock.
+fn with_ada(timestamp: &'static str, date: Option<&'static str>) -> Running {
+    Host::new()
+        .http(move |request: &Request| {
+            if method(request) == "model.party.party.write" {
+                return Response::with_json(200, &json!({ "id": 1, "result": null }));
+            }
+            let mut body: Value = response("parties").json().unwrap();
+            body["result"][0]["_timestamp"] = timestamp.into();
+            let answer = Response::with_json(200, &body);
+            match date {
+                Some(date) => answer.with_header("date", date),
+                None => answer,
+            }
+        })
+        .start()
+}
+
+fn sent(host: &Running, to: &str) -> Vec<Value> {
+    let requests = host.requests();
+    requests.iter().filter(|request| method(request) == to).map(|request| request.body_json::<Value>().unwrap()["params"].take()).collect()
+}
+
+#[test]
+fn a_party_is_made_by_the_rules_with_its_key() {
+    let host = empty();
+    let said = [("display-name", "Ada"), ("email", "ada@example.org"), ("wiki.handle", "Ada L"), ("twitter.id", "9"), ("external", "K-1")];
+    assert_eq!(channel(&json!({})).publish(&contact(None, &said)).unwrap().native_id, "party.party,7");
+    let party = json!({
+        "name": "Ada",
+        "code": "K-1",
+        "contact_mechanisms": [["create", [
+            { "type": "email", "value": "ada@example.org" },
+            { "type": "other", "name": "wiki", "value": "Ada L" },
+        ]]],
+        "identifiers": [["create", [{ "code": "sportello api-1-a" }]]],
+    });
+    assert_eq!(sent(&host, "model.party.party.create"), [json!([[party], {}])]);
+}
+
+#[test]
+fn what_identifies_nobody_here_is_refused_before_anything_is_sent() {
+    let host = empty();
+    for said in [&[("display-name", "Ada")][..], &[("display-name", "Ada"), ("twitter.id", "9")], &[("email", " ")], &[]] {
+        let refused = channel(&json!({})).publish(&contact(None, said));
+        assert!(matches!(&refused, Err(Error::Reject(_))), "{said:?}: {refused:?}");
+    }
+    let refused = channel(&json!({})).publish(&contact(Some("1,2"), &[("display-name", "Ada")]));
+    assert!(matches!(refused, Err(Error::Reject(_))));
+    assert!(host.requests().is_empty());
+}
+
+#[test]
+fn a_party_that_did_not_come_back_is_uncertain() {
+    let host = Host::new().http(|request: &Request| match method(request).as_str() {
+        "model.party.party.create" => Response::new(502),
+        _ => response("nothing_found"),
+    });
+    let _host = host.start();
+    let unsure = channel(&json!({})).publish(&contact(None, &[("email", "ada@example.org")]));
+    assert!(matches!(unsure, Err(Error::Uncertain(_))), "{unsure:?}");
+}
+
+#[test]
+fn a_party_is_changed_under_tryton_s_lock() {
+    let host = with_ada("1795346794", Some(NEXT_SECOND));
+    let change = contact(Some("1"), &[("display-name", "Ada King"), ("email", "ADA@example.org"), ("phone", "0039 02-1234567")]);
+    assert_eq!(channel(&json!({})).publish(&change).unwrap().native_id, "party.party,1");
+    let values = json!({ "name": "Ada King", "identifiers": [["create", [{ "code": "sportello api-1-a" }]]] });
+    let context = json!({ "_timestamp": { "party.party,1": "1795346794" } });
+    assert_eq!(sent(&host, "model.party.party.write"), [json!([[1], values, context])], "what it says already is not sent");
+}
+
+#[test]
+fn where_nothing_would_change_nothing_is_written() {
+    let host = with_ada("1795346794", Some(NEXT_SECOND));
+    channel(&json!({})).publish(&contact(Some("1"), &[("display-name", "Ada Lovelace"), ("wiki.handle", "Ada L")])).unwrap();
+    assert!(sent(&host, "model.party.party.write").is_empty());
+}
+
+#[test]
+fn another_version_is_refused_and_nothing_written() {
+    let host = with_ada("1795346794", Some(NEXT_SECOND));
+    let refused = channel(&json!({})).publish(&contact(Some("1"), &[("display-name", "x"), ("expects-version", "1-00")]));
+    assert!(matches!(&refused, Err(Error::Reject(reason)) if reason.contains("since version 1-00 was seen")), "{refused:?}");
+    assert!(sent(&host, "model.party.party.write").is_empty());
+}
+
+#[test]
+fn the_second_in_which_tryton_cannot_tell_changes_apart_is_waited_for() {
+    let change = contact(Some("1"), &[("display-name", "Ada King")]);
+    let host = with_ada("1795346794", Some(SAME_SECOND));
+    assert!(matches!(channel(&json!({})).publish(&change), Err(Error::Retry(_))));
+    assert!(sent(&host, "model.party.party.write").is_empty());
+    drop(host);
+    for (timestamp, date) in [("1795346794.37525", Some(SAME_SECOND)), ("1795346794", None)] {
+        let host = with_ada(timestamp, date);
+        channel(&json!({})).publish(&change).unwrap();
+        assert_eq!(sent(&host, "model.party.party.write").len(), 1, "{timestamp} {date:?}");
+    }
+}
