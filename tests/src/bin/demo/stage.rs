@@ -118,7 +118,8 @@ impl Stage {
             .channel(
                 CRM,
                 &format!(
-                    "connector = \"legacy-crm\"\ncomponent = \"{{component:legacy-crm}}\"\norigins = [\"{origin}\"]\nprivate-network = true\npoll-seconds = 1\n\
+                    "connector = \"legacy-crm\"\ncomponent = \"{{component:legacy-crm}}\"\norigins = [\"{origin}\"]\n\
+                     private-network = true\npoll-seconds = 1\n\
                      settings = {{ base-url = \"{origin}\", rpc-path = \"{path}\", identifiers = [{identifiers}] }}\n\
                      secrets.user.user = \"crm-user\"\nsecrets.user.password = \"crm-password\"\n"
                 ),

@@ -97,7 +97,8 @@ impl Outcome {
             "effects",
             "effects",
             format!(
-                "{} done, {} failed because what they answered was gone, {} for a person to decide; {tried_again} needed more than one call, {uncertain} had to be looked for",
+                "{} done, {} failed because what they answered was gone, {} for a person to decide; {tried_again} needed more than one \
+                 call, {uncertain} had to be looked for",
                 with(EffectState::Done),
                 with(EffectState::Failed),
                 with(EffectState::Undecided),

@@ -45,16 +45,16 @@ impl Player<'_> {
                     let fault = if number % 2 == 0 { Fault::RefuseAfterEffect { status: 502 } } else { Fault::BrokenBody };
                     faults.arm(fault, &publishing, 1);
                 }
-                format!("{name} posts {count} answers and loses the receipt")
+                format!("{name} posts {} and loses the receipt", counted(count, "answer"))
             }
             Trouble::ServerErrors(count) => {
                 faults.arm(Fault::Refuse { status: 503, retry_after_s: None }, &publishing, count);
-                format!("{name} fails {count} times (503)")
+                format!("{name} fails {} with 503", counted(count, "time"))
             }
             Trouble::TimeOuts(count) => match &self.stage.crm_faults {
                 Some(faults) => {
                     faults.arm(Fault::HoldAfter, &["model.ir.note.create"], count);
-                    format!("the CRM writes {count} activities and does not answer in time")
+                    format!("the CRM writes {} without answering in time", counted(count, "note"))
                 }
                 None => "(the real CRM answers in time)".to_owned(),
             },
@@ -91,4 +91,8 @@ impl Player<'_> {
         }
         Ok(())
     }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
