@@ -347,9 +347,10 @@ impl Failure {
                 "{request}: the host refused this request ({reason}); the operator grants origins, the manifest asks for them"
             )),
             Self::Credential(reason) => Error::auth(format!("{request}: {reason}")),
+            // Not a failure of anybody's: the host must not count it as one, and make no other call until there is room.
             Self::Limit(reason) => {
                 let after = after_ms(&reason).map_or(RETRY_AFTER, Duration::from_millis);
-                Error::retry(after, format!("{request}: {reason}"))
+                Error::rate_limited(time::after(after), format!("{request}: {reason}"))
             }
             Self::NotSent(reason) => Error::retry(RETRY_AFTER, format!("{request}: not sent: {reason}")),
             Self::Interrupted(reason) if repeatable => Error::retry(RETRY_AFTER, format!("{request}: no answer: {reason}")),

@@ -36,10 +36,11 @@ fn a_failure_means_what_may_have_happened_on_the_other_side() {
 #[test]
 fn the_hosts_limit_says_how_long_to_wait() {
     let failure = Failure::Limit("limit: retry after 1500 ms: 10 requests in 60 s".into());
-    let Error::Retry(retry) = fails(Request::post("https://a.example/"), failure) else { panic!("retry") };
-    assert_eq!(retry.after_ms, 1500);
-    let Error::Retry(retry) = fails(Request::post("https://a.example/"), Failure::Limit("limit".into())) else { panic!("retry") };
-    assert_eq!(retry.after_ms, 5000, "a host that does not say");
+    let Error::RateLimited(limit) = fails(Request::post("https://a.example/"), failure) else { panic!("rate-limited") };
+    assert_eq!(limit.until, "2026-01-15T12:00:01.500Z");
+    let silent = Failure::Limit("limit".into());
+    let Error::RateLimited(limit) = fails(Request::post("https://a.example/"), silent) else { panic!("rate-limited") };
+    assert_eq!(limit.until, "2026-01-15T12:00:05Z", "a host that does not say");
 }
 
 #[test]

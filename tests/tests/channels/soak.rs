@@ -156,7 +156,11 @@ fn judge<N: Network>(desk: &Desk<N>, things: &BTreeMap<String, Thing>) {
         assert!(desk.network.answers_to(id).len() <= 1, "{id} is answered twice");
     }
     let undone = things.values().filter(|thing| thing.removed).count();
-    assert!(left_to_people <= undone, "{left_to_people} answers are left to people, and only {undone} things were taken back");
+    let mut why: BTreeMap<String, usize> = BTreeMap::new();
+    for effect in effects.iter().filter(|effect| effect.state != EffectState::Done) {
+        *why.entry(format!("{:?}: {}", effect.state, effect.problem.as_deref().unwrap_or_default())).or_default() += 1;
+    }
+    assert!(left_to_people <= undone, "{left_to_people} answers are left to people, and only {undone} things were taken back: {why:?}");
     if N::cannot(Promise::Headroom).is_none() {
         assert_eq!(desk.network.calls_over_limit(), 0, "limits that were told beforehand");
     }

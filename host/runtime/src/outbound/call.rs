@@ -20,11 +20,24 @@ use super::failure::Failure;
 /// it. At most one per request; no secrets in it.
 pub type OperatorNote = Arc<dyn Fn(&str) + Send + Sync>;
 
+/// The time a call has: the tenant's where it began, and as much later as it has lasted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CallTime {
+    began: Timestamp,
+    started: Instant,
+}
+
+impl CallTime {
+    pub(super) fn now(self) -> Timestamp {
+        self.began.checked_add(self.started.elapsed()).unwrap_or(self.began)
+    }
+}
+
 /// Outgoing HTTP of one call.
 pub struct CallHttp {
     channel: Arc<ChannelHttp>,
-    /// The call's time, for requests that are signed with one.
-    clock: Timestamp,
+    /// For request limits, and for requests that are signed with a time.
+    time: CallTime,
     note: OperatorNote,
     requests: u32,
     /// Bytes of answers so far.
@@ -33,10 +46,11 @@ pub struct CallHttp {
 }
 
 impl CallHttp {
-    /// The hooks for one call on `channel`.
-    pub fn new(channel: Arc<ChannelHttp>, clock: Timestamp, note: OperatorNote) -> Self {
+    /// The hooks for one call on `channel` that begins `now`.
+    pub fn new(channel: Arc<ChannelHttp>, now: Timestamp, note: OperatorNote) -> Self {
         let permits = channel.limits.requests_at_once_per_call_max.clamp(1, Semaphore::MAX_PERMITS);
-        Self { channel, clock, note, requests: 0, received: Arc::default(), permits: Arc::new(Semaphore::new(permits)) }
+        let time = CallTime { began: now, started: Instant::now() };
+        Self { channel, time, note, requests: 0, received: Arc::default(), permits: Arc::new(Semaphore::new(permits)) }
     }
 
     /// Requests made so far.
@@ -67,7 +81,7 @@ impl WasiHttpHooks for CallHttp {
             channel: Arc::clone(&self.channel),
             received: Arc::clone(&self.received),
             permits: Arc::clone(&self.permits),
-            clock: self.clock,
+            time: self.time,
             number: self.requests,
         };
         let note = Arc::clone(&self.note);
@@ -96,7 +110,7 @@ struct Sending {
     channel: Arc<ChannelHttp>,
     received: Arc<AtomicUsize>,
     permits: Arc<Semaphore>,
-    clock: Timestamp,
+    time: CallTime,
     /// Which request of the call it is, from 1.
     number: u32,
 }
@@ -121,7 +135,7 @@ impl Sending {
         let received = self.received.load(Ordering::Relaxed);
         let response_bytes = limits.response_body_bytes_max.min(limits.response_bytes_per_call_max.saturating_sub(received));
         let caps = Caps { deadline, headers_deadline, response_bytes };
-        let response = self.channel.answer(request, caps, self.clock).await?;
+        let response = self.channel.answer(request, caps, self.time).await?;
         self.received.fetch_add(response.body().len(), Ordering::Relaxed);
         Ok(response)
     }

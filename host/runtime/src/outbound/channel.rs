@@ -13,6 +13,7 @@ use serde_json::Value;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
 
+use super::call::CallTime;
 use super::client::{Caps, Pool};
 use super::credential::{BoundCredential, BoundSession, resolve_origin};
 use super::failure::Failure;
@@ -21,7 +22,7 @@ use super::redact::Redactor;
 use super::request::{AllowList, Allowed, USER_AGENT, Used};
 use super::session::{LoginFailure, Session, SessionStanding, lock};
 use super::template::BoundField;
-use super::window::{WINDOW_TIMES_MAX, Window};
+use super::window::{WINDOW_TIMES_MAX, Windows};
 use super::{Origin, Outbound, OutboundError};
 use crate::contract;
 use crate::vault::Vault;
@@ -115,7 +116,7 @@ pub(super) struct ChannelStateKey {
 
 pub(super) struct ChannelState {
     permits: Semaphore,
-    windows: Mutex<Vec<Window>>,
+    windows: Mutex<Windows>,
     requests: AtomicU64,
     refused: AtomicU64,
     limited: AtomicU64,
@@ -126,10 +127,9 @@ pub(super) struct ChannelState {
 
 impl ChannelState {
     pub(super) fn new(key: &ChannelStateKey) -> Self {
-        let windows = key.request_limits.iter().map(|&(requests, seconds)| Window::new(requests, Duration::from_secs(seconds.into())));
         Self {
             permits: Semaphore::new(key.requests_at_once_max.clamp(1, Semaphore::MAX_PERMITS)),
-            windows: Mutex::new(windows.collect()),
+            windows: Mutex::new(Windows::new(&key.request_limits)),
             requests: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             limited: AtomicU64::new(0),
@@ -140,24 +140,14 @@ impl ChannelState {
     }
 
     /// Counts one request against the manifest's limits, or says how long to wait.
-    fn reserve(&self) -> Result<(), Failure> {
-        let now = Instant::now();
-        let mut windows = lock(&self.windows);
-        let wait = windows.iter_mut().map(|window| window.wait(now)).max().unwrap_or_default();
-        if !wait.is_zero() {
-            let reason = "the connector's request limit for this channel is used up".to_owned();
-            return Err(Failure::Limit { after: wait, reason });
-        }
-        windows.iter_mut().for_each(|window| window.charge(now));
-        Ok(())
+    fn reserve(&self, moment: Timestamp) -> Result<(), Failure> {
+        let reason = || "the connector's request limit for this channel is used up".to_owned();
+        lock(&self.windows).take(moment).map_err(|after| Failure::Limit { after, reason: reason() })
     }
 
     /// A log-in is never refused for the platform's limits, but it counts.
     fn charge_login(&self, requests: usize) {
-        let now = Instant::now();
-        for window in lock(&self.windows).iter_mut() {
-            (0..requests).for_each(|_| window.charge(now));
-        }
+        lock(&self.windows).charge(requests);
     }
 
     fn count(&self, outcome: &Result<Response<Bytes>, Failure>) {
@@ -284,24 +274,24 @@ impl ChannelHttp {
         self: &Arc<Self>,
         request: Result<Request<Bytes>, Failure>,
         caps: Caps,
-        clock: Timestamp,
+        time: CallTime,
     ) -> Result<Response<Bytes>, Failure> {
         let outcome = match request {
-            Ok(request) => self.send(request, caps, clock).await,
+            Ok(request) => self.send(request, caps, time).await,
             Err(failure) => Err(failure),
         };
         self.state.count(&outcome);
         outcome
     }
 
-    async fn send(self: &Arc<Self>, request: Request<Bytes>, caps: Caps, clock: Timestamp) -> Result<Response<Bytes>, Failure> {
+    async fn send(self: &Arc<Self>, request: Request<Bytes>, caps: Caps, time: CallTime) -> Result<Response<Bytes>, Failure> {
         let started = Instant::now();
         let header_bytes_max = self.limits.request_header_bytes_max;
         let allowed = Allowed::judge(request, &self.allow_list, header_bytes_max, |origin| self.credentials_of(origin).next().is_some())?;
         let repeatable = allowed.method == Method::GET || allowed.method == Method::HEAD;
         let mut repeated = false;
         loop {
-            self.state.reserve()?;
+            self.state.reserve(time.now())?;
             let used = self.use_credentials(&allowed.origin, caps.deadline).await?;
             let permit = self.permit(caps.deadline).await?;
             let now = Instant::now();
@@ -310,7 +300,7 @@ impl ChannelHttp {
                 let reason = format!("the request to {} found no place in time", allowed.origin);
                 return Err(Failure::Limit { after: RETRY_WHEN_BUSY, reason });
             }
-            let outgoing = allowed.with_credentials(&used, now, clock)?;
+            let outgoing = allowed.with_credentials(&used, now, time.now())?;
             let response = self.pool.exchange(&allowed.origin, outgoing, caps).await?;
             drop(permit);
             for used in &used {

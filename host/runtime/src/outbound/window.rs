@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 /// The largest number of times a window can be asked to remember; 16 bytes each.
@@ -46,9 +47,58 @@ impl Window {
     }
 }
 
+/// Several windows, in the time that calls have: the tenant's, which never goes back, and which tests move.
+#[derive(Debug)]
+pub(super) struct Windows {
+    all: Vec<Window>,
+    /// A moment of that time, and of the machine's, to count from.
+    origin: Option<(Timestamp, Instant)>,
+    latest: Instant,
+}
+
+impl Windows {
+    /// Requests and seconds of each.
+    pub(super) fn new(limits: &[(u32, u32)]) -> Self {
+        let all = limits.iter().map(|&(times, seconds)| Window::new(times, Duration::from_secs(seconds.into()))).collect();
+        Self { all, origin: None, latest: Instant::now() }
+    }
+
+    /// Counts one; the error says how long to wait, and counts nothing.
+    pub(super) fn take(&mut self, moment: Timestamp) -> Result<(), Duration> {
+        let (first, started) = *self.origin.get_or_insert((moment, self.latest));
+        let since = Duration::try_from(moment.duration_since(first)).unwrap_or_default();
+        self.latest = self.latest.max(started.checked_add(since).unwrap_or(self.latest));
+        let now = self.latest;
+        let wait = self.all.iter_mut().map(|window| window.wait(now)).max().unwrap_or_default();
+        if !wait.is_zero() {
+            return Err(wait);
+        }
+        self.charge(1);
+        Ok(())
+    }
+
+    /// Counts what must not be refused, at the moment of what was counted last.
+    pub(super) fn charge(&mut self, times: usize) {
+        for window in &mut self.all {
+            (0..times).for_each(|_| window.charge(self.latest));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn windows_are_counted_in_the_time_of_calls_which_a_test_can_move_and_nobody_can_turn_back() {
+        let at = |seconds: i64| Timestamp::from_second(1_800_000_000 + seconds).unwrap();
+        let mut windows = Windows::new(&[(2, 60), (3, 3600)]);
+        assert_eq!((windows.take(at(0)), windows.take(at(20))), (Ok(()), Ok(())));
+        assert_eq!(windows.take(at(30)), Err(Duration::from_secs(30)));
+        assert_eq!(windows.take(at(10)), Err(Duration::from_secs(30)), "an earlier moment is no earlier");
+        assert_eq!(windows.take(at(60)), Ok(()));
+        assert_eq!(windows.take(at(200)), Err(Duration::from_secs(3400)), "the other window");
+    }
 
     #[test]
     fn never_more_than_the_limit_in_any_window() {

@@ -277,9 +277,13 @@ struct Call {
 
 impl Call {
     fn new(channel: &Arc<ChannelHttp>) -> Self {
+        Self::at(CLOCK, channel)
+    }
+
+    fn at(now: Timestamp, channel: &Arc<ChannelHttp>) -> Self {
         let notes = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&notes);
-        let http = CallHttp::new(Arc::clone(channel), CLOCK, Arc::new(move |note: &str| kept.lock().unwrap().push(note.to_owned())));
+        let http = CallHttp::new(Arc::clone(channel), now, Arc::new(move |note: &str| kept.lock().unwrap().push(note.to_owned())));
         Self { http, notes }
     }
 
