@@ -6,8 +6,8 @@ use sportello_sdk::{Contact, diagnostics};
 use crate::cast::Cast;
 use crate::field::{Field, keys};
 use crate::hash::hash;
-use crate::pointer::Json;
 use crate::problem::{Problems, nearest};
+use crate::record::Record;
 use crate::section::Section;
 use crate::yaml::{Node, Value};
 
@@ -70,17 +70,49 @@ impl ContactMapping {
         self.id.place()
     }
 
+    /// Every field of it.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = &Field> {
+        let version = match &self.version {
+            Version::Field(field) => Some(field),
+            Version::Words | Version::Etag => None,
+        };
+        let named = self.identifiers.iter().chain(&self.attributes).map(|(_, field)| field);
+        [&self.id].into_iter().chain(version).chain(&self.display_name).chain(&self.deleted).chain(named)
+    }
+
+    /// A record's id alone.
+    pub(crate) fn id(&self, record: &(impl Record + ?Sized)) -> Option<String> {
+        self.id.values(record).first().filter(|id| id.len() <= ID_BYTES_MAX)
+    }
+
+    /// Whether a record carries an identifier; nothing else of it is read.
+    pub(crate) fn carries(&self, record: &(impl Record + ?Sized), scheme: &str, value: &str) -> bool {
+        let of_scheme = self.identifiers.iter().filter(|(known, _)| known == scheme);
+        of_scheme.flat_map(|(_, field)| field.values(record).values).any(|held| is_same(scheme, &held, value))
+    }
+
     /// The contact a record is; None where it has no id. What cannot be used of it is left out, and told without a person's words.
-    pub(crate) fn contact(&self, record: &Json, etag: Option<&str>) -> Option<Contact> {
-        let id = self.id.values(record).first().filter(|id| id.len() <= ID_BYTES_MAX)?;
-        let values = |field: &Field| {
+    pub(crate) fn contact(&self, record: &(impl Record + ?Sized), etag: Option<&str>) -> Option<Contact> {
+        self.contact_of(record, etag, &mut |id, field, expected| {
+            diagnostics::warning!("record {id}: {} is not {expected}, and is left out", field.place());
+        })
+    }
+
+    /// The same; `unfit` is told the record's id, the field, and what was expected in it.
+    pub(crate) fn contact_of(
+        &self,
+        record: &(impl Record + ?Sized),
+        etag: Option<&str>,
+        unfit: &mut dyn FnMut(&str, &Field, &'static str),
+    ) -> Option<Contact> {
+        let id = self.id(record)?;
+        let mut values = |field: &Field| {
             let read = field.values(record);
             if let Some(expected) = read.expected {
-                diagnostics::warning!("record {id}: {} is not {expected}, and is left out", field.place());
+                unfit(&id, field, expected);
             }
             read.values
         };
-        let first = |field: &Option<Field>| field.as_ref().and_then(|field| values(field).into_iter().next());
         let mut identifiers: Vec<(&str, String)> = Vec::new();
         for (scheme, field) in &self.identifiers {
             for value in values(field).into_iter().filter(|value| value.len() <= ID_BYTES_MAX) {
@@ -99,6 +131,7 @@ impl ContactMapping {
             .map(|(name, field)| (name.as_str(), values(field).join(", ")))
             .filter(|(_, value)| !value.is_empty())
             .collect();
+        let mut first = |field: &Option<Field>| field.as_ref().and_then(|field| values(field).into_iter().next());
         let (name, deleted) = (first(&self.display_name), first(&self.deleted).as_deref() == Some("true"));
 
         let pairs = identifiers.iter().chain(&attributes).flat_map(|(name, value)| [*name, value.as_str()]);
@@ -123,7 +156,8 @@ impl ContactMapping {
             contact = contact.attribute(name, value);
         }
         // Half a record is no JSON any more: a long one is left out.
-        Some(if record.get().len() <= RAW_TEXT_BYTES_MAX { contact.raw_text(record.get()) } else { contact })
+        let json = record.json();
+        Some(if json.len() <= RAW_TEXT_BYTES_MAX { contact.raw_text(json) } else { contact })
     }
 }
 

@@ -3,16 +3,20 @@
 use std::borrow::Cow;
 
 use crate::cast::{self, Cast};
-use crate::pointer::{self, Json, Pointer};
+use crate::pointer::{self, Pointer};
 use crate::problem::Problems;
+use crate::record::Record;
 use crate::section::{self, Section};
 use crate::yaml::{Node, Value};
 
 /// Where a value stands in a record, and what is made of it.
 #[derive(Debug, Clone)]
 pub(crate) struct Field {
-    /// The first that leads to something counts.
+    line: usize,
+    /// The first that leads to something counts, unless they are joined.
     pointers: Vec<Pointer>,
+    /// What stands between the values of all pointers, where they make one value.
+    join: Option<String>,
     cast: Cast,
     default: Option<String>,
     separator: Option<String>,
@@ -35,7 +39,7 @@ impl Read {
 
 /// The keys of a field, those of its cast included, and more that its place gives it.
 pub(crate) fn keys(more: &[&'static str]) -> Vec<&'static str> {
-    more.iter().chain(&["at", "default", "separator"]).chain(&cast::KEYS).copied().collect()
+    more.iter().chain(&["at", "join", "default", "separator"]).chain(&cast::KEYS).copied().collect()
 }
 
 impl Field {
@@ -44,7 +48,8 @@ impl Field {
         if matches!(node.value, Value::Map(_)) {
             return Self::read_section(&Section::open(node, what, &keys(&[]), problems)?, usual, problems);
         }
-        Some(Self { pointers: pointers(node, what, problems)?, cast: usual, default: None, separator: None })
+        let pointers = pointers(node, what, problems)?;
+        Some(Self { line: node.line, pointers, join: None, cast: usual, default: None, separator: None })
     }
 
     /// The same of a section whose keys were looked at already.
@@ -52,7 +57,13 @@ impl Field {
         let cast = Cast::read(section, usual, problems);
         let default = section.text("default").map(str::to_owned);
         let separator = section.text("separator").map(str::to_owned);
-        Some(Self { pointers: pointers(section.need("at")?, "`at`", problems)?, cast, default, separator })
+        let join = section.text("join").map(str::to_owned);
+        let at = section.need("at")?;
+        let pointers = pointers(at, "`at`", problems)?;
+        if join.is_some() && pointers.len() < 2 {
+            problems.add(at.line, "`join` makes one value of several: `at` is a list of pointers");
+        }
+        Some(Self { line: at.line, pointers, join, cast, default, separator })
     }
 
     /// Where it stands, for messages.
@@ -60,8 +71,23 @@ impl Field {
         self.pointers.first().map_or("", Pointer::as_str)
     }
 
+    /// The line it stands in.
+    pub(crate) fn line(&self) -> usize {
+        self.line
+    }
+
+    /// Where it may stand.
+    pub(crate) fn pointers(&self) -> &[Pointer] {
+        &self.pointers
+    }
+
+    /// Whether every one of its pointers must lead to something.
+    pub(crate) fn needs_all(&self) -> bool {
+        self.join.is_some()
+    }
+
     /// The cast that makes a moment of it, if that is what it makes.
-    pub(crate) fn moment(&self, record: &Json) -> Option<i64> {
+    pub(crate) fn moment(&self, record: &(impl Record + ?Sized)) -> Option<i64> {
         let Cast::Date(format) = &self.cast else { return None };
         self.texts(record).iter().find_map(|text| format.parse(text.trim()))
     }
@@ -72,7 +98,7 @@ impl Field {
     }
 
     /// All values in a record.
-    pub(crate) fn values(&self, record: &Json) -> Read {
+    pub(crate) fn values(&self, record: &(impl Record + ?Sized)) -> Read {
         let mut read = Read::default();
         for text in self.texts(record) {
             let parts: Vec<&str> = match &self.separator {
@@ -92,11 +118,19 @@ impl Field {
         read
     }
 
-    fn texts<'a>(&self, record: &'a Json) -> Vec<Cow<'a, str>> {
+    fn texts<'a>(&self, record: &'a (impl Record + ?Sized)) -> Vec<Cow<'a, str>> {
         let at = |pointer: &Pointer| -> Vec<Cow<'a, str>> {
-            pointer.all(record).into_iter().filter_map(pointer::text).filter(|text| !text.trim().is_empty()).collect()
+            let mut texts = record.texts(pointer);
+            texts.retain(|text| !text.trim().is_empty());
+            texts
         };
-        self.pointers.iter().map(at).find(|texts| !texts.is_empty()).unwrap_or_default()
+        let Some(join) = &self.join else {
+            return self.pointers.iter().map(at).find(|texts| !texts.is_empty()).unwrap_or_default();
+        };
+        // A key of which a part is missing is another key.
+        let parts: Option<Vec<_>> = self.pointers.iter().map(|pointer| at(pointer).into_iter().next()).collect();
+        let joined = parts.map(|parts| parts.iter().map(|part| part.trim()).collect::<Vec<_>>().join(join));
+        joined.map(Cow::Owned).into_iter().collect()
     }
 }
 

@@ -1,21 +1,24 @@
-//! Any CRM that speaks REST with JSON, by a mapping alone: a file says how its records are looked up, followed and written on. No code for each.
+//! Any CRM that speaks REST with JSON or drops CSV files, by a mapping alone: a file says how its records are looked up, followed and written on.
+//! No code for each.
 //!
 //! | file | what it knows |
 //! |---|---|
 //! | `settings.rs` | where the system is, and the mapping's text |
 //! | `yaml.rs`, `section.rs`, `problem.rs` | reading a mapping, and saying in which line it is wrong |
 //! | `mapping.rs` | a mapping as a whole |
-//! | `pointer.rs` | values in an answer, with every digit |
+//! | `pointer.rs`, `record.rs` | values in an answer, with every digit; what a field is read from |
 //! | `field.rs`, `cast.rs`, `moment.rs` | a field, what is made of it, how moments are written |
 //! | `contact.rs`, `hash.rs` | which fields make a contact, and what tells its versions apart |
 //! | `template.rs`, `filter.rs`, `body.rs` | texts and documents with slots that nothing can break out of |
 //! | `rest/` | the source REST/JSON: requests, answers, pages, look-ups, changes, activities |
+//! | `csv/` | the source CSV: files dropped into a folder |
 //!
 //! The mapping language stands in README.md, with what it promises and what it can't.
 
 mod body;
 mod cast;
 mod contact;
+mod csv;
 mod field;
 mod filter;
 mod hash;
@@ -23,6 +26,7 @@ mod mapping;
 mod moment;
 mod pointer;
 mod problem;
+mod record;
 mod rest;
 mod section;
 mod settings;
@@ -51,6 +55,27 @@ pub fn check(mapping: &str) -> Vec<Problem> {
     Mapping::read(mapping).err().unwrap_or_default()
 }
 
+/// The mapping of a channel whose settings have what its source needs.
+fn mapping_of(settings: &Settings) -> Result<Mapping, Error> {
+    let mapping = Mapping::of_call(&settings.mapping)?;
+    match missing(&mapping, settings) {
+        Some((_, message)) => Err(Error::reject(message)),
+        None => Ok(mapping),
+    }
+}
+
+/// The setting that the mapping's source needs and that is not there, and a word on it.
+fn missing(mapping: &Mapping, settings: &Settings) -> Option<(&'static str, &'static str)> {
+    match &mapping.source {
+        Source::Rest(_) => (!settings.has_base_url())
+            .then_some(("/base-url", "the mapping's `source: rest-json` needs the setting `base-url`: where the system is asked")),
+        Source::Csv(_) => settings
+            .folder()
+            .is_none()
+            .then_some(("/folder", "the mapping's `source: csv` needs the setting `folder`: the absolute path of the files' folder")),
+    }
+}
+
 impl Description for MappedCrm {
     type Settings = Settings;
 
@@ -67,9 +92,10 @@ impl Description for MappedCrm {
             .session(Session::new([token]).at(Origin::setting("/token-url")).lifetime_of("expires-in"))
             .placement(Placement::header("authorization", "${access-token}").prefix("Bearer "));
         Manifest::crm("mapped-crm", env!("CARGO_PKG_VERSION"), "mapped-crm")
-            .summary("Any CRM with a REST/JSON interface, by a mapping: contacts looked up and followed, activities as notes on them")
+            .summary("Any CRM with a REST/JSON interface or a folder of CSV files, by a mapping: contacts looked up and followed, activities as notes")
             .settings_schema(include_str!("../settings.schema.json"))
             .origin(origin())
+            .folder("drop", "/folder")
             .credential(Credential::basic("basic", purpose, origin()).optional())
             .credential(Credential::bearer("bearer", purpose, origin()).optional())
             .credential(oauth2.optional())
@@ -81,18 +107,36 @@ impl Description for MappedCrm {
     }
 }
 
+impl Configuration for MappedCrm {
+    fn check(context: &Context<Settings>) -> Vec<configuration::Problem> {
+        let problem = |pointer: &str, line: Option<usize>, message: &str| configuration::Problem {
+            pointer: pointer.into(),
+            line: line.and_then(|line| u32::try_from(line).ok()),
+            message: message.into(),
+        };
+        match Mapping::read(&context.settings.mapping) {
+            Err(problems) => problems.iter().map(|found| problem("/mapping", Some(found.line), &found.message)).collect(),
+            Ok(mapping) => {
+                missing(&mapping, &context.settings).map(|(pointer, message)| problem(pointer, None, message)).into_iter().collect()
+            }
+        }
+    }
+}
+
 impl Crm for MappedCrm {
     fn look_up(context: &Context<Settings>, identifier: &Identifier) -> Result<Vec<Contact>, Error> {
-        let mapping = Mapping::of_call(&context.settings.mapping)?;
+        let mapping = mapping_of(&context.settings)?;
         match &mapping.source {
             Source::Rest(rest) => rest::look_up::contacts(rest, &mapping.contact, context, identifier),
+            Source::Csv(csv) => csv::look_up::contacts(csv, &mapping.contact, context, identifier),
         }
     }
 
     fn changes(context: &Context<Settings>, cursor: Option<String>) -> Result<crm::ContactPage, Error> {
-        let mapping = Mapping::of_call(&context.settings.mapping)?;
+        let mapping = mapping_of(&context.settings)?;
         match &mapping.source {
             Source::Rest(rest) => rest::changes::page(rest, &mapping.contact, context, cursor),
+            Source::Csv(csv) => csv::changes::page(csv, &mapping.contact, context, cursor),
         }
     }
 }
@@ -102,9 +146,10 @@ impl Publish for MappedCrm {
         if effect.action != "activity" {
             return Err(effect.unknown_action());
         }
-        let mapping = Mapping::of_call(&context.settings.mapping)?;
+        let mapping = mapping_of(&context.settings)?;
         match &mapping.source {
             Source::Rest(rest) => rest::activity::write(rest, context, effect),
+            Source::Csv(_) => Err(Error::reject("the source `csv` is only read: there are no notes on its records")),
         }
     }
 }
@@ -114,11 +159,13 @@ impl Find for MappedCrm {
         if effect.action != "activity" {
             return Err(effect.unknown_action());
         }
-        let mapping = Mapping::of_call(&context.settings.mapping)?;
+        let mapping = mapping_of(&context.settings)?;
         match &mapping.source {
             Source::Rest(rest) => rest::activity::find(rest, context, effect),
+            // Nothing was ever written.
+            Source::Csv(_) => Ok(Presence::Absent),
         }
     }
 }
 
-export!(MappedCrm: crm, publish, find);
+export!(MappedCrm: crm, publish, find, configuration);

@@ -3,6 +3,7 @@
 use sportello_sdk::Error;
 
 use crate::contact::ContactMapping;
+use crate::csv::{self, Csv};
 use crate::problem::{Problem, Problems};
 use crate::rest::{self, Rest};
 use crate::section::{self, Section};
@@ -18,15 +19,17 @@ pub(crate) struct Mapping {
     pub(crate) source: Source,
 }
 
-/// Where records come from. A second kind gets a module beside `rest` and a word of its own.
+/// Where records come from: each kind has a module and a word of its own.
 #[derive(Debug, Clone)]
 pub(crate) enum Source {
     Rest(Box<Rest>),
+    Csv(Box<Csv>),
 }
 
 #[derive(Clone, Copy)]
 enum Kind {
     Rest,
+    Csv,
 }
 
 impl Mapping {
@@ -61,14 +64,26 @@ impl Mapping {
 }
 
 fn read(root: &yaml::Node, problems: &Problems) -> Option<Mapping> {
-    let keys: Vec<&str> = KEYS.iter().chain(&rest::KEYS).copied().collect();
+    // What belongs to the source is read even where it is not known which one that is: all mistakes are told at once.
+    let kind = kind(root, problems).unwrap_or(Kind::Rest);
+    let own: &[&str] = match kind {
+        Kind::Rest => &rest::KEYS,
+        Kind::Csv => &csv::KEYS,
+    };
+    let keys: Vec<&str> = KEYS.iter().chain(own).copied().collect();
     let section = Section::open(root, "a mapping", &keys, problems)?;
     let name = section.need_text("name").unwrap_or_default();
-    let kind = section.need("source").and_then(|node| section::word(node, "`source`", &[("rest-json", Kind::Rest)], problems));
+    section.need("source");
     let contact = section.need("contact").and_then(|node| ContactMapping::read(node, problems));
     let source = match kind {
-        // What belongs to the source is read even so: all its mistakes are told at once.
-        None | Some(Kind::Rest) => Rest::read(name, &section, contact.as_ref(), problems).map(|rest| Source::Rest(Box::new(rest))),
+        Kind::Rest => Rest::read(name, &section, contact.as_ref(), problems).map(|rest| Source::Rest(Box::new(rest))),
+        Kind::Csv => Csv::read(name, &section, contact.as_ref(), problems).map(|csv| Source::Csv(Box::new(csv))),
     };
     Some(Mapping { contact: contact?, source: source? })
+}
+
+fn kind(root: &yaml::Node, problems: &Problems) -> Option<Kind> {
+    let yaml::Value::Map(entries) = &root.value else { return None };
+    let (_, node) = entries.iter().find(|(key, _)| key.text == "source")?;
+    section::word(node, "`source`", &[("rest-json", Kind::Rest), ("csv", Kind::Csv)], problems)
 }

@@ -42,6 +42,14 @@ impl Pointer {
         &self.written
     }
 
+    /// The column of a table it names, if it is that simple.
+    pub(crate) fn column(&self) -> Option<&str> {
+        match self.steps.as_slice() {
+            [Step::To(name)] => Some(name),
+            _ => None,
+        }
+    }
+
     /// Every value it leads to.
     pub(crate) fn all<'a>(&self, whole: &'a Json) -> Vec<&'a Json> {
         let mut here = vec![whole];

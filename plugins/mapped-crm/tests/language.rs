@@ -37,7 +37,7 @@ fn the_mappings_that_come_with_it_have_no_mistakes() {
 fn an_unknown_word_is_told_with_its_line_and_the_nearest_one() {
     is_told("  display-name: ", "  display_name: ", "`contact` has no `display_name`; did you mean `display-name`?");
     is_told("authentication: bearer", "authentication: bearre", "cannot be `bearre`; did you mean `bearer`?; it can be none, basic");
-    is_told("source: rest-json", "source: csv", "`source` cannot be `csv`; it can be rest-json");
+    is_told("source: rest-json", "source: soap", "`source` cannot be `soap`; it can be rest-json, csv");
     is_told("cast: phone", "cast: telephone", "`cast` cannot be `telephone`");
     is_told("kind: next-link", "kind: next_link", "did you mean `next-link`?");
     is_told("{value | word}", "{valu | word}", "there is nothing called `valu` here; did you mean `value`?; there are {value}");
