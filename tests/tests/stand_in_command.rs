@@ -144,6 +144,23 @@ async fn an_answer_that_is_given_twice_is_seen_and_an_interruption_ends_with_the
 }
 
 #[tokio::test]
+async fn with_a_secret_of_ones_own_the_same_is_expected_every_time() {
+    for network in NETWORKS {
+        let mut expected = Vec::new();
+        for _ in 0..2 {
+            let receiver = Receiver::start(Known(network)).await;
+            let output = stand_in(network, &receiver, &["--acts", "0", "--linger", "0s"]).output().await.unwrap();
+            let said = String::from_utf8_lossy(&output.stdout).into_owned();
+            let first: Value = serde_json::from_str(said.lines().next().expect("what it expects")).unwrap();
+            let facts = first["expects"].as_object().unwrap().clone();
+            let without_port = facts.into_iter().filter(|(name, _)| !name.ends_with("-url"));
+            expected.push(without_port.collect::<BTreeMap<String, Value>>());
+        }
+        assert!(expected[0] == expected[1] && expected[0].len() >= 4, "{network}: {expected:#?}");
+    }
+}
+
+#[tokio::test]
 async fn a_webhook_that_does_not_prove_itself_gets_nothing() {
     for network in NETWORKS {
         let receiver = Receiver::start(Known(network)).await;

@@ -56,6 +56,8 @@ pub struct FacebookSettings {
     pub now: Timestamp,
     /// How long a receiver may take, in real time.
     pub answer_time_max: Duration,
+    /// The loopback port of its API; 0: a free one.
+    pub port: u16,
     /// Seeds every choice (disorder, duplicates, which ids are numbers).
     pub seed: u64,
 }
@@ -70,6 +72,7 @@ impl Default for FacebookSettings {
             verify_token: random_hex(8),
             now: Timestamp::now(),
             answer_time_max: ANSWER_TIME_MAX,
+            port: 0,
             seed: 1,
         }
     }
@@ -115,7 +118,7 @@ impl Facebook {
         }));
         let faults = Faults::default();
         let router = Router::new().fallback(graph::serve).with_state(Arc::clone(&inside));
-        let serving = Serving::start(router, faults.clone()).await?;
+        let serving = Serving::start_at(settings.port, router, faults.clone()).await?;
         let http = HttpClient::new(settings.answer_time_max);
         Ok(Self { settings, serving, inside, faults, http })
     }

@@ -108,7 +108,7 @@ impl LinkedIn {
         }));
         let faults = Faults::default();
         let router = Router::new().fallback(rest::serve).with_state(Arc::clone(&inside));
-        let serving = Serving::start(router, faults.clone()).await?;
+        let serving = Serving::start_at(settings.port, router, faults.clone()).await?;
         let (http, webhook_http) = (HttpClient::new(settings.answer_time_max), HttpClient::new(settings.delivery_time_max));
         Ok(Self { settings, serving, inside, faults, http, webhook_http })
     }

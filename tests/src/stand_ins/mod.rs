@@ -36,7 +36,12 @@ pub(crate) struct Serving {
 impl Serving {
     /// Serves `router` behind `faults` on a free loopback port.
     pub(crate) async fn start(router: Router, faults: Faults) -> Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(Error::io("binding a loopback port"))?;
+        Self::start_at(0, router, faults).await
+    }
+
+    /// Serves `router` behind `faults` on this loopback port; 0: a free one.
+    pub(crate) async fn start_at(port: u16, router: Router, faults: Faults) -> Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await.map_err(Error::io("binding a loopback port"))?;
         let address = listener.local_addr().map_err(Error::io("binding a loopback port"))?;
         let router = router.layer(axum::middleware::from_fn_with_state(faults, faults::apply));
         let task = tokio::spawn(async move {

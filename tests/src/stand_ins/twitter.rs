@@ -104,6 +104,8 @@ pub struct TwitterSettings {
     pub now: Timestamp,
     /// How long a receiver may take, in real time.
     pub answer_time_max: Duration,
+    /// The loopback port of its API; 0: a free one.
+    pub port: u16,
     /// Seeds every choice.
     pub seed: u64,
     /// Which shape updates are sent in.
@@ -130,6 +132,7 @@ impl Default for TwitterSettings {
             oauth1_token_secret: random_hex(22),
             now: Timestamp::now(),
             answer_time_max: ANSWER_TIME_MAX,
+            port: 0,
             seed: 1,
             payloads: Payloads::Activity,
             reply_rule: ReplyRule::Summoned,
@@ -197,7 +200,7 @@ impl Twitter {
         }));
         let faults = Faults::default();
         let router = Router::new().fallback(api::serve).with_state(Arc::clone(&inside));
-        let serving = Serving::start(router, faults.clone()).await?;
+        let serving = Serving::start_at(settings.port, router, faults.clone()).await?;
         let http = HttpClient::new(settings.answer_time_max);
         Ok(Self { settings, serving, inside, faults, http })
     }

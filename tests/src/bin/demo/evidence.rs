@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use sportello_core::domain::access::Role;
 use sportello_core::domain::case::{CASES, Case};
+use sportello_core::domain::contact::{CONTACTS, Contact};
 use sportello_core::domain::conversation::CONVERSATIONS;
 use sportello_core::domain::delivery::DELIVERIES;
 use sportello_core::domain::effect::{EFFECTS, Effect};
@@ -35,6 +36,7 @@ pub(crate) struct Evidence {
     pub(crate) cases: Vec<Case>,
     pub(crate) effects: Vec<Effect>,
     profiles: Vec<Profile>,
+    contacts: Vec<Contact>,
     pub(crate) parked: usize,
 }
 
@@ -49,6 +51,7 @@ impl Evidence {
         Ok(Self {
             interactions: rows(&tenant, &INTERACTIONS)?,
             profiles: rows(&tenant, &PROFILES)?,
+            contacts: rows(&tenant, &CONTACTS)?,
             cases: rows(&tenant, &CASES)?,
             effects: rows(&tenant, &EFFECTS)?,
             parked: rows(&tenant, &DELIVERIES)?.len(),
@@ -89,6 +92,12 @@ impl Evidence {
     /// Profiles of people, seen on a channel.
     pub(crate) fn profiles_on(&self, channel: &str) -> impl Iterator<Item = &Profile> {
         self.profiles.iter().filter(move |profile| profile.channel.as_str() == channel && !profile.own)
+    }
+
+    /// Whether a contact of the CRM says the same of itself.
+    pub(crate) fn shares_an_identifier(&self, profile: &Profile) -> bool {
+        let mut contacts = self.contacts.iter().flat_map(|contact| &contact.identifiers);
+        contacts.any(|identified| profile.identifiers.contains(identified))
     }
 
     /// Everything sealed that can still be opened, as JSON.

@@ -8,8 +8,8 @@ const EXAMPLES: &str = "\
 Examples:
   stand-in twitter
       Serve X's API and print where it is and what it expects, until Ctrl-C.
-  stand-in facebook --webhook http://127.0.0.1:8470/hooks/acme/facebook-page --secret s3cret --verify-token v3rify
-      Register a webhook that knows these two, and play people until Ctrl-C.
+  stand-in facebook --port 9001 --secret s3cret --verify-token v3rify --webhook http://127.0.0.1:8470/hooks/acme/facebook-page
+      The same address, secrets and tokens every time; register the webhook, and play people until Ctrl-C.
   stand-in linkedin --webhook http://127.0.0.1:8470/hooks/acme/linkedin --acts 200 --every 100ms --shuffle --duplicates 20 --fault-share 10
       200 acts, delivered in disorder and some of them twice; one call in ten meets trouble. Ends with 1 if the network counts a loss.
 
@@ -27,7 +27,11 @@ pub(crate) struct Arguments {
     /// How long to try to register it, once a second: time to enter what is printed into your receiver's configuration.
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = time)]
     pub(crate) register_within: Duration,
-    /// What deliveries are signed with: Facebook's app secret, X's consumer secret, LinkedIn's client secret [default: random].
+    /// The loopback port of the API [default: a free one].
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub(crate) port: u16,
+    /// What deliveries are signed with: Facebook's app secret, X's consumer secret, LinkedIn's client secret. All other secrets and tokens are
+    /// made of it too, so that the same is expected every time [default: all of them random].
     #[arg(long, value_name = "TEXT")]
     pub(crate) secret: Option<String>,
     /// What Facebook sends as hub.verify_token [default: random].

@@ -38,8 +38,8 @@ pub(crate) fn show(arguments: &Arguments, network: &Network, facts: &Facts) {
 }
 
 async fn facebook(arguments: &Arguments) -> Result<(Network, Facts), Problem> {
-    let mut settings = FacebookSettings { seed: arguments.seed, ..FacebookSettings::default() };
-    settings.app_secret = arguments.secret.clone().unwrap_or(settings.app_secret);
+    let mut settings = FacebookSettings { port: arguments.port, seed: arguments.seed, ..FacebookSettings::default() };
+    choose(arguments, [(&mut settings.app_secret, ""), (&mut settings.access_token, "-page-token")]);
     settings.verify_token = arguments.verify_token.clone().unwrap_or(settings.verify_token);
     let facebook = Facebook::start_with(settings).await?;
     let facts = vec![
@@ -58,8 +58,18 @@ async fn twitter(arguments: &Arguments) -> Result<(Network, Facts), Problem> {
         Shape::AccountActivity => Payloads::AccountActivity,
         Shape::Both => Payloads::Both,
     };
-    let mut settings = TwitterSettings { seed: arguments.seed, payloads, ..TwitterSettings::default() };
-    settings.consumer_secret = arguments.secret.clone().unwrap_or(settings.consumer_secret);
+    let mut settings = TwitterSettings { port: arguments.port, seed: arguments.seed, payloads, ..TwitterSettings::default() };
+    let chosen = [
+        (&mut settings.consumer_secret, ""),
+        (&mut settings.consumer_key, "-consumer-key"),
+        (&mut settings.client_id, "-client-id"),
+        (&mut settings.client_secret, "-client-secret"),
+        (&mut settings.access_token, "-access-token"),
+        (&mut settings.refresh_token, "-refresh-token"),
+        (&mut settings.oauth1_token, "-oauth1-token"),
+        (&mut settings.oauth1_token_secret, "-oauth1-token-secret"),
+    ];
+    choose(arguments, chosen);
     let twitter = Twitter::start_with(settings).await?;
     let settings = twitter.settings();
     let facts = vec![
@@ -79,8 +89,11 @@ async fn twitter(arguments: &Arguments) -> Result<(Network, Facts), Problem> {
 }
 
 async fn linkedin(arguments: &Arguments) -> Result<(Network, Facts), Problem> {
-    let mut settings = LinkedInSettings { seed: arguments.seed, gives_new_refresh_tokens: true, ..LinkedInSettings::default() };
-    settings.client_secret = arguments.secret.clone().unwrap_or(settings.client_secret);
+    let mut settings =
+        LinkedInSettings { port: arguments.port, seed: arguments.seed, gives_new_refresh_tokens: true, ..LinkedInSettings::default() };
+    let chosen =
+        [(&mut settings.client_secret, ""), (&mut settings.access_token, "-access-token"), (&mut settings.refresh_token, "-refresh-token")];
+    choose(arguments, chosen);
     let linkedin = LinkedIn::start_with(settings).await?;
     let facts = vec![
         ("api-url", linkedin.api_url()),
@@ -94,4 +107,12 @@ async fn linkedin(arguments: &Arguments) -> Result<(Network, Facts), Problem> {
         ("refresh-token", linkedin.refresh_token()),
     ];
     Ok((Network::LinkedIn(Arc::new(linkedin)), facts))
+}
+
+/// Makes secrets and tokens of the one that was chosen, if one was.
+fn choose<const COUNT: usize>(arguments: &Arguments, settings: [(&mut String, &str); COUNT]) {
+    let Some(secret) = &arguments.secret else { return };
+    for (setting, ending) in settings {
+        *setting = format!("{secret}{ending}");
+    }
 }

@@ -65,6 +65,8 @@ pub struct LinkedInSettings {
     pub answer_time_max: Duration,
     /// How long a webhook may take to answer a POST, in real time.
     pub delivery_time_max: Duration,
+    /// The loopback port of its API; 0: a free one.
+    pub port: u16,
     /// Seeds every choice (disorder, duplicates, spellings of URNs).
     pub seed: u64,
 }
@@ -91,6 +93,7 @@ impl Default for LinkedInSettings {
             now,
             answer_time_max: ANSWER_TIME_MAX,
             delivery_time_max: DELIVERY_TIME_MAX,
+            port: 0,
             seed: 1,
         }
     }

@@ -1,5 +1,8 @@
 //! What the networks' terms and limits ask for, and whether it was kept.
 
+use std::collections::BTreeSet;
+
+use serde_json::Value;
 use sportello_core::domain::effect::EffectState;
 use sportello_core::domain::person::{self, Standing};
 
@@ -79,6 +82,10 @@ impl Outcome {
         let (in_crm, on_linkedin) = (known(&[Known::LinkedIn]), linked(LINKEDIN));
         let policy = &sources.linkedin_channel["policy"];
         let mut wrong = Vec::new();
+        let could_be = evidence.profiles_on(LINKEDIN).filter(|profile| evidence.shares_an_identifier(profile)).count();
+        if could_be != in_crm {
+            wrong.push(format!("{could_be} have an identifier that a contact of the CRM has too; nothing else was to keep them apart"));
+        }
         if on_linkedin > 0 || in_crm == 0 {
             wrong.push(format!("{on_linkedin} are linked"));
         }
@@ -118,11 +125,14 @@ impl Outcome {
         let openable = evidence.openable();
         let removed: Vec<&String> =
             ledger.done.iter().filter(|done| done.deed == Deed::Deleted).filter_map(|done| done.native_id.as_ref()).collect();
-        let has_words = |id: &&&String| {
-            let named = format!("\"native_id\":\"{id}\"");
-            openable.iter().any(|content| content.contains(&named) && !content.contains("\"text\":null"))
-        };
-        let wrong = removed.iter().filter(has_words).map(|id| format!("the words of {id} can still be read")).collect();
+        let readable: BTreeSet<String> = openable.iter().filter_map(|content| with_words(content)).collect();
+        let mut wrong: Vec<String> =
+            removed.iter().filter(|id| readable.contains(**id)).map(|id| format!("the words of {id} can still be read")).collect();
+        // Were nothing readable at all, that would prove nothing.
+        let standing = ledger.threads.iter().filter(|thread| thread.can_be_followed && !thread.removed).map(|thread| &thread.key);
+        wrong.extend(
+            standing.filter(|key| !readable.contains(*key)).map(|key| format!("the words of {key} are gone, and nobody took them back")),
+        );
         self.check("words that were taken back can be read nowhere", format!("{} taken back", removed.len()), wrong);
         if let Some(member) = ledger.forgotten.and_then(|position| actors[position].members.values().next()) {
             let found = openable.iter().filter(|content| content.contains(&member.id())).count();
@@ -153,4 +163,11 @@ impl Outcome {
             self.check(promise, format!("{here} of {there} profiles"), wrong);
         }
     }
+}
+
+/// The native id of an interaction whose words can be read.
+fn with_words(content: &str) -> Option<String> {
+    let content: Value = serde_json::from_str(content).ok()?;
+    content["text"].as_str()?;
+    content["native_id"].as_str().map(str::to_owned)
 }
