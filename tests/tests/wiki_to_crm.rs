@@ -6,7 +6,7 @@ use std::time::Duration;
 use sportello_core::domain::person::{Standing, standing};
 use sportello_core::domain::profile::PROFILES;
 use sportello_tests::host::{HostPlan, RunningHost};
-use sportello_tests::servers::{ContactMechanism, Crm, MediaWiki, Tryton, Wiki, require};
+use sportello_tests::servers::{ContactMechanism, Crm, MediaWiki, Release, Tryton, Wiki, require};
 use sportello_tests::stand_ins::crm::CrmStandIn;
 use sportello_tests::stand_ins::wiki::WikiStandIn;
 use sportello_views::Direction;
@@ -27,6 +27,13 @@ steps:
 async fn a_customer_of_the_real_servers_is_recognised_answered_and_recorded() {
     let Some(wiki) = require(MediaWiki::start().await) else { return };
     let Some(crm) = require(Tryton::start().await) else { return };
+    a_customer_is_recognised_answered_and_recorded(&wiki, &crm).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_customer_of_the_real_wiki_and_the_newest_tryton_is_recognised_answered_and_recorded() {
+    let Some(wiki) = require(MediaWiki::start().await) else { return };
+    let Some(crm) = require(Tryton::start_release(Release::Eight).await) else { return };
     a_customer_is_recognised_answered_and_recorded(&wiki, &crm).await;
 }
 
