@@ -61,7 +61,11 @@ fn meaning(response: &http::Response, purpose: Purpose) -> Error {
     let said = said(response);
     let reason = format!("X says: {said} [HTTP {}]", response.status);
     match (response.status, purpose) {
-        (429, _) => Error::rate_limited(resets_at(response).unwrap_or_else(|| time::after(LIMIT_PAUSE)), reason),
+        (429, _) => {
+            // X says when; a gateway before it says for how long.
+            let pause = || time::after(response.retry_after().unwrap_or(LIMIT_PAUSE));
+            Error::rate_limited(resets_at(response).unwrap_or_else(pause), reason)
+        }
         (401, _) => Error::auth(reason),
         // The same words stand there already. They may be ours, of an attempt whose answer was lost: a look will tell.
         (403, Purpose::Change) if said.contains("duplicate content") => Error::uncertain(reason),

@@ -76,6 +76,23 @@ fn each_refusal_becomes_what_the_host_must_do() {
 }
 
 #[test]
+fn a_limit_lasts_as_long_as_is_said_by_x_or_by_what_stands_before_it() {
+    for (headers, until) in [
+        (vec![("retry-after", "3")], "2026-01-15T12:00:03Z"),
+        (vec![("retry-after", "3"), ("x-rate-limit-reset", "1768478460"), ("x-rate-limit-remaining", "0")], "2026-01-15T12:01:00Z"),
+    ] {
+        let _host = Host::new()
+            .http(move |_: &http::Request| {
+                let refusal = http::Response::with_json(429, &json!({"title": "Too Many Requests"}));
+                headers.iter().fold(refusal, |refusal, (name, value)| refusal.with_header(name, *value))
+            })
+            .start();
+        let error = channel().publish(&answer()).unwrap_err();
+        assert!(matches!(&error, Error::RateLimited(limit) if limit.until == until), "{until}: {error:?}");
+    }
+}
+
+#[test]
 fn a_token_that_ended_is_tried_again_once_with_the_next_one() {
     let calls = Rc::new(Cell::new(0));
     let counted = Rc::clone(&calls);
