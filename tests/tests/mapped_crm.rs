@@ -1,20 +1,26 @@
-//! The connector for CRMs by mapping, as built for WebAssembly and run by our runtime, with its mapping for Request Tracker against the real one.
-//! Where that is missing a test says so and passes; in CI it fails (see `servers::require`).
+//! The connector for CRMs by mapping, as built for WebAssembly and run by our runtime: with its mapping for Request Tracker against the real one, and
+//! with files dropped into a folder. Where a server is missing a test says so and passes; in CI it fails (see `servers::require`).
 
 #[allow(dead_code, reason = "the driver is shared with the tests of other connectors")]
 #[path = "connectors/driver.rs"]
 mod driver;
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::http::{HeaderMap, Uri};
 use driver::{Driver, Opening, activity};
 use serde_json::json;
+use sportello_core::domain::channel::CURSORS;
+use sportello_core::domain::contact::CONTACTS;
 use sportello_runtime::contract::{ConnectorError, Contact, Presence};
 use sportello_runtime::{BoundField, NoVault, Secret};
+use sportello_tests::host::{HostPlan, RunningHost};
 use sportello_tests::servers::{Account, RequestTracker, require};
+use sportello_views::Direction;
 
 const MAPPING: &str = include_str!("../../plugins/mapped-crm/mappings/request-tracker.yaml");
 
@@ -178,4 +184,116 @@ async fn each_credential_is_sent_as_the_mapping_says() {
     let asked = asked.lock().expect("nobody panicked").clone();
     let basic = "/oauth2/token Basic dXM6Y2xpZW50LXNlY3JldA==";
     assert_eq!(asked, [format!("{basic}  grant_type=client_credentials&scope=people.read+notes.write")], "one token for both");
+}
+
+/// The contacts of a host as `id name identifiers…`, those deleted with a `-` before them.
+async fn kept(host: &RunningHost) -> Vec<String> {
+    let page = host.ask(axum::http::Method::GET, "/contacts", "application/json", "").await;
+    let page: serde_json::Value = serde_json::from_slice(&page.body).expect("JSON");
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let contact = |contact: &serde_json::Value| {
+        let record = &contact["record"];
+        let identifiers = record["identifiers"].as_array().into_iter().flatten().map(|identifier| text(&identifier["value"]));
+        let words: Vec<String> = [text(&record["id"]), text(&record["display_name"])].into_iter().chain(identifiers).collect();
+        format!("{}{}", if contact["deleted"] == true { "-" } else { "" }, words.join(" ").trim())
+    };
+    let mut all: Vec<String> = page["items"].as_array().expect("a page").iter().map(contact).collect();
+    all.sort();
+    all
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_dropped_into_a_folder_become_contacts_once_they_are_complete() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let drop = folder.path().join("drop");
+    std::fs::create_dir(&drop).expect("a folder");
+    let mapping = include_str!("../../plugins/mapped-crm/mappings/csv-drop.yaml");
+    std::fs::write(folder.path().join("crm.yaml"), mapping).expect("the mapping is written");
+    let toml = format!(
+        "connector = \"mapped-crm\"\ncomponent = \"{{component:mapped-crm}}\"\nsettings = {{ folder = {drop:?} }}\nfolders = [{drop:?}]\n\
+         settings-files.mapping = \"crm.yaml\"\npoll-seconds = 0.1\n"
+    );
+    let host = RunningHost::start(folder.path(), &HostPlan::default().channel("branch", &toml)).await;
+    let count = |wanted: usize| {
+        move |desk: &sportello_server::desk::Desk| {
+            desk.tenant.list(&CONTACTS, &[], None, Direction::Forward, 10).expect("the views can be read").len() == wanted
+        }
+    };
+
+    let head = "Nr;Name;E-Mail;Tel;Saldo;Geändert;Gelöscht\r\n";
+    let first = "7;\"Ada \"\"K\"\"; Countess\";ada@example.org;02 1234567;1.234,50;22/11/2026 10:15;N\r\n";
+    let whole = format!("{head}{first}8;Bruno Müller;bruno@example.org;;0,00;22/11/2026 10:15;N\r\n#ENDE\r\n");
+    let latin: Vec<u8> = whole.chars().map(|letter| u8::try_from(u32::from(letter)).expect("Latin-1")).collect();
+    // As long as the first row is, and a bit: the second half comes when the first was looked at.
+    let half = head.chars().count() + first.chars().count() + 9;
+    std::fs::write(drop.join("contacts-1.csv"), &latin[..half]).expect("the first half is written");
+    host.until("the folder was looked at", |desk| {
+        !desk.tenant.list(&CURSORS, &[], None, Direction::Forward, 10).expect("the views can be read").is_empty()
+    })
+    .await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(kept(&host).await, [""; 0], "half an upload is nothing");
+    std::fs::write(drop.join("contacts-1.csv"), &latin).expect("the whole file is written");
+    host.until("both contacts are there", count(2)).await;
+    assert_eq!(kept(&host).await, ["7 Ada \"K\"; Countess ada@example.org +39021234567 7", "8 Bruno Müller bruno@example.org 8"]);
+
+    let update =
+        format!("{head}8;Bruno Müller;;;0,00;23/11/2026 10:15;J\r\n9;Carla;carla@example.org;;-1,5;23/11/2026 10:15;N\r\n#ENDE\r\n");
+    std::fs::write(drop.join("contacts-2.csv"), update).expect("an update is written");
+    host.until("the third contact is there", count(3)).await;
+    let expected = ["-8 Bruno Müller 8", "7 Ada \"K\"; Countess ada@example.org +39021234567 7", "9 Carla carla@example.org 9"];
+    assert_eq!(kept(&host).await, expected);
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn the_largest_files_are_read_within_the_limits_of_a_call() {
+    let drop = tempfile::tempdir().expect("a folder");
+    let mut text = String::from("id;name;mail;phone;city;since;balance;words\n");
+    for number in 0..200_000 {
+        let words = "x".repeat(68);
+        let _ = writeln!(
+            text,
+            "{number};\"Name {number}, \"\"x\"\"\";name-{number}@example.org;02 {number:07};Città {number};22/11/2026;1.234,50;{words}"
+        );
+    }
+    assert!((31 << 20..=32 << 20).contains(&text.len()), "nearly as large as a file may be: {}", text.len());
+    std::fs::write(drop.path().join("all.csv"), text).expect("the file is written");
+    let mapping = "name: Drop
+source: csv
+files: {names: all.csv, kind: full, complete: {quiet-seconds: 0}}
+contact:
+  id: /id
+  display-name: /name
+  identifiers: [{scheme: email, at: /mail}, {scheme: phone, at: /phone, country: \"+39\"}]
+  attributes:
+    city: /city
+    since: {at: /since, cast: date, format: \"%d/%m/%Y\"}
+    balance: {at: /balance, cast: decimal, decimal-mark: \",\", group-mark: \".\"}
+table: {on-bad-row: skip}
+";
+    for (on_bad_row, empty_pages) in [("skip", 1), ("refuse", 8)] {
+        let settings = json!({ "folder": drop.path(), "mapping": mapping.replace("skip", on_bad_row) });
+        let opening = Opening { connector: "mapped-crm", settings, origins: vec![], secrets: BTreeMap::new(), vault: Arc::new(NoVault) };
+        let mut driver = Driver::open(opening).await;
+        for _ in 0..empty_pages {
+            let page = driver.changes().await.expect("a look at the file");
+            assert_eq!((page.contacts.len(), page.more), (0, true));
+        }
+        let begun = std::time::Instant::now();
+        let page = loop {
+            let page = driver.changes().await.expect("a page");
+            if !page.contacts.is_empty() {
+                break page;
+            }
+        };
+        println!("{on_bad_row}: the first contacts after {:?}", begun.elapsed());
+        assert_eq!((page.contacts.len(), page.more), (500, true));
+        if on_bad_row == "skip" {
+            let begun = std::time::Instant::now();
+            let found = driver.look_up("email", "name-199999@example.org").await;
+            println!("a look-up: {:?}", begun.elapsed());
+            assert_eq!(found.iter().map(|contact| contact.id.as_str()).collect::<Vec<_>>(), ["199999"]);
+        }
+    }
 }

@@ -188,6 +188,28 @@ fn a_broken_row_is_told_with_its_place_and_left_out_or_refuses_its_file() {
 }
 
 #[test]
+fn a_bad_row_at_the_end_of_a_long_file_refuses_it_before_anything_is_told() {
+    let drop = Drop::new();
+    let rows = (0..21_000).fold(String::from("id;name;mail\n"), |mut all, number| {
+        writeln!(all, "{number};x;").unwrap();
+        all
+    });
+    drop.write("a.csv", format!("{rows}21000;x;mail\n"));
+    drop.write("b.csv", rows);
+    let channel = drop.channel("", "table: {on-bad-row: refuse}");
+    let host = Host::new().start();
+    let (all, cursors) = drop::walk(&channel, None);
+    assert_eq!(all.len(), 21_000, "all of the second file and nothing of the first");
+    assert!(
+        drop::messages(&host)[0].starts_with("a.csv is broken, and not read: a.csv:21002:9: /mail is not"),
+        "{:?}",
+        drop::messages(&host)[0]
+    );
+    let (rest, _) = drop::walk(&channel, cursors[2].0.as_deref());
+    assert_eq!(rest.len(), 21_000, "looking through goes on after a restart");
+}
+
+#[test]
 fn no_person_is_named_in_a_message() {
     for content in
         [TWO.replace("ada@", "ada"), "Ada;Ada;Ada\n".into(), "id;name;mail\n1;\"Ada".into(), "id;name;mail\n1;Ada;x;Ada\n2;B;\n".into()]

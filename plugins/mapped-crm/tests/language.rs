@@ -1,6 +1,9 @@
 //! What the connector promises about mistakes in a mapping: each is told with its line, and what is expected there.
 
-use mapped_crm::check;
+use mapped_crm::{MappedCrm, check};
+use serde_json::json;
+use sportello_sdk::Error;
+use sportello_sdk::testing::Channel;
 
 mod mappings;
 
@@ -31,6 +34,7 @@ fn is_told(from: &str, to: &str, expected: &str) {
 fn the_mappings_that_come_with_it_have_no_mistakes() {
     assert_eq!(told(mappings::PEOPLE), [""; 0]);
     assert_eq!(told(mappings::REQUEST_TRACKER), [""; 0]);
+    assert_eq!(told(mappings::CSV_DROP), [""; 0]);
 }
 
 #[test]
@@ -115,8 +119,38 @@ fn a_slot_that_could_be_read_as_more_than_a_value_is_refused_with_the_filter_it_
 }
 
 #[test]
-fn the_example_of_the_readme_has_no_mistakes() {
+fn the_examples_of_the_readme_have_no_mistakes() {
     let readme = include_str!("../README.md");
-    let example = readme.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
-    assert_eq!(told(example), [""; 0]);
+    let examples: Vec<&str> = readme.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert_eq!(examples.len(), 2, "one for each source");
+    for example in examples {
+        assert_eq!(told(example), [""; 0], "{example}");
+    }
+}
+
+#[test]
+fn settings_are_judged_with_the_lines_of_the_mapping_and_what_its_source_needs() {
+    let judged = |settings: serde_json::Value| -> Vec<(String, Option<u32>, String)> {
+        let problems = Channel::<MappedCrm>::new(settings).check();
+        problems.into_iter().map(|problem| (problem.pointer, problem.line, problem.message)).collect()
+    };
+    let broken = mappings::PEOPLE.replacen("source: rest-json", "source: soap", 1).replacen("cast: phone", "cast: fon", 1);
+    let found = judged(json!({ "base-url": "https://crm.example.org", "mapping": broken }));
+    let lines: Vec<_> =
+        found.iter().map(|(pointer, line, _)| (pointer.as_str(), line.and_then(|line| usize::try_from(line).ok()))).collect();
+    assert_eq!(lines, [("/mapping", Some(line_of("source: rest-json"))), ("/mapping", Some(line_of("cast: phone")))], "{found:?}");
+    assert!(found[1].2.contains("`cast` cannot be `fon`"), "{found:?}");
+
+    for (mapping, needed, other) in [(mappings::PEOPLE, "base-url", "folder"), (mappings::CSV_DROP, "folder", "base-url")] {
+        let good = json!({ "base-url": "https://crm.example.org", "folder": "/srv/drop", "mapping": mapping });
+        assert_eq!(judged(good.clone()), []);
+        let mut without = good.clone();
+        without.as_object_mut().unwrap().remove(other);
+        assert_eq!(judged(without.clone()), []);
+        without.as_object_mut().unwrap().remove(needed);
+        let found = judged(without.clone());
+        assert!(found.len() == 1 && found[0].0 == format!("/{needed}") && found[0].2.contains(&format!("`{needed}`")), "{found:?}");
+        let refused = Channel::<MappedCrm>::new(without).look_up("email", "a@b");
+        assert!(matches!(&refused, Err(Error::Reject(reason)) if reason.contains(&format!("the setting `{needed}`"))), "{refused:?}");
+    }
 }

@@ -80,6 +80,37 @@ fn all_that_is_wrong_is_said_at_once_with_its_table() {
 }
 
 #[test]
+fn a_mapping_in_a_file_of_its_own_is_judged_with_the_lines_of_its_mistakes() {
+    let mapping = include_str!("../../../plugins/mapped-crm/mappings/csv-drop.yaml");
+    let cli = Cli::of(&format!(
+        "data = \"data\"\n[tenants.demo.channels.branch]\nconnector = \"mapped-crm\"\ncomponent = {:?}\nsettings = {{ folder = \"/\" }}\n\
+         folders = [\"/\"]\nsettings-files.mapping = \"crm.yaml\"\n",
+        component("mapped-crm").display().to_string()
+    ));
+    let file = cli.folder.path().join("crm.yaml");
+    std::fs::write(&file, mapping).unwrap();
+    assert!(cli.run(&["check"]).right().contains("[tenants.demo.channels.branch]"));
+
+    let broken = mapping.replacen("display-name:", "display_name:", 1).replacen("encoding: auto", "encoding: utf-9", 1);
+    let line = |word: &str| broken.lines().position(|line| line.contains(word)).map(|at| at + 1).unwrap();
+    std::fs::write(&file, &broken).unwrap();
+    let (name, encoding) = (line("display_name:"), line("encoding: utf-9"));
+    assert_ne!(name, encoding);
+    cli.run(&["check"]).wrong(
+        1,
+        &[
+            "[tenants.demo.channels.branch]: ",
+            &format!("line {name}: `contact` has no `display_name`; did you mean `display-name`?"),
+            &format!("line {encoding}: `encoding` cannot be `utf-9`; did you mean `utf-8`?"),
+        ],
+    );
+
+    // A source that needs another setting.
+    std::fs::write(&file, include_str!("../../../plugins/mapped-crm/mappings/request-tracker.yaml")).unwrap();
+    cli.run(&["check"]).wrong(1, &["/base-url", "`source: rest-json` needs the setting `base-url`"]);
+}
+
+#[test]
 fn a_file_of_roots_that_cannot_be_used_keeps_the_host_from_starting_and_is_said_by_the_check() {
     // No machine has this address: a host that took the file would not listen, and end too.
     let cli = Cli::of("data = \"data\"\n[listen]\naddress = \"192.0.2.1:1\"\n[outgoing]\nextra-roots = [\"crm-ca.pem\"]\n[tenants.demo]\n");

@@ -112,12 +112,14 @@ impl Driver {
     pub(crate) async fn open(opening: Opening) -> Self {
         let runtime = Runtime::new(RuntimeOptions::default()).expect("the runtime starts");
         let prepared = runtime.prepare(&guest(opening.connector)).await.expect("the connector is a good one");
+        // An operator who writes a folder into the settings grants it.
+        let granted_folders = opening.settings["folder"].as_str().map(str::to_owned).into_iter().collect();
         let options = ChannelOptions {
             tenant: "tenant".to_owned(),
             name: opening.connector.to_owned(),
             settings: opening.settings,
             granted_origins: opening.origins,
-            granted_folders: Vec::new(),
+            granted_folders,
             secrets: opening.secrets,
             allow_private_network: true,
             vault: opening.vault,

@@ -4,8 +4,6 @@
 //! reads a file as a whole before it uses anything of it, so nobody can change it in between; by its checksum a later call knows whether it is the
 //! same file still.
 
-use std::collections::BTreeSet;
-
 use sportello_sdk::crm::ContactPage;
 use sportello_sdk::{Contact, Context, Error, diagnostics, time};
 
@@ -25,8 +23,15 @@ use crate::settings::Settings;
 const PAGE_BYTES_MAX: usize = 512 << 10;
 /// Rows that one call reads: those left out make no contact, but take time.
 const PAGE_ROWS_MAX: usize = 5_000;
+/// Bytes of a file from which on the call that finds it to be whole does no more than that.
+const LARGE_BYTES: u64 = 4 << 20;
+/// Rows and bytes that one call looks through for bad rows.
+const CHECKED_ROWS_MAX: usize = 20_000;
+const CHECKED_BYTES_MAX: usize = 4 << 20;
 /// Bad rows of a page that are told one by one: a call has 64 messages.
 const TOLD_MAX: usize = 20;
+/// Bad rows that are told in the one message which refuses a file.
+const TOLD_OF_REFUSED_MAX: usize = 5;
 
 /// Where a look at one file ended.
 enum Found {
@@ -67,10 +72,11 @@ impl Walk<'_> {
         let age = self.age(&file);
         match self.look_at(&file, age) {
             Ok(Found::Table(table)) => {
-                self.check_ids(&table)?;
-                let (at, line) = table.first();
-                let (size, checksum) = (table.size, table.checksum);
-                let reading = Reading { name: file.name.clone(), size, checksum, at, line, rows: 0, bad: 0, gone: None };
+                let reading = self.begin(&table);
+                if table.size > LARGE_BYTES {
+                    self.cursor.reading = Some(reading);
+                    return self.end(Vec::new(), true);
+                }
                 self.read(&file, &table, reading)
             }
             Ok(Found::Same(checksum)) => {
@@ -83,19 +89,19 @@ impl Walk<'_> {
                 diagnostics::info!("{} is not complete yet, and waited for: {why}", file.name);
                 self.end(Vec::new(), false)
             }
-            Err(fault) => {
-                diagnostics::error!("{} is broken, and not read: {}", file.name, fault.told());
-                let stamp = given_up_stamp(self.csv, &file);
-                self.cursor.given_up(&file, stamp, &self.files);
-                let more = self.has_more();
-                self.end(Vec::new(), more)
-            }
+            Err(fault) => self.give_up(&file, fault.told()),
         }
     }
 
     fn end(&mut self, mut contacts: Vec<Contact>, more: bool) -> Result<ContactPage, Error> {
         limit_raw(&mut contacts);
         Ok(ContactPage::new(contacts, Some(self.cursor.write()?), more))
+    }
+
+    fn begin(&self, table: &Table) -> Reading {
+        let (at, line) = table.first();
+        let (name, size, checksum) = (table.name.clone(), table.size, table.checksum);
+        Reading { name, size, checksum, at, line, rows: 0, bad: 0, checking: self.csv.refuses_bad_rows, gone: None }
     }
 
     fn is_given_up(&self, file: &File) -> bool {
@@ -127,7 +133,7 @@ impl Walk<'_> {
             return Ok(Found::Same(checksum));
         }
         let table = Table::open(self.csv, self.mapping, file, bytes)?;
-        table.examine(self.csv, self.mapping)?;
+        table.examine(self.csv)?;
         Ok(Found::Table(table))
     }
 
@@ -148,6 +154,12 @@ impl Walk<'_> {
 
     /// One page of a file.
     fn read(&mut self, file: &File, table: &Table, mut reading: Reading) -> Result<ContactPage, Error> {
+        if reading.checking {
+            return self.check(file, table, reading);
+        }
+        if reading.rows == 0 {
+            self.check_ids(table)?;
+        }
         let mut contacts: Vec<Contact> = Vec::new();
         let (mut rows, mut row) = (table.rows(reading.at, reading.line), Row::default());
         let (mut told, mut read) = (0, 0);
@@ -189,12 +201,47 @@ impl Walk<'_> {
         self.end(contacts, more)
     }
 
+    /// Looks through a part of a file for bad rows. Nothing of it is told before all of it was looked through.
+    fn check(&mut self, file: &File, table: &Table, mut reading: Reading) -> Result<ContactPage, Error> {
+        let (mut rows, mut row) = (table.rows(reading.at, reading.line), Row::default());
+        let mut bad = Vec::new();
+        let mut read = 0;
+        while read < CHECKED_ROWS_MAX && rows.place().0 - reading.at < CHECKED_BYTES_MAX {
+            if !rows.next(&mut row) {
+                (reading.at, reading.line) = table.first();
+                reading.checking = false;
+                break;
+            }
+            read += 1;
+            bad.extend(table.wrong(self.mapping, &row));
+        }
+        if !bad.is_empty() {
+            let more = bad.len().saturating_sub(TOLD_OF_REFUSED_MAX);
+            let more = if more == 0 { String::new() } else { format!("; and {more} more") };
+            bad.truncate(TOLD_OF_REFUSED_MAX);
+            return self.give_up(file, &format!("{}{more}", bad.join("; ")));
+        }
+        if !reading.checking {
+            return self.read(file, table, reading);
+        }
+        (reading.at, reading.line) = rows.place();
+        self.cursor.reading = Some(reading);
+        self.end(Vec::new(), true)
+    }
+
+    fn give_up(&mut self, file: &File, why: &str) -> Result<ContactPage, Error> {
+        diagnostics::error!("{} is broken, and not read: {why}", file.name);
+        let stamp = given_up_stamp(self.csv, file);
+        self.cursor.given_up(file, stamp, &self.files);
+        let more = self.has_more();
+        self.end(Vec::new(), more)
+    }
+
     /// The ids a full export leaves behind: its own, and with rows whose id cannot be read those before it too. Beside them, who is absent.
     fn present_and_absent(&self, table: &Table) -> Result<(Vec<String>, Vec<String>), Error> {
         let found = table.ids(self.mapping);
         let before = self.cursor.ids()?.unwrap_or_default();
-        let present: BTreeSet<&str> = found.ids.iter().map(String::as_str).collect();
-        let absent: Vec<String> = before.into_iter().filter(|id| !present.contains(id.as_str())).collect();
+        let absent: Vec<String> = before.into_iter().filter(|id| !super::ids::contain(&found.ids, id)).collect();
         if found.are_all {
             return Ok((found.ids, absent));
         }

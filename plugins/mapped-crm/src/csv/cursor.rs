@@ -45,6 +45,9 @@ pub(crate) struct Reading {
     /// Rows read so far, and those of them that were left out.
     pub(crate) rows: u32,
     pub(crate) bad: u32,
+    /// Whether it is only looked through for bad rows so far, because one of them refuses the file.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) checking: bool,
     /// How many of those who are absent were told of, once all rows are read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) gone: Option<usize>,
@@ -168,8 +171,17 @@ mod tests {
         cursor.waiting = Some((u64::MAX, i64::MIN));
         let (size, checksum) = (u64::MAX, u64::MAX);
         let (at, line) = (usize::MAX, usize::MAX);
-        cursor.reading =
-            Some(Reading { name: "\"".repeat(200), size, checksum, at, line, rows: u32::MAX, bad: u32::MAX, gone: Some(usize::MAX) });
+        cursor.reading = Some(Reading {
+            name: "\"".repeat(200),
+            size,
+            checksum,
+            at,
+            line,
+            rows: u32::MAX,
+            bad: u32::MAX,
+            checking: true,
+            gone: Some(usize::MAX),
+        });
         let written = cursor.write().unwrap();
         assert!(written.len() <= 16 << 10, "{} bytes", written.len());
         assert_eq!(Cursor::read(&written).unwrap(), cursor);

@@ -10,8 +10,17 @@ const FULL: usize = 15;
 
 /// Puts ids into the order in which they are packed, each once.
 pub(crate) fn sort(ids: &mut Vec<String>) {
-    ids.sort_unstable_by(|one, other| one.len().cmp(&other.len()).then_with(|| one.cmp(other)));
+    ids.sort_unstable_by(|one, other| order(one, other));
     ids.dedup();
+}
+
+fn order(one: &str, other: &str) -> std::cmp::Ordering {
+    one.len().cmp(&other.len()).then_with(|| one.cmp(other))
+}
+
+/// Whether an id is one of these sorted ones.
+pub(crate) fn contain(ids: &[String], id: &str) -> bool {
+    ids.binary_search_by(|known| order(known, id)).is_ok()
 }
 
 /// Packs sorted ids; None where they are too many.

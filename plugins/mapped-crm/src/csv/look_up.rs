@@ -60,7 +60,15 @@ pub(crate) fn contacts(
 fn whole(csv: &Csv, mapping: &ContactMapping, file: &File, now: i64) -> Result<Table, Fault> {
     is_finished(csv, file, now - file.modified)?;
     let table = Table::open(csv, mapping, file, file.bytes()?)?;
-    table.examine(csv, mapping)?;
+    table.examine(csv)?;
+    if csv.refuses_bad_rows {
+        let (mut rows, mut row) = (table.rows(table.first().0, table.first().1), Row::default());
+        while rows.next(&mut row) {
+            if let Some(told) = table.wrong(mapping, &row) {
+                return Err(Fault::Broken(told));
+            }
+        }
+    }
     Ok(table)
 }
 

@@ -39,8 +39,9 @@ pub(crate) const KEYS: [&str; 2] = ["files", "table"];
 
 /// Contacts of one page of changes.
 const PAGE_CONTACTS_MAX: u32 = 500;
-/// MiB that one look-up reads.
+/// MiB that one look-up reads, and those where a bad row refuses its file: then every row is judged.
 const LOOK_UP_MEBIBYTES: u32 = 32;
+const JUDGED_MEBIBYTES: u32 = 4;
 
 /// How files become records.
 #[derive(Debug, Clone)]
@@ -80,6 +81,8 @@ impl Csv {
         }
         let complete = Complete::read(files.get("complete"), problems)?;
         let table = table.flatten();
+        let refuses_bad_rows = table.is_some_and(|table| table.word("on-bad-row", &[("skip", false), ("refuse", true)], false));
+        let look_up_max = if refuses_bad_rows { JUDGED_MEBIBYTES } else { LOOK_UP_MEBIBYTES };
         Some(Self {
             name: name.to_owned(),
             names,
@@ -88,11 +91,11 @@ impl Csv {
             complete,
             give_up_ms: i64::from(files.number("give-up-after-seconds", 60, 604_800, 3600)) * 1000,
             page_contacts: usize::try_from(files.number("page-size", 1, PAGE_CONTACTS_MAX, PAGE_CONTACTS_MAX)).unwrap_or(1),
-            look_up_bytes: u64::from(files.number("look-up-mebibytes", 1, 256, LOOK_UP_MEBIBYTES)) << 20,
+            look_up_bytes: u64::from(files.number("look-up-mebibytes", 1, look_up_max, look_up_max)) << 20,
             separator: table.and_then(|table| separator(&table, problems)),
             encoding: table.map_or(Encoding::Auto, |table| table.word("encoding", &ENCODINGS, Encoding::Auto)),
             columns,
-            refuses_bad_rows: table.is_some_and(|table| table.word("on-bad-row", &[("skip", false), ("refuse", true)], false)),
+            refuses_bad_rows,
         })
     }
 

@@ -23,8 +23,6 @@ pub(crate) const ROWS_MAX: usize = 200_000;
 pub(crate) const CELL_BYTES_MAX: usize = 16 << 10;
 /// Bytes of a row.
 pub(crate) const ROW_BYTES_MAX: usize = 64 << 10;
-/// Rows of a file that are told to be wrong before it is refused for them.
-const TOLD_MAX: usize = 5;
 
 /// A whole file.
 pub(crate) struct Table {
@@ -114,10 +112,10 @@ impl Table {
         Rows::from(&self.text.bytes[..self.end], self.separator, at, line)
     }
 
-    /// Goes through all of it: that it is whole, within the limits and, where the mapping wants that, without a bad row. Gives its rows' number.
-    pub(crate) fn examine(&self, csv: &Csv, mapping: &ContactMapping) -> Result<usize, Fault> {
+    /// Goes through all of it: that it is whole and within the limits.
+    pub(crate) fn examine(&self, csv: &Csv) -> Result<(), Fault> {
         let (mut rows, mut row) = (self.rows(self.first.0, self.first.1), Row::default());
-        let (mut count, mut bad) = (0, Vec::new());
+        let mut count = 0;
         let ends = self.text.bytes[..self.end].iter().rposition(|byte| !matches!(byte, b'\n' | b'\r'));
         let last = ends.map_or(0, |at| at + 1);
         while rows.next(&mut row) {
@@ -137,21 +135,24 @@ impl Table {
                     self.columns.len()
                 )));
             }
-            if csv.refuses_bad_rows
-                && let Outcome::Bad(told) = self.outcome(mapping, &row)
-            {
-                bad.push(told);
-            }
         }
         if count == 0 && csv.is_full {
             return Err(Fault::Broken("it has no row: of a full export that would say that everybody is deleted".into()));
         }
-        if bad.is_empty() {
-            return Ok(count);
+        Ok(())
+    }
+
+    /// What is wrong with a row, and where. As [`Table::outcome`], and quicker where no contact is wanted.
+    pub(crate) fn wrong(&self, mapping: &ContactMapping, row: &Row) -> Option<String> {
+        let fits =
+            |record: TableRow<'_>| mapping.id(&record).is_some() && mapping.fields().all(|field| field.values(&record).expected.is_none());
+        if self.record(row).is_some_and(fits) {
+            return None;
         }
-        let more = bad.len().saturating_sub(TOLD_MAX);
-        let more = if more == 0 { String::new() } else { format!("; and {more} more") };
-        Err(Fault::Broken(format!("{}{more}", bad[..bad.len().min(TOLD_MAX)].join("; "))))
+        match self.outcome(mapping, row) {
+            Outcome::Bad(told) => Some(told),
+            Outcome::Contact(_) => None,
+        }
     }
 
     /// The contact a row is, or what is wrong with it.
