@@ -189,7 +189,7 @@ impl<'play> Player<'play> {
             self.stage.networks.iter().map(|(_, network)| format!("{} on {}", network.replies().len(), network.name())).collect();
         let line = format!(
             "           {:>4} done by people · {:>4} taken in · answers: {} · {:>3} effects done · {:.1} s",
-            self.ledger.done.len(),
+            self.ledger.done.len() - self.ledger.own_posts,
             metrics.sum("sportello_interactions_total", &[]),
             answers.join(", "),
             metrics.sum("sportello_effect_attempts_total", &["outcome=\"done\""]),
