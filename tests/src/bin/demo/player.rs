@@ -60,6 +60,8 @@ pub(crate) struct Player<'play> {
     speed: Option<f64>,
     random: fastrand::Rng,
     turns: Turns,
+    /// When the networks take answers again.
+    limited_until: Option<Instant>,
     /// The company's, by channel.
     posts: BTreeMap<&'static str, Vec<String>>,
     /// Who likes, shares or follows what: each once.
@@ -86,6 +88,7 @@ impl<'play> Player<'play> {
             speed,
             random: fastrand::Rng::with_seed(scenario.seed),
             turns: Turns::default(),
+            limited_until: None,
             posts: BTreeMap::new(),
             reacted: BTreeSet::new(),
             sections: BTreeMap::new(),
@@ -113,10 +116,9 @@ impl<'play> Player<'play> {
             self.post(post);
         }
         self.deliver().await?;
-        let mut limited_until = None;
         for (channel, trouble) in scene.all_trouble() {
             if let Some(time) = self.make_trouble(channel, trouble).await? {
-                limited_until = Some(Instant::now() + time);
+                self.limited_until = Some(Instant::now() + time);
             }
         }
 
@@ -139,11 +141,8 @@ impl<'play> Player<'play> {
             self.go_on(channel, number, then)?;
         }
         self.deliver().await?;
-        if let Some(until) = limited_until {
-            while Instant::now() < until {
-                self.rest(Some(Duration::from_millis(200))).await?;
-            }
-            self.clear_faults();
+        while self.limited_until.is_some() {
+            self.rest(Some(Duration::from_millis(200))).await?;
         }
         self.report(began).await
     }
@@ -173,11 +172,15 @@ impl<'play> Player<'play> {
     }
 
     /// Lets time pass; the echoes of our own answers are delivered meanwhile.
-    async fn rest(&self, pause: Option<Duration>) -> Result<(), Problem> {
+    async fn rest(&mut self, pause: Option<Duration>) -> Result<(), Problem> {
         let Some(pause) = pause else { return Ok(()) };
         let until = Instant::now() + pause;
         while let Some(left) = until.checked_duration_since(Instant::now()) {
             tokio::time::sleep(left.min(Duration::from_millis(250))).await;
+            if self.limited_until.is_some_and(|until| Instant::now() >= until) {
+                self.limited_until = None;
+                self.clear_faults();
+            }
             self.deliver().await?;
         }
         Ok(())
