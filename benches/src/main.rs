@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `append.rs` | a durable append against a raw file with fdatasync, commit by commit |
 //! | `fresh_call.rs`, `bare.rs` | a call on a fresh instance against bare wasmtime |
+//! | `connectors.rs` | each connector's webhook against the same code as a native function |
 //! | `extism.rs` | the same call against Extism, in a process of its own |
 //! | `whole_path/` | signed deliveries to the real binary, against Node-RED |
 //! | `replay.rs` | applying the journal against appending it; rebuilding with views |
@@ -13,6 +14,7 @@
 
 mod append;
 mod bare;
+mod connectors;
 mod extism;
 mod fresh_call;
 mod measured;
@@ -65,6 +67,7 @@ enum Group {
     Append,
     FreshCall,
     Extism,
+    Connectors,
     WholePath,
     Replay,
 }
@@ -136,6 +139,9 @@ fn run(arguments: &Arguments) -> Result<bool, Problem> {
     if wanted(Group::FreshCall) || wanted(Group::Extism) {
         let contestants = fresh_call::Contestants { bare: wanted(Group::FreshCall), extism: wanted(Group::Extism) };
         show(runtime()?.block_on(fresh_call::run(&plan, contestants))?);
+    }
+    if wanted(Group::Connectors) {
+        show(runtime()?.block_on(connectors::run(&plan))?);
     }
     if wanted(Group::Replay) {
         show(runtime()?.block_on(replay::run(&plan))?);

@@ -47,6 +47,14 @@ impl Measured {
         Self { noise: Some(ratio.noise), ..self.against(reference, ratio.of_medians, floor) }
     }
 
+    /// With what it stands beside, for which there is no floor.
+    pub(crate) fn beside(mut self, reference: f64, ratio: Ratio) -> Self {
+        self.reference = Some(reference);
+        self.ratio = Some(ratio.of_medians);
+        self.noise = Some(ratio.noise);
+        self
+    }
+
     /// With a floor, and nobody to compare with.
     pub(crate) fn missing(mut self, reason: impl Into<String>, floor: f64) -> Self {
         self.missing = Some(reason.into());

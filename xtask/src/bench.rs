@@ -8,6 +8,11 @@ use crate::stage::stage;
 
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     guests::build()?;
+    stage("build the connectors for this machine", || {
+        let mut command = process::cargo(&["build", "--profile", "native"], Workspace::Connectors);
+        process::run(command.args(["-p", guests::NATIVE]))
+    })
+    .0?;
     stage("build the benchmarks and the host in release", || {
         let mut command = process::cargo(&["build", "--release"], Workspace::Host);
         command.args(["-p", "sportello-bench", "-p", "sportello-cli", "--bins"]);
@@ -18,6 +23,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     let built = Workspace::Host.target_folder().join("release");
     let mut benchmarks = process::program(built.join("sportello-bench"));
     benchmarks.args(arguments).env("SPORTELLO_BINARY", built.join("sportello")).env("SPORTELLO_GUESTS", guests::folder());
+    benchmarks.env("SPORTELLO_BENCH_NATIVE", Workspace::Connectors.target_folder().join("native").join(guests::NATIVE));
     process::announce(&benchmarks);
     let error = benchmarks.exec();
     Err(process::could_not_start(&benchmarks, &error))

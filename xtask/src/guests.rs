@@ -8,6 +8,9 @@ use crate::stage::stage;
 /// What guests are compiled to.
 pub(crate) const TARGET: &str = "wasm32-wasip2";
 
+/// The package that runs their code outside the sandbox, for the benchmarks.
+pub(crate) const NATIVE: &str = "bench-native";
+
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     if let Some(argument) = arguments.first() {
         return Err(Failure::new(format!("`guests` takes no argument, `{argument}` was given")));
@@ -25,7 +28,7 @@ pub(crate) fn build() -> Result<(), Failure> {
     let (built, _) = stage("build the connectors for wasm32-wasip2", || {
         add_target()?;
         let mut command = process::cargo(&["build"], Workspace::Connectors);
-        command.args(["--workspace", "--release", "--target", TARGET]);
+        command.args(["--workspace", "--exclude", NATIVE, "--release", "--target", TARGET]);
         process::run(&mut command)?;
         print_sizes()
     });

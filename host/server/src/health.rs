@@ -79,6 +79,17 @@ struct State {
     heard_at: Option<Timestamp>,
 }
 
+/// How a channel is.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// Calls, by what they were for.
+    pub calls: Vec<(Purpose, Calls)>,
+    /// What the platform said is left under its limits.
+    pub windows: Vec<(Purpose, Window)>,
+    /// When something came in last.
+    pub heard_at: Option<Timestamp>,
+}
+
 /// How one channel is, over all generations of its connector.
 #[derive(Debug, Default)]
 pub struct Health(Mutex<State>);
@@ -140,16 +151,16 @@ impl Health {
         self.room(purpose, now).filter(|(remaining, _)| *remaining == 0).map(|(_, until)| until)
     }
 
-    /// All of it: calls by purpose, windows that have not ended, and when something came in last.
+    /// All of it, without windows that have ended.
     #[must_use]
-    pub fn shown(&self, now: Timestamp) -> (Vec<(Purpose, Calls)>, Vec<(Purpose, Window)>, Option<Timestamp>) {
+    pub fn shown(&self, now: Timestamp) -> Shown {
         let state = self.state();
         let windows = state.windows.iter().filter(|(_, window)| window.resets_at > now);
-        (
-            state.calls.iter().map(|(purpose, calls)| (*purpose, calls.clone())).collect(),
-            windows.map(|((purpose, _), window)| (*purpose, window.clone())).collect(),
-            state.heard_at,
-        )
+        Shown {
+            calls: state.calls.iter().map(|(purpose, calls)| (*purpose, calls.clone())).collect(),
+            windows: windows.map(|((purpose, _), window)| (*purpose, window.clone())).collect(),
+            heard_at: state.heard_at,
+        }
     }
 }
 
@@ -193,9 +204,9 @@ mod tests {
         for number in 0..100 {
             health.report(Purpose::Poll, NOW, &[window(&format!("window-{number}"), 5, 60_000)]);
         }
-        assert_eq!(health.shown(NOW).1.len(), HEADROOM_WINDOWS_MAX);
+        assert_eq!(health.shown(NOW).windows.len(), HEADROOM_WINDOWS_MAX);
         // Ended ones make room.
         health.report(Purpose::Find, NOW.plus_ms(60_000), &[window("own", 5, 120_000)]);
-        assert_eq!(health.shown(NOW.plus_ms(60_000)).1.len(), 2);
+        assert_eq!(health.shown(NOW.plus_ms(60_000)).windows.len(), 2);
     }
 }

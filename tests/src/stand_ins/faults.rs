@@ -67,6 +67,10 @@ struct Weather {
     struck: usize,
 }
 
+/// What a request contains that spends a token which works once. Its successor is in the answer: were that lost, no client could go on, and a person
+/// would have to authorise it anew. So trouble by chance comes to it before anything has happened.
+const SPENDS: &str = "grant_type=refresh_token";
+
 /// How long a slow body pauses in the middle when nobody holds it.
 const SLOW: std::time::Duration = std::time::Duration::from_millis(15);
 
@@ -118,19 +122,18 @@ impl Faults {
         self.weather.lock().expect("no panic while faults are held").as_ref().map_or(0, |weather| weather.struck)
     }
 
-    fn by_chance(&self) -> Option<Fault> {
+    fn by_chance(&self, text: &str) -> Option<Fault> {
         let mut weather = self.weather.lock().expect("no panic while faults are held");
         let weather = weather.as_mut()?;
         if weather.random.u8(0..100) >= weather.percent {
             return None;
         }
         weather.struck += 1;
-        weather.random.choice([
-            Fault::Refuse { status: 503, retry_after_s: None },
-            Fault::RefuseAfterEffect { status: 502 },
-            Fault::BrokenBody,
-            Fault::SlowBody,
-        ])
+        let refusal = Fault::Refuse { status: 503, retry_after_s: None };
+        match weather.random.choice([refusal, Fault::RefuseAfterEffect { status: 502 }, Fault::BrokenBody, Fault::SlowBody])? {
+            Fault::RefuseAfterEffect { .. } | Fault::BrokenBody if text.contains(SPENDS) => Some(refusal),
+            fault => Some(fault),
+        }
     }
 
     /// Disarms everything; what is held is let go.
@@ -158,10 +161,11 @@ pub(crate) async fn apply(State(faults): State<Faults>, request: Request, next: 
     let Ok(bytes) = to_bytes(body, BODY_BYTES_MAX).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
-    let armed = faults.strike(&format!("{} {}\n{}", parts.method, parts.uri, String::from_utf8_lossy(&bytes)));
+    let text = format!("{} {}\n{}", parts.method, parts.uri, String::from_utf8_lossy(&bytes));
+    let armed = faults.strike(&text);
     let request = Request::from_parts(parts, Body::from(bytes));
     let Some(armed) = armed else {
-        return match faults.by_chance() {
+        return match faults.by_chance(&text) {
             None => next.run(request).await,
             Some(Fault::Refuse { status, retry_after_s }) => refusal(status, retry_after_s),
             Some(Fault::RefuseAfterEffect { status }) => {

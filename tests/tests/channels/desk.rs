@@ -61,7 +61,7 @@ impl<N: Network> Desk<N> {
         let live = self.running.desk().channels.live();
         let now = self.running.desk().tenant.now();
         live.values().any(|channel| {
-            channel.health.shown(now).0.iter().any(|(purpose, calls)| *purpose == Purpose::Poll && calls.succeeded_at.is_some())
+            channel.health.shown(now).calls.iter().any(|(purpose, calls)| *purpose == Purpose::Poll && calls.succeeded_at.is_some())
         })
     }
 

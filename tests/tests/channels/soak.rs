@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use sportello_core::domain::effect::EffectState;
+use sportello_core::domain::effect::{Effect, EffectState};
 use sportello_core::domain::interaction::Change;
 use sportello_tests::stand_ins::DeliveryPlan;
 
@@ -105,17 +105,27 @@ async fn settle<N: Network>(desk: &Desk<N>) {
     for _ in 0..2_000 {
         desk.deliver().await;
         let effects = desk.effects();
-        let now = (effects.len(), desk.running.desk().tenant.cursor());
+        let now = (effects.len(), desk.said().len());
         quiet = if now == before && effects.iter().all(|effect| is_over(effect.state)) { quiet + 1 } else { 0 };
         before = now;
         if quiet == QUIET {
             return;
         }
-        desk.advance(MINUTE * 10);
+        // What is kept for some hours only must still be there to be judged.
+        desk.advance(if quiet > 0 { MINUTE * 10 } else { MINUTE });
         tokio::time::sleep(PER_MINUTE).await;
     }
-    let open: Vec<String> = desk.effects().iter().filter(|effect| !is_over(effect.state)).map(|effect| format!("{effect:?}")).collect();
-    panic!("{} effects are not over: {}", open.len(), open.first().map_or("", String::as_str));
+    let open: Vec<_> = desk.effects().into_iter().filter(|effect| !is_over(effect.state)).collect();
+    panic!("{} effects are not over: {:?}", open.len(), reasons(&open));
+}
+
+/// How many of them are in which state, and what went wrong last.
+fn reasons(effects: &[Effect]) -> BTreeMap<String, usize> {
+    let mut reasons = BTreeMap::new();
+    for effect in effects {
+        *reasons.entry(format!("{:?}: {}", effect.state, effect.problem.as_deref().unwrap_or("nothing"))).or_default() += 1;
+    }
+    reasons
 }
 
 fn judge<N: Network>(desk: &Desk<N>, things: &BTreeMap<String, Thing>) {
@@ -156,10 +166,7 @@ fn judge<N: Network>(desk: &Desk<N>, things: &BTreeMap<String, Thing>) {
         assert!(desk.network.answers_to(id).len() <= 1, "{id} is answered twice");
     }
     let undone = things.values().filter(|thing| thing.removed).count();
-    let mut why: BTreeMap<String, usize> = BTreeMap::new();
-    for effect in effects.iter().filter(|effect| effect.state != EffectState::Done) {
-        *why.entry(format!("{:?}: {}", effect.state, effect.problem.as_deref().unwrap_or_default())).or_default() += 1;
-    }
+    let why = reasons(&effects.into_iter().filter(|effect| effect.state != EffectState::Done).collect::<Vec<_>>());
     assert!(left_to_people <= undone, "{left_to_people} answers are left to people, and only {undone} things were taken back: {why:?}");
     if N::cannot(Promise::Headroom).is_none() {
         assert_eq!(desk.network.calls_over_limit(), 0, "limits that were told beforehand");

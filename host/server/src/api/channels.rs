@@ -19,6 +19,7 @@ use crate::api::request::{At, Given, Page};
 use crate::api::vocabulary::{self, Moment};
 use crate::api::{Answer, Caller, off_thread, reading};
 use crate::channels::{CHANNELS_MAX, LiveChannel};
+use crate::health::Shown;
 
 /// The longest time between two polls, in milliseconds: a year.
 const POLL_MS_MAX: u64 = 366 * 24 * 60 * 60 * 1_000;
@@ -384,7 +385,7 @@ fn credential_views(live: &LiveChannel, now: Timestamp) -> Vec<CredentialView> {
 
 fn live_view(live: &LiveChannel, now: Timestamp) -> LiveView {
     let http = live.runtime.http_counters();
-    let (calls, windows, heard_at) = live.health.shown(now);
+    let Shown { calls, windows, heard_at } = live.health.shown(now);
     LiveView {
         capabilities: live.prepared.capabilities().names().collect(),
         quarantine: match live.runtime.quarantine() {

@@ -85,9 +85,12 @@ async fn a_query_that_is_not_written_as_rest_li_wants_it_is_refused() {
 #[tokio::test]
 async fn what_is_not_modelled_is_refused_loudly() {
     let api = Api::start().await;
-    for unknown in
-        ["/rest/posts?q=dscAdAccount", "/v2/socialActions/7/comments", "/rest/organizationalEntityNotifications?q=all", &path(&api, "&fields=a")]
-    {
+    for unknown in [
+        "/rest/posts?q=dscAdAccount",
+        "/v2/socialActions/7/comments",
+        "/rest/organizationalEntityNotifications?q=all",
+        &path(&api, "&fields=a"),
+    ] {
         assert_eq!(refusal(&api.get(unknown).await), refused(501, "NOT_MODELLED"), "{unknown}");
     }
     assert_eq!(api.send(Method::DELETE, "/rest/socialActions/7/comments/8", &api.headers(), "").await.status, 501);
