@@ -50,6 +50,14 @@ fn a_walk_taken_up_again_at_any_row_tells_the_rest_and_nothing_twice() {
 }
 
 #[test]
+fn of_several_rows_of_one_record_the_last_counts() {
+    let drop = Drop::new();
+    drop.write("a.csv", "id;name;mail\n1;Old;\n2;B;\n1;New;\n");
+    assert_eq!(read(&drop.channel("", ""), None).0, ["2 B", "1 New"]);
+    assert_eq!(read(&drop.channel("  page-size: 1", ""), None).0.last().unwrap(), "1 New");
+}
+
+#[test]
 fn nothing_new_tells_nothing_and_leaves_the_cursor_as_it_is() {
     let drop = Drop::new();
     drop.write("a.csv", TWO);
