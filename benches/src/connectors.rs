@@ -58,7 +58,12 @@ async fn against_native(plan: &Plan, subject: &Subject, channel: &Channel, size:
     let bodies: Vec<String> = (1..=size as u64).map(|number| (subject.delivery)(number).to_string()).collect();
     let mut native = Native::start(subject.name)?;
     native.prepare(&subject.settings, &bodies)?;
-    let request = |body: &String| WebhookRequest { method: "POST".to_owned(), query: Vec::new(), headers: Vec::new(), body: body.clone().into_bytes() };
+    let request = |body: &String| WebhookRequest {
+        method: "POST".to_owned(),
+        query: Vec::new(),
+        headers: Vec::new(),
+        body: body.clone().into_bytes(),
+    };
     let requests: Vec<_> = bodies.iter().map(request).collect();
     let mut paired = Paired::default();
     // Round 0 warms up.
@@ -162,7 +167,8 @@ impl Drop for Native {
     }
 }
 
-const WORDS: &str = "Da tre giorni il telefono non prende e nessuno risponde: perché? 😡 Ho chiamato due volte, mi hanno detto di aspettare.";
+const WORDS: &str =
+    "Da tre giorni il telefono non prende e nessuno risponde: perché? 😡 Ho chiamato due volte, mi hanno detto di aspettare.";
 
 fn subjects() -> [Subject; 3] {
     [
@@ -216,7 +222,8 @@ fn twitter(number: u64) -> Value {
 fn linkedin(number: u64) -> Value {
     let post = "urn:li:activity:7094637247488004869";
     let comment = |number: u64| format!("urn:li:comment:({post},{})", 7_094_637_247_490_000_000 + number);
-    let words = json!({"entity": comment(number), "object": post, "parentComment": comment(0), "owner": "urn:li:person:a7Kd0wPq2Z", "text": WORDS});
+    let words =
+        json!({"entity": comment(number), "object": post, "parentComment": comment(0), "owner": "urn:li:person:a7Kd0wPq2Z", "text": WORDS});
     json!({"type": "ORGANIZATION_SOCIAL_ACTION_NOTIFICATIONS", "notifications": [{"notificationId": number,
         "organizationalEntity": "urn:li:organization:96072893", "action": "COMMENT", "sourcePost": post, "lastModifiedAt": 1_795_000_000_000_u64,
         "subscriber": "urn:li:person:admin", "generatedActivity": comment(number), "decoratedGeneratedActivity": {"comment": words}}]})

@@ -265,8 +265,8 @@ async fn who_did_not_address_the_company_on_x_is_a_persons_task() {
     // He answers her, not the company; X puts the company's name before his words all the same.
     let aside = twitter.reply(&bruno, &post, "anche da me");
     twitter.deliver(&DeliveryPlan::default()).await.unwrap();
-    running.until("Ada is answered", |desk| effects(desk).iter().any(|state| *state == EffectState::Done)).await;
-    running.until("Bruno is somebody's task", |desk| effects(desk).iter().any(|state| *state == EffectState::Undecided)).await;
+    running.until("Ada is answered", |desk| effects(desk).contains(&EffectState::Done)).await;
+    running.until("Bruno is somebody's task", |desk| effects(desk).contains(&EffectState::Undecided)).await;
     assert_eq!((twitter.replies_to(&post).len(), twitter.replies_to(&aside).len(), twitter.unsummoned_refused()), (1, 0, 0));
     let undecided = api(&running, Method::GET, "/effects?which=undecided", json!(null)).await;
     let problem = undecided["items"][0]["problem"].as_str().unwrap();

@@ -288,7 +288,8 @@ mod tests {
         let more = format!("user_id=1&{body}&entry=x");
         assert_eq!(verify_signature(scheme, &secret, &form, more.as_bytes()).unwrap(), document.as_bytes());
 
-        let refusals: [(String, fn(&SignatureRefusal) -> bool); 6] = [
+        type Expected = fn(&SignatureRefusal) -> bool;
+        let refusals: [(String, Expected); 6] = [
             (signed_request(&Secret::new("another"), document), |refusal| matches!(refusal, SignatureRefusal::Wrong(_))),
             (body.replace("signed_request", "signed"), |refusal| matches!(refusal, SignatureRefusal::Missing(_))),
             (format!("{body}&{body}"), |refusal| matches!(refusal, SignatureRefusal::Repeated(_))),

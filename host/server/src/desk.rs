@@ -133,7 +133,10 @@ impl Desk {
             }
             // Nothing was called.
             Err(CallFailure::Busy { .. } | CallFailure::NoCapability { .. }) => return,
-            Err(failure) => Some(kind_of_failure(failure)),
+            Err(failure) => {
+                live.health.report(purpose, now, &[]);
+                Some(kind_of_failure(failure))
+            }
         };
         live.health.called(purpose, now, problem);
     }

@@ -115,12 +115,14 @@ impl Health {
         self.state().heard_at = Some(now);
     }
 
-    /// What a call's answers said is left.
+    /// What a call's answers said is left. A call that says nothing may have lost the answer on the way: it is taken to have used up one.
     pub fn report(&self, purpose: Purpose, now: Timestamp, windows: &[HeadroomWindow]) {
+        let mut state = self.state();
         if windows.is_empty() {
+            let of_this = state.windows.iter_mut().filter(|((of, _), _)| *of == purpose);
+            of_this.for_each(|(_, window)| window.remaining = window.remaining.saturating_sub(1));
             return;
         }
-        let mut state = self.state();
         state.windows.retain(|_, window| window.resets_at > now);
         for reported in windows {
             let Some(resets_at) = moment(&reported.resets_at).map(|at| at.min(now.plus_ms(WINDOW_MS_MAX))) else { continue };
@@ -128,8 +130,10 @@ impl Health {
             if state.windows.len() >= HEADROOM_WINDOWS_MAX && !state.windows.contains_key(&key) {
                 continue;
             }
-            let window = Window { name: reported.name.clone(), allowed: reported.allowed, remaining: reported.remaining, resets_at };
-            state.windows.insert(key, window);
+            // Answers overtake each other: of one window the least counts that was said of it.
+            let said = state.windows.get(&key).filter(|window| window.resets_at == resets_at);
+            let remaining = said.map_or(reported.remaining, |window| window.remaining.min(reported.remaining));
+            state.windows.insert(key, Window { name: reported.name.clone(), allowed: reported.allowed, remaining, resets_at });
         }
     }
 
@@ -191,9 +195,21 @@ mod tests {
         assert_eq!(health.room(Purpose::Publish, NOW), None);
         health.report(Purpose::Publish, NOW, &[window("posts", 3, 60_000), window("day", 40, 3_600_000)]);
         assert_eq!(health.room(Purpose::Publish, NOW).unwrap().0, 3);
-        // The last word counts.
+        // Of one window the least counts, whichever answer came last; another window is another.
+        health.report(Purpose::Publish, NOW, &[window("posts", 4, 60_000)]);
+        assert_eq!(health.room(Purpose::Publish, NOW).unwrap().0, 3);
         health.report(Purpose::Publish, NOW, &[window("posts", 15, 120_000)]);
         assert_eq!(health.room(Purpose::Publish, NOW).unwrap().0, 15);
+    }
+
+    #[test]
+    fn a_call_whose_answer_was_lost_is_taken_to_have_used_up_one() {
+        let health = Health::default();
+        health.report(Purpose::Publish, NOW, &[window("posts", 2, 60_000)]);
+        health.report(Purpose::Publish, NOW, &[]);
+        assert_eq!((health.room(Purpose::Publish, NOW).unwrap().0, health.held(Purpose::Publish, NOW)), (1, None));
+        health.report(Purpose::Publish, NOW, &[]);
+        assert_eq!(health.held(Purpose::Publish, NOW), Some(NOW.plus_ms(60_000)));
     }
 
     #[test]

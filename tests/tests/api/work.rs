@@ -54,7 +54,6 @@ async fn a_post_is_made_once_for_each_key_and_the_key_means_one_channel() {
     let plan = HostPlan::default().twitter(&twitter, "poll-seconds = 0").linkedin(&linkedin, "poll-seconds = 0");
     let running = RunningHost::start(folder.path(), &plan).await;
     let token = create_token(&running.desk().tenant, "test", "anna", Role::Agent).await.unwrap().secret;
-    let http = HttpClient::default();
     let (http, bearer) = (HttpClient::default(), format!("Bearer {token}"));
     let post = async |channel: &str, text: &str| {
         let url = running.url(&format!("/api/v1/demo/channels/{channel}/posts"));
