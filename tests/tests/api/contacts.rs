@@ -1,9 +1,10 @@
 //! Making a contact of a prospect, and changing one, in a stand-in CRM.
 
+use std::time::Duration;
+
 use http::Method;
 use serde_json::{Value, json};
 use sportello_core::domain::access::Role;
-use sportello_core::domain::contact::CONTACTS;
 use sportello_core::domain::effect::{EFFECTS, EffectState};
 use sportello_core::domain::profile::{LookUp, PROFILES};
 use sportello_core::ids::{EffectId, ProfileId};
@@ -11,7 +12,6 @@ use sportello_server::desk::Desk;
 use sportello_tests::host::HostPlan;
 use sportello_tests::servers::{ContactMechanism, Crm};
 use sportello_tests::stand_ins::crm::CrmStandIn;
-use sportello_views::Direction;
 
 use super::client::{NAME, Stage, Told};
 
@@ -64,17 +64,17 @@ async fn ended(stage: &Stage, effect: u64) -> Value {
 
 /// The only contact there is, once it says this.
 async fn the_contact(stage: &Stage, words: &str) -> (u64, Value) {
-    let mut found = None;
-    while found.is_none() {
-        stage
-            .running
-            .until("a contact has come", |desk| !desk.tenant.list(&CONTACTS, &[], None, Direction::Forward, 1).unwrap().is_empty())
-            .await;
-        let contacts = stage.get(Role::Agent, "/contacts").await.expect(200);
-        found = contacts["items"].as_array().unwrap().iter().find(|contact| contact.to_string().contains(words)).cloned();
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-    let contact = found.unwrap();
+    let mut durable = stage.running.desk().tenant.watch_durable();
+    let found = async {
+        loop {
+            let contacts = stage.get(Role::Agent, "/contacts").await.expect(200);
+            if let Some(found) = contacts["items"].as_array().unwrap().iter().find(|contact| contact.to_string().contains(words)) {
+                return found.clone();
+            }
+            durable.changed().await.unwrap();
+        }
+    };
+    let contact = tokio::time::timeout(Duration::from_secs(30), found).await.expect("no contact says this");
     (contact["contact"].as_u64().unwrap(), contact["record"].clone())
 }
 
