@@ -250,9 +250,9 @@ impl Channel {
         &self.inner.prepared
     }
 
-    /// Credentials the connector declares and the operator bound nothing to: requests to their origins are refused.
-    pub fn unbound_credentials(&self) -> impl Iterator<Item = &str> {
-        self.inner.credentials.unbound()
+    /// Whether the operator bound secrets to a credential. If not, and it is not optional, requests to its origin are refused.
+    pub fn is_bound(&self, credential: &str) -> bool {
+        self.inner.credentials.is_bound(credential)
     }
 
     /// Whether the connector is in service here.

@@ -21,7 +21,6 @@ struct SigningSecret {
 pub(crate) struct ChannelCredentials {
     usable: BTreeMap<String, SigningSecret>,
     declared: BTreeSet<String>,
-    optional: BTreeSet<String>,
     bound: BTreeSet<String>,
     compare_key: hmac::Key,
     http: Arc<ChannelHttp>,
@@ -37,13 +36,6 @@ impl ChannelCredentials {
         Self {
             usable: signing_secrets(prepared, secrets),
             declared: prepared.manifest().credentials.iter().map(|credential| credential.name.clone()).collect(),
-            optional: prepared
-                .manifest()
-                .credentials
-                .iter()
-                .filter(|credential| credential.optional)
-                .map(|credential| credential.name.clone())
-                .collect(),
             bound: secrets.keys().cloned().collect(),
             compare_key,
             http,
@@ -55,9 +47,8 @@ impl ChannelCredentials {
         self.usable.get(credential).map(|found| &found.secret)
     }
 
-    /// Needed by the connector and bound to nothing.
-    pub(crate) fn unbound(&self) -> impl Iterator<Item = &str> {
-        self.declared.iter().filter(|name| !self.bound.contains(*name) && !self.optional.contains(*name)).map(String::as_str)
+    pub(crate) fn is_bound(&self, credential: &str) -> bool {
+        self.bound.contains(credential)
     }
 
     fn secret(&self, credential: &str) -> Result<&Secret, String> {
@@ -65,7 +56,7 @@ impl ChannelCredentials {
             Some(found) if found.guest_may_use => Ok(&found.secret),
             Some(_) => Err(format!("the manifest does not declare {credential} for signing: set its `sign`")),
             None if !self.declared.contains(credential) => Err(format!("the manifest declares no credential {credential}")),
-            None if !self.bound.contains(credential) => Err(format!("the operator bound no secret to {credential}")),
+            None if !self.is_bound(credential) => Err(format!("the operator bound no secret to {credential}")),
             None => Err(format!("{credential} has several fields: signing needs exactly one")),
         }
     }

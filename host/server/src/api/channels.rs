@@ -371,7 +371,7 @@ fn credential_views(live: &LiveChannel, now: Timestamp) -> Vec<CredentialView> {
         .map(|credential| CredentialView {
             credential: credential.name.clone(),
             purpose: credential.purpose.clone(),
-            bound: live.row.settings.secrets.contains_key(&credential.name),
+            bound: live.runtime.is_bound(&credential.name),
             optional: credential.optional,
             session: sessions.remove(&credential.name).map(|session| match session {
                 SessionStanding::Idle => SessionView::Idle,
