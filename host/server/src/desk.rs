@@ -134,7 +134,9 @@ impl Desk {
             // Nothing was called.
             Err(CallFailure::Busy { .. } | CallFailure::NoCapability { .. }) => return,
             Err(failure) => {
-                live.health.report(purpose, now, &[]);
+                if !failure.nothing_started() {
+                    live.health.report(purpose, now, &[]);
+                }
                 Some(kind_of_failure(failure))
             }
         };

@@ -127,7 +127,8 @@ impl Health {
         for reported in windows {
             let Some(resets_at) = moment(&reported.resets_at).map(|at| at.min(now.plus_ms(WINDOW_MS_MAX))) else { continue };
             let key = (purpose, reported.name.clone());
-            if state.windows.len() >= HEADROOM_WINDOWS_MAX && !state.windows.contains_key(&key) {
+            let of_this = state.windows.keys().filter(|(of, _)| *of == purpose).count();
+            if of_this >= HEADROOM_WINDOWS_MAX && !state.windows.contains_key(&key) {
                 continue;
             }
             // Answers overtake each other: of one window the least counts that was said of it.
@@ -221,6 +222,9 @@ mod tests {
             health.report(Purpose::Poll, NOW, &[window(&format!("window-{number}"), 5, 60_000)]);
         }
         assert_eq!(health.shown(NOW).windows.len(), HEADROOM_WINDOWS_MAX);
+        // Each purpose has its own.
+        health.report(Purpose::Publish, NOW, &[window("posts", 0, 30_000)]);
+        assert_eq!(health.held(Purpose::Publish, NOW), Some(NOW.plus_ms(30_000)));
         // Ended ones make room.
         health.report(Purpose::Find, NOW.plus_ms(60_000), &[window("own", 5, 120_000)]);
         assert_eq!(health.shown(NOW.plus_ms(60_000)).windows.len(), 2);

@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use crate::api::Caller;
 use crate::api::effects::EffectView;
 use crate::api::problem::Problem;
-use crate::api::replies::{Address, AskedFor, key, queue};
+use crate::api::replies::{Address, AskedFor, key, queue, within};
 use crate::api::request::{At, Given, MaybeGiven};
 use crate::api::vocabulary;
 use crate::tenant::SubmitError;
@@ -200,9 +200,7 @@ fn said(given: ContactChange) -> Result<Vec<(String, String)>, Problem> {
         attributes.push((identifier.scheme, identifier.value));
     }
     for (name, value) in &attributes {
-        if value.trim().is_empty() || value.len() > VALUE_BYTES_MAX {
-            return Err(Problem::invalid(format!("{name} has 1 to {VALUE_BYTES_MAX} bytes")));
-        }
+        within(name, value, VALUE_BYTES_MAX)?;
     }
     Ok(attributes)
 }

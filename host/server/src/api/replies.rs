@@ -287,7 +287,7 @@ fn is_same(caller: &Caller, row: &Effect, asked: &AskedFor) -> bool {
         && asked.channel.as_ref().is_none_or(|channel| *channel == row.channel)
         && row.action == asked.action
         && asked.profile.is_none_or(|profile| row.profile == Some(profile))
-        && asked.contact.as_ref().is_none_or(|(contact, _)| row.contact == Some(*contact))
+        && (asked.action != "contact" || row.contact == asked.contact.as_ref().map(|(contact, _)| *contact))
         && words.is_none_or(|words| {
             let says = asked.contact.as_ref().is_none_or(|(_, attributes)| *attributes == words.attributes);
             words.text == asked.text && words.subject == asked.subject && says
@@ -307,7 +307,7 @@ pub(super) fn key(caller: &Caller, headers: &HeaderMap) -> Result<String, Proble
     Ok(format!("api-{}-{hash}", caller.token))
 }
 
-fn within(field: &str, text: &str, bytes_max: usize) -> Result<(), Problem> {
+pub(super) fn within(field: &str, text: &str, bytes_max: usize) -> Result<(), Problem> {
     if text.trim().is_empty() || text.len() > bytes_max {
         return Err(Problem::invalid(format!("{field} has 1 to {bytes_max} bytes")));
     }

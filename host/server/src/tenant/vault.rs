@@ -47,9 +47,9 @@ struct FileEntry {
 
 #[derive(Clone)]
 struct Entry {
-    slot: SlotId,
-    sealed: Vec<u8>,
     secret: Secret,
+    /// Its key slot, and the secret sealed under it. None: not sealed yet.
+    sealed: Option<(SlotId, Vec<u8>)>,
 }
 
 struct State {
@@ -64,6 +64,7 @@ struct State {
 pub(crate) struct TenantVault {
     path: PathBuf,
     slots: Arc<KeySlots>,
+    entries_max: usize,
     state: Mutex<State>,
 }
 
@@ -81,16 +82,21 @@ impl TenantVault {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => BTreeMap::new(),
             Err(error) => return Err(format!("{}: {error}", path.display())),
         };
-        Ok(Self { path, slots, state: Mutex::new(State { entries, dirty: false, replaced: Vec::new() }) })
+        Ok(Self { path, slots, entries_max: ENTRIES_MAX, state: Mutex::new(State { entries, dirty: false, replaced: Vec::new() }) })
     }
 
     fn persist(&self, state: &mut State) -> Result<(), String> {
-        let entries = state.entries.iter().map(|(key, entry)| FileEntry {
-            key: hex::encode(key),
-            slot: entry.slot,
-            sealed: STANDARD.encode(&entry.sealed),
-        });
-        let file = File { version: VERSION, entries: entries.collect() };
+        let mut entries = Vec::with_capacity(state.entries.len());
+        for (key, entry) in &mut state.entries {
+            if entry.sealed.is_none() {
+                let slot = self.slots.allocate().map_err(|error| error.to_string())?;
+                let sealed = self.slots.seal(slot, key, entry.secret.expose().as_bytes()).map_err(|error| error.to_string())?;
+                entry.sealed = Some((slot, sealed));
+            }
+            let of = |(slot, sealed): &(SlotId, Vec<u8>)| FileEntry { key: hex::encode(key), slot: *slot, sealed: STANDARD.encode(sealed) };
+            entries.extend(entry.sealed.as_ref().map(of));
+        }
+        let file = File { version: VERSION, entries };
         let bytes = serde_json::to_vec(&file).map_err(|error| error.to_string())?;
         write_durably(&self.path, &bytes).map_err(|error| format!("{}: {error}", self.path.display()))?;
         state.dirty = false;
@@ -111,6 +117,10 @@ impl Vault for TenantVault {
         if state.dirty {
             self.persist(&mut state)?;
         }
+        // Told now, while the token that would be traded in is still good.
+        if state.entries.len() >= self.entries_max && !state.entries.contains_key(key.as_bytes()) {
+            return Err(format!("the vault holds {} secrets, which is all it may", self.entries_max));
+        }
         Ok(state.entries.get(key.as_bytes()).map(|entry| entry.secret.clone()))
     }
 
@@ -119,13 +129,9 @@ impl Vault for TenantVault {
             return Err(format!("a secret has at most {SECRET_BYTES_MAX} bytes"));
         }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.entries.len() >= ENTRIES_MAX && !state.entries.contains_key(key.as_bytes()) {
-            return Err(format!("the vault holds {ENTRIES_MAX} secrets already"));
-        }
-        let slot = self.slots.allocate().map_err(|error| error.to_string())?;
-        let sealed = self.slots.seal(slot, key.as_bytes(), value.expose().as_bytes()).map_err(|error| error.to_string())?;
-        if let Some(old) = state.entries.insert(*key.as_bytes(), Entry { slot, sealed, secret: value.clone() }) {
-            state.replaced.push(old.slot);
+        // Remembered before anything can fail: what it replaces is spent.
+        if let Some(old) = state.entries.insert(*key.as_bytes(), Entry { secret: value.clone(), sealed: None }) {
+            state.replaced.extend(old.sealed.map(|(slot, _)| slot));
         }
         state.dirty = true;
         self.persist(&mut state)
@@ -146,7 +152,7 @@ fn read_entries(bytes: &[u8], slots: &KeySlots) -> Result<BTreeMap<[u8; 32], Ent
             let sealed = STANDARD.decode(&entry.sealed).map_err(|_| damaged())?;
             let Ok(Unsealed::Plain(plain)) = slots.open_sealed(entry.slot, &key, &sealed) else { return Err(damaged()) };
             let secret = Secret::new(String::from_utf8(plain).map_err(|_| damaged())?);
-            Ok((key, Entry { slot: entry.slot, sealed, secret }))
+            Ok((key, Entry { secret, sealed: Some((entry.slot, sealed)) }))
         })
         .collect()
 }
@@ -238,5 +244,15 @@ mod tests {
         let key = VaultKey::new("refresh-token", "first");
         assert!(vault.keep(key, &Secret::new("x".repeat(SECRET_BYTES_MAX + 1))).unwrap_err().contains("at most"));
         assert_eq!(exposed(&vault, key), None);
+
+        // A full one says so before a token is traded in for which it would have no place, and goes on with those it has.
+        let vault = TenantVault { entries_max: 2, ..vault };
+        let keys = ["first", "second", "third"].map(|first| VaultKey::new("refresh-token", first));
+        vault.keep(keys[0], &Secret::new("a")).unwrap();
+        assert_eq!(exposed(&vault, keys[1]), None);
+        vault.keep(keys[1], &Secret::new("b")).unwrap();
+        assert!(vault.read(keys[2]).unwrap_err().contains("all it may"));
+        vault.keep(keys[1], &Secret::new("c")).unwrap();
+        assert_eq!(exposed(&vault, keys[1]).as_deref(), Some("c"));
     }
 }
