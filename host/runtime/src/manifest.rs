@@ -162,6 +162,9 @@ fn session<'a>(place: &str, credential: &'a Credential, session: &'a Session, na
     if let Some(unknown) = session.rotates.iter().find(|field| !credential.fields.contains(field)) {
         return fault(format_args!("{place}.rotates"), format_args!("{unknown} is no field of the credential"));
     }
+    if let Some((_, twice)) = session.rotates.iter().enumerate().find(|(position, field)| session.rotates[..*position].contains(field)) {
+        return fault(format_args!("{place}.rotates"), format_args!("{twice} stands there twice"));
+    }
     let mut captured = BTreeSet::new();
     count(&format!("{place}.steps"), session.steps.len())?;
     for (position, step) in session.steps.iter().enumerate() {
@@ -468,6 +471,9 @@ pub(crate) mod tests {
             }),
             ("credentials[bot].session.steps[0]", "does not rotate", |manifest| {
                 manifest.credentials[1].session.as_mut().unwrap().steps[0].captures[0].name = "password".into();
+            }),
+            ("credentials[bot].session.rotates", "twice", |manifest| {
+                manifest.credentials[1].session.as_mut().unwrap().rotates.extend(["password".to_owned(), "password".to_owned()]);
             }),
             ("credentials[bot].session.rotates", "no field", |manifest| {
                 manifest.credentials[1].session.as_mut().unwrap().rotates.push("token".into());

@@ -351,12 +351,11 @@ impl ChannelHttp {
         let (Some(BoundSession { recipe, .. }), Some(origin)) = (&credential.session, &credential.origin) else {
             return Err(LoginFailure::Refused("it has no session or no origin".to_owned()));
         };
-        let deadline = Instant::now() + self.limits.total_max;
         let context = LoginContext {
             credential,
             origin: recipe.elsewhere().unwrap_or(origin),
             pool: &self.pool,
-            caps: Caps { deadline, headers_deadline: deadline, response_bytes: self.limits.response_body_bytes_max },
+            limits: &self.limits,
             user_agent: &HeaderValue::from_static(USER_AGENT),
             redactor: &self.redactor,
             outbound: &self.outbound,

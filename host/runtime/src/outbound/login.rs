@@ -8,7 +8,7 @@
 //! # What rotates
 //! A field that rotates is read from the vault, traded, and kept in the vault before the next step, all under a lock that every channel with
 //! the same first value takes: the platform gives up the old value the moment it hands out the new one, so a second user of the old one
-//! would lose the account. What is lost cannot be had again without a person: a crash between the platform's answer and the vault's fsync.
+//! would lose the account. What is lost cannot be had again without a person: an answer that never came whole, a crash between it and the vault's fsync.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,6 +21,7 @@ use http_body_util::Full;
 use serde_json::Value;
 use tokio::time::Instant;
 
+use super::channel::HttpLimits;
 use super::client::{Caps, Pool};
 use super::cookie::Jar;
 use super::credential::{BoundCredential, Place, Placement, resolve_origin};
@@ -81,7 +82,7 @@ pub(super) struct LoginContext<'a> {
     pub(super) credential: &'a BoundCredential,
     pub(super) origin: &'a Origin,
     pub(super) pool: &'a Pool,
-    pub(super) caps: Caps,
+    pub(super) limits: &'a HttpLimits,
     pub(super) user_agent: &'a HeaderValue,
     /// Finds the channel's secrets.
     pub(super) redactor: &'a Redactor,
@@ -161,9 +162,13 @@ impl Recipe {
                 progress.brought.fields.insert(field.clone(), current.into());
             }
         }
+        // Counted from here: whoever waited for the lock must not send what it has no time to hear the answer to.
+        let deadline = Instant::now() + context.limits.total_max;
+        let caps = Caps { deadline, headers_deadline: deadline, response_bytes: context.limits.response_body_bytes_max };
         let mut jar = self.cookies.then(Jar::default);
         for step in &self.steps {
-            step.run(&context, self, &mut progress, jar.as_mut()).await?;
+            let outcome = step.run(&context, caps, self, &mut progress, jar.as_mut()).await;
+            // Whatever else is wrong with the answer: the old value is spent.
             for field in std::mem::take(&mut progress.rotated) {
                 let key = rotating.iter().find(|(name, _)| *name == field).map(|(_, key)| *key);
                 let (Some(key), Some(BoundField::Secret(value))) = (key, progress.brought.fields.get(&field)) else { continue };
@@ -171,6 +176,7 @@ impl Recipe {
                 let kept = tokio::task::spawn_blocking(move || vault.keep(key, &value)).await;
                 kept.unwrap_or_else(|error| Err(error.to_string())).map_err(|error| context.not_kept(&field, &error))?;
             }
+            outcome?;
         }
         drop(traded);
         let of_platform = progress.lifetime.map(|lifetime| lifetime - LIFETIME_MARGIN.min(lifetime / 10));
@@ -183,6 +189,8 @@ impl Recipe {
         let first = |field: &String| Some((field.clone(), VaultKey::new(field, context.credential.fields.get(field)?.text())));
         let mut rotating: Vec<_> = self.rotates.iter().filter_map(first).collect();
         rotating.sort_by_key(|(_, key)| *key);
+        // A lock is taken once.
+        rotating.dedup_by_key(|(_, key)| *key);
         rotating
     }
 }
@@ -235,6 +243,7 @@ impl Step {
     async fn run(
         &self,
         context: &LoginContext<'_>,
+        caps: Caps,
         recipe: &Recipe,
         progress: &mut Progress,
         jar: Option<&mut Jar>,
@@ -245,7 +254,7 @@ impl Step {
         if let Some(cookies) = jar.as_ref().and_then(|jar| jar.header(&path, now)) {
             request.headers_mut().insert(header::COOKIE, cookies);
         }
-        let response = context.pool.exchange(context.origin, request, context.caps).await.map_err(|failure| match &failure {
+        let response = context.pool.exchange(context.origin, request, caps).await.map_err(|failure| match &failure {
             Failure::Address { .. } => context.refused(&failure.to_string()),
             _ => context.unreachable(&failure.to_string()),
         })?;
@@ -316,6 +325,15 @@ impl Step {
             return Ok(());
         }
         let answer: Value = serde_json::from_slice(response.body()).map_err(|_| context.refused("its answer is not JSON"))?;
+        // First of all, because it is what cannot be had again.
+        for capture in self.captures.iter().filter(|capture| recipe.rotates.contains(&capture.name)) {
+            let told = answer.pointer(&capture.pointer).and_then(Value::as_str);
+            let Some(value) = told.filter(|value| !value.is_empty() && value.len() <= CAPTURED_BYTES_MAX) else { continue };
+            let known = progress.brought.fields.insert(capture.name.clone(), Secret::new(value).into());
+            if known.is_none_or(|known| known.text() != value) {
+                progress.rotated.push(capture.name.clone());
+            }
+        }
         for expectation in &self.expect {
             let found = answer.pointer(&expectation.pointer).and_then(scalar);
             if found.as_deref() != Some(expectation.equals.as_str()) {
@@ -323,18 +341,12 @@ impl Step {
                 return Err(context.refused(&format!("expected {} = {}, found {found}", expectation.pointer, expectation.equals)));
             }
         }
-        for capture in &self.captures {
-            let rotates = recipe.rotates.contains(&capture.name);
+        for capture in self.captures.iter().filter(|capture| !recipe.rotates.contains(&capture.name)) {
             let is_lifetime = recipe.lifetime_capture.as_ref() == Some(&capture.name);
             match answer.pointer(&capture.pointer).and_then(scalar) {
-                Some(value) if is_lifetime => progress.lifetime = value.parse().ok().map(Duration::from_secs),
-                None if rotates || is_lifetime => {}
-                Some(value) if value.len() <= CAPTURED_BYTES_MAX && rotates => {
-                    let known = progress.brought.fields.insert(capture.name.clone(), Secret::new(value.as_str()).into());
-                    if known.is_none_or(|known| known.text() != value) {
-                        progress.rotated.push(capture.name.clone());
-                    }
-                }
+                // What is no number of seconds, or none at all, tells nothing.
+                Some(value) if is_lifetime => progress.lifetime = seconds(&value).or(progress.lifetime),
+                None if is_lifetime => {}
                 Some(value) if value.len() <= CAPTURED_BYTES_MAX => {
                     progress.brought.captured.insert(capture.name.clone(), Secret::new(value));
                 }
@@ -356,11 +368,29 @@ fn shown(context: &LoginContext<'_>, brought: &Brought, found: Option<String>) -
     found.chars().filter(|character| !character.is_control()).take(SHOWN_CHARACTERS_MAX).collect()
 }
 
+/// A lifetime: whole seconds, also where they are written as `3600.0`.
+fn seconds(text: &str) -> Option<Duration> {
+    let whole = text.trim().split_once('.').map_or(text.trim(), |(whole, _)| whole);
+    whole.parse().ok().filter(|seconds| *seconds > 0).map(Duration::from_secs)
+}
+
 /// The text of a string, a number or a boolean.
 fn scalar(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
         Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lifetime_is_whole_seconds_and_anything_else_tells_nothing() {
+        let told = ["3600", " 3600 ", "3600.0", "0", "-1", "soon", ""].map(seconds);
+        let hour = Some(Duration::from_secs(3600));
+        assert_eq!(told, [hour, hour, hour, None, None, None, None]);
     }
 }

@@ -21,6 +21,8 @@ struct Platform {
     expired: Arc<AtomicUsize>,
     /// Whether the answer has another refresh token.
     keeps_refresh_token: bool,
+    /// Whether the answer leaves the access token out.
+    forgets_access_token: Arc<AtomicBool>,
     expires_in: u64,
 }
 
@@ -41,6 +43,9 @@ impl Platform {
                 json!({"access_token": format!("access-token-{}", number + 1), "expires_in": self.expires_in, "token_type": "bearer"});
             if !self.keeps_refresh_token {
                 answer["refresh_token"] = json!(format!("refresh-token-{}", number + 1));
+            }
+            if self.forgets_access_token.load(Ordering::SeqCst) {
+                answer.as_object_mut().unwrap().remove("access_token");
             }
             return answer_json(&answer);
         }
@@ -160,6 +165,19 @@ async fn an_expired_token_is_refreshed_before_its_end_and_after_a_401() {
     platform.expired.store(2, Ordering::SeqCst);
     assert_eq!(get(&channel, &server.url("/read")).await.unwrap().status, 200);
     assert_eq!((platform.refreshes.load(Ordering::SeqCst), platform.reused.load(Ordering::SeqCst)), (3, 0));
+}
+
+#[tokio::test]
+async fn a_new_refresh_token_is_kept_though_the_rest_of_the_answer_is_of_no_use() {
+    let (platform, server, mut setup, _) = platform(hours(2)).await;
+    platform.forgets_access_token.store(true, Ordering::SeqCst);
+    let text = internal_error(get(&setup.build(), &server.url("/read")).await);
+    assert!(text.contains("access-token"), "{text}");
+    platform.forgets_access_token.store(false, Ordering::SeqCst);
+    // A new process, which has the vault alone.
+    setup.outbound = outbound(&[]);
+    assert_eq!(get(&setup.build(), &server.url("/read")).await.unwrap().status, 200);
+    assert_eq!((platform.refreshes.load(Ordering::SeqCst), platform.reused.load(Ordering::SeqCst)), (2, 0));
 }
 
 #[tokio::test]
