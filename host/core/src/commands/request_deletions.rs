@@ -4,7 +4,7 @@
 use crate::commands::Accepted;
 use crate::commands::erase_person::forget_profile;
 use crate::domain::channel::CHANNELS;
-use crate::domain::deletion::DeletionRequested;
+use crate::domain::deletion::{DELETION_REQUESTS, DeletionRequested};
 use crate::domain::profile::PROFILES;
 use crate::draft::Draft;
 use crate::event::Event;
@@ -37,6 +37,10 @@ impl RequestDeletions {
         for request in &self.requests {
             let known = request.profile.and_then(|profile| Some((profile, draft.tables().get(&PROFILES, &profile)?)));
             let kept = known.filter(|(_, row)| !row.erased);
+            // Told again: what the first request began is what is to be seen, also while it lasts.
+            if kept.is_none() && draft.tables().contains(&DELETION_REQUESTS, &request.confirmation) {
+                continue;
+            }
             draft.emit(DeletionRequested {
                 channel: self.channel.clone(),
                 confirmation: request.confirmation,

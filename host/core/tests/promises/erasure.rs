@@ -149,6 +149,12 @@ fn who_asked_for_deletion_can_see_when_it_is_done() {
     let asked = request(&desk, 1).unwrap();
     assert!(!is_done(&desk.rows, &asked));
     let at = desk.now;
+    // The platform repeats itself, while the keys are still there: that is no answer to the question.
+    desk.now = desk.now.plus_ms(1_000);
+    asked_by_platform(&mut desk, 1, Some(501));
+    asked_by_platform(&mut desk, 1, None);
+    assert_eq!(request(&desk, 1).unwrap(), asked);
+    assert!(!is_done(&desk.rows, &request(&desk, 1).unwrap()));
     desk.must(RecordErased { erased: vec![(Some(at), Due::WholeProfile(ProfileId(501)))] });
     assert!(is_done(&desk.rows, &asked));
     // The platform asks again, and somebody nobody knows asks.

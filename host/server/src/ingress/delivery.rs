@@ -91,10 +91,12 @@ pub(crate) async fn process(
         };
         let parts = [Part { interactions: &outcome.interactions, input: &request.body }];
         let brought = Brought { parts: &parts, cursor: None, state_writes: &done.state_writes, replayed };
+        // First: what comes in closes a parked delivery, and a request that was not written down by then would never be told again. Written down
+        // twice it is the same request.
+        let requested = take_deletion_requests(&desk.tenant, live, outcome.deletion_requests.iter()).await;
+        requested.map_err(Failure::of_taking_in)?;
         match take_in(&desk.tenant, live, &brought).await {
             Ok(accepted) => {
-                let requested = take_deletion_requests(&desk.tenant, live, outcome.deletion_requests.iter()).await;
-                requested.map_err(Failure::of_taking_in)?;
                 desk.metrics.ingested(&live.name, accepted);
                 return Ok(Taken { accepted, response: outcome.response });
             }

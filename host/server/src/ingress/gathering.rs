@@ -160,12 +160,13 @@ impl Read {
             .collect();
         if !parts.is_empty() {
             let brought = Brought { parts: &parts, cursor: None, state_writes: &done.state_writes, replayed: None };
+            // First, as where a delivery comes by itself.
+            let asked = done.value.iter().flatten().flat_map(|outcome| &outcome.deletion_requests);
+            if let Err(error) = take_deletion_requests(&self.desk.tenant, &self.live, asked).await {
+                return self.failed(Failure::of_taking_in(error));
+            }
             match take_in(&self.desk.tenant, &self.live, &brought).await {
                 Ok(accepted) => {
-                    let asked = done.value.iter().flatten().flat_map(|outcome| &outcome.deletion_requests);
-                    if let Err(error) = take_deletion_requests(&self.desk.tenant, &self.live, asked).await {
-                        return self.failed(Failure::of_taking_in(error));
-                    }
                     self.desk.metrics.ingested(&self.live.name, accepted);
                 }
                 Err(error) if error.asks_for_another_call() => return self.each_by_itself(),
