@@ -22,8 +22,8 @@ const CLOCK_SKEW_MS: i64 = 120_000;
 
 #[derive(Deserialize)]
 struct Comments {
-    #[serde(default)]
-    data: Vec<Comment>,
+    /// Not there: nothing was listed, which says nothing.
+    data: Option<Vec<Comment>>,
     #[serde(default, deserialize_with = "lenient::value")]
     paging: Option<Paging>,
 }
@@ -75,7 +75,8 @@ pub(crate) fn reply(context: &Context<Settings>, effect: &Effect) -> Result<Pres
             }
             Err(error) => return Err(error),
         };
-        let candidates = comments.data.iter().filter(|comment| {
+        let Some(listed) = comments.data else { return Ok(Presence::CannotTell) };
+        let candidates = listed.iter().filter(|comment| {
             let recent = comment.created_time.is_none_or(|at| at >= since_ms);
             recent && comment.message.as_deref().is_some_and(|message| same_words(message, &effect.text))
         });

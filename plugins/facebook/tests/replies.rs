@@ -147,6 +147,7 @@ fn a_look_that_cannot_be_sure_says_so() {
     let more = json!({ "next": "https://…", "cursors": { "after": "same" } });
     let more_without_cursor = json!({ "next": "https://…" });
     for (case, page) in [
+        ("no list", json!({})),
         ("twice the same words", json!({ "data": [ours("1"), ours("2")] })),
         ("an author that is not shown", json!({ "data": [without_author] })),
         ("a cursor that does not move", json!({ "data": [], "paging": more })),

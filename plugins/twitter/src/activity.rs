@@ -77,7 +77,7 @@ pub(crate) struct Row {
     #[serde(default, deserialize_with = "lenient::list")]
     referenced_tweets: Vec<Reference>,
     #[serde(default, deserialize_with = "lenient::value")]
-    pub(crate) entities: Option<Entities>,
+    entities: Option<Entities>,
     #[serde(default, deserialize_with = "lenient::value")]
     display_text_range: Option<(u32, u32)>,
     #[serde(default, deserialize_with = "lenient::text")]
@@ -88,6 +88,9 @@ pub(crate) struct Row {
 struct Note {
     #[serde(default, deserialize_with = "lenient::text")]
     text: Option<String>,
+    /// Of the whole text; those beside it are of its beginning only.
+    #[serde(default, deserialize_with = "lenient::value")]
+    entities: Option<Entities>,
 }
 
 #[derive(Deserialize)]
@@ -99,11 +102,11 @@ struct Reference {
 }
 
 #[derive(Default, Deserialize)]
-pub(crate) struct Entities {
+struct Entities {
     #[serde(default, deserialize_with = "lenient::list")]
     mentions: Vec<Mention>,
     #[serde(default, deserialize_with = "lenient::list")]
-    pub(crate) urls: Vec<Link>,
+    urls: Vec<Link>,
 }
 
 #[derive(Deserialize)]
@@ -126,6 +129,13 @@ pub(crate) struct Link {
 }
 
 impl Row {
+    /// Its links, short and whole.
+    pub(crate) fn links(&self) -> Vec<(String, String)> {
+        let of_all = self.note_tweet.as_ref().and_then(|note| note.entities.as_ref());
+        let entities = of_all.into_iter().chain(&self.entities);
+        entities.flat_map(|entities| &entities.urls).filter_map(|link| Some((link.url.clone()?, link.expanded_url.clone()?))).collect()
+    }
+
     /// The post, with whoever of `people` wrote it.
     pub(crate) fn post(self, settings: &Settings, people: &BTreeMap<String, Person>) -> Option<Post> {
         let mut answers = None;

@@ -123,11 +123,20 @@ pub(crate) struct Includes {
 
 #[derive(Deserialize)]
 pub(crate) struct Meta {
+    /// How many things X says a page has.
+    #[serde(default, deserialize_with = "lenient::value")]
+    pub(crate) result_count: Option<usize>,
     #[serde(default, deserialize_with = "lenient::text")]
     pub(crate) next_token: Option<String>,
 }
 
 impl<Data> Document<Data> {
+    /// Whether everything is there that X had to show: as many rows as it says, and no errors beside them.
+    pub(crate) fn is_whole(&self) -> bool {
+        let said = self.meta.as_ref().and_then(|meta| meta.result_count);
+        self.errors.is_empty() && said == Some(self.data.len())
+    }
+
     /// Tells the operator of errors beside data. What they are about is left out by X.
     pub(crate) fn note_errors(&self, of: &str) {
         if let Some(first) = self.errors.first() {

@@ -2,7 +2,7 @@
 //! <https://docs.x.com/x-api/users/get-posts>
 //!
 //! X puts `@names` before the words of a reply, shortens links and escapes `&<>`: words are compared without all that and without regard to white
-//! space. Absent is only answered when the whole list since the effect was queued was read, and the host believes it only after the declared
+//! space. Absent is only answered when the whole list since the effect was queued was shown and read, and the host believes it only after the declared
 //! settling time.
 
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use sportello_sdk::find::Presence;
 use sportello_sdk::{Context, Effect, Error, Receipt, diagnostics, http, time};
 
 use crate::Settings;
-use crate::activity::{Entities, Row};
+use crate::activity::Row;
 use crate::api::{Document, Purpose, send};
 use crate::mentions::{POST_FIELDS, to_the_second};
 use crate::post::unescaped;
@@ -26,6 +26,7 @@ pub(crate) fn look(context: &Context<Settings>, effect: &Effect) -> Result<Prese
     let target = target(effect)?;
     let since_ms = time::milliseconds(&effect.queued_at).unwrap_or_default() - CLOCK_SKEW_MS;
     let mut found: Vec<Receipt> = Vec::new();
+    let mut all_shown = true;
     let mut token: Option<String> = None;
     for _ in 0..PAGES_MAX {
         let mut request = http::Request::get(context.settings.account("tweets"))
@@ -37,9 +38,13 @@ pub(crate) fn look(context: &Context<Settings>, effect: &Effect) -> Result<Prese
         }
         let document: Document<Row> = send(&request, "timeline", Purpose::Look)?.json()?;
         document.note_errors("timeline");
+        all_shown &= document.is_whole();
         for row in document.data {
-            let links = row.entities.as_ref().map(links).unwrap_or_default();
-            let Some(post) = row.post(&context.settings, &BTreeMap::new()) else { continue };
+            let links = row.links();
+            let Some(post) = row.post(&context.settings, &BTreeMap::new()) else {
+                all_shown = false;
+                continue;
+            };
             let text = post.text.as_deref().map(|text| plain(text, &links, post.answers.is_some())).unwrap_or_default();
             if post.answers.as_deref() == target && post.reposts.is_none() && same_words(&text, &effect.text) {
                 let receipt = Receipt::new(post.root()).url(format!("https://x.com/i/status/{}", post.id));
@@ -52,9 +57,9 @@ pub(crate) fn look(context: &Context<Settings>, effect: &Effect) -> Result<Prese
         let next = document.meta.and_then(|meta| meta.next_token);
         if next.is_none() {
             return Ok(match found.len() {
-                0 => Presence::Absent,
+                0 if all_shown => Presence::Absent,
                 1 => Presence::Present(found.remove(0)),
-                // Twice the same words to the same post: which effect is which, nobody can tell.
+                // Twice the same words to the same post: which effect is which, nobody can tell. Or something was not shown.
                 _ => Presence::CannotTell,
             });
         }
@@ -65,10 +70,6 @@ pub(crate) fn look(context: &Context<Settings>, effect: &Effect) -> Result<Prese
     }
     diagnostics::warning!("effect {}: not all posts could be read within {PAGES_MAX} pages", effect.key);
     Ok(Presence::CannotTell)
-}
-
-fn links(entities: &Entities) -> Vec<(String, String)> {
-    entities.urls.iter().filter_map(|link| Some((link.url.clone()?, link.expanded_url.clone()?))).collect()
 }
 
 /// The words as they were typed.
@@ -95,5 +96,10 @@ fn plain(text: &str, links: &[(String, String)], answers: bool) -> String {
 /// A reply may have been typed with names in front itself: both sides lose them.
 fn same_words(theirs: &str, ours: &str) -> bool {
     let ours_plain = plain(ours, &[], true);
-    theirs.split_whitespace().eq(ours.split_whitespace()) || theirs.split_whitespace().eq(ours_plain.split_whitespace())
+    [ours, &ours_plain].iter().any(|ours| words(theirs).eq(words(ours)))
+}
+
+/// X gives every link a scheme, whether it was typed or not.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split_whitespace().map(|word| word.strip_prefix("https://").or_else(|| word.strip_prefix("http://")).unwrap_or(word))
 }

@@ -165,6 +165,35 @@ fn a_look_finds_our_words_below_the_same_post_on_any_page() {
 }
 
 #[test]
+fn what_is_not_shown_is_not_absent() {
+    let others = || json!([own(1, "altro", Some(POST))]);
+    let without_id = json!({"text": "@maria_b Guardiamo subito", "author_id": COMPANY});
+    for (case, page) in [
+        ("nothing", json!({})),
+        ("errors alone", json!({"errors": [{"detail": "over capacity"}]})),
+        ("errors beside data", json!({"data": others(), "meta": {"result_count": 1}, "errors": [{"detail": "withheld"}]})),
+        ("less than there is", json!({"data": others(), "meta": {"result_count": 2}})),
+        ("a row that cannot be read", json!({"data": [7], "meta": {"result_count": 1}})),
+        ("a row without an id", json!({"data": [without_id], "meta": {"result_count": 1}})),
+    ] {
+        let _host = Host::new().http(move |_: &http::Request| http::Response::with_json(200, &page)).start();
+        assert_eq!(channel().find(&answer()).unwrap(), Presence::CannotTell, "{case}");
+    }
+}
+
+#[test]
+fn links_are_undone_in_the_whole_of_a_long_post_and_whether_or_not_a_scheme_was_typed() {
+    let typed = format!("{} sole.example/rete", "parola ".repeat(60));
+    let mut row = own(9, "@maria_b parola parola…", Some(POST));
+    row["entities"] = json!({});
+    row["note_tweet"] = json!({"text": format!("@maria_b {} https://t.co/xyz", "parola ".repeat(60)),
+        "entities": {"urls": [{"url": "https://t.co/xyz", "expanded_url": "https://sole.example/rete"}]}});
+    let mut effect = answer();
+    effect.text = typed;
+    assert!(matches!(look(&effect, &[row]).unwrap(), Presence::Present(_)));
+}
+
+#[test]
 fn twins_are_nobodys_to_tell_apart() {
     let twin = |id| own(id, "@maria_b Guardiamo subito &amp; bene: https://t.co/abc", Some(POST));
     assert_eq!(look(&answer(), &[twin(1), own(2, "x", None), twin(3)]).unwrap(), Presence::CannotTell);

@@ -306,8 +306,9 @@ impl Response {
         Err(match self.status {
             401 => Error::auth(reason),
             429 => Error::rate_limited(time::after(self.retry_after().unwrap_or(Duration::from_secs(60))), reason),
-            408 | 500 | 502 | 503 | 504 if self.repeatable => Error::retry(self.retry_after().unwrap_or(RETRY_AFTER), reason),
-            408 | 500 | 502 | 503 | 504 => Error::uncertain(reason),
+            408 | 500.. if self.repeatable => Error::retry(self.retry_after().unwrap_or(RETRY_AFTER), reason),
+            // Gateways have numbers of their own (520 and above), for servers that may have done it.
+            408 | 500.. => Error::uncertain(reason),
             _ => Error::reject(reason),
         })
     }
@@ -347,7 +348,8 @@ impl Failure {
                 "{request}: the host refused this request ({reason}); the operator grants origins, the manifest asks for them"
             )),
             Self::Credential(reason) => Error::auth(format!("{request}: {reason}")),
-            // Not a failure of anybody's: the host must not count it as one, and make no other call until there is room.
+            // Nothing was sent, for a reason that is the channel's and not this call's: the host must not count it as a failure, and make no
+            // other call before that.
             Self::Limit(reason) => {
                 let after = after_ms(&reason).map_or(RETRY_AFTER, Duration::from_millis);
                 Error::rate_limited(time::after(after), format!("{request}: {reason}"))

@@ -49,6 +49,7 @@ fn a_status_means_the_usual_and_a_repetition_is_never_offered_for_what_may_have_
     let post = || Request::post("https://a.example/x");
     assert!(matches!(answers(get(), Response::new(503)), Error::Retry(_)));
     assert!(matches!(answers(post(), Response::new(503)), Error::Uncertain(_)));
+    assert!(matches!((answers(get(), Response::new(520)), answers(post(), Response::new(524))), (Error::Retry(_), Error::Uncertain(_))));
     assert!(matches!(answers(post(), Response::new(401)), Error::Auth(_)));
     assert!(matches!(answers(post(), Response::new(403)), Error::Reject(_)));
     let Error::RateLimited(limit) = answers(post(), Response::new(429).with_header("Retry-After", "90")) else { panic!("rate-limited") };

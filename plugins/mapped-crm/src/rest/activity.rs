@@ -171,7 +171,8 @@ pub(crate) fn find(rest: &Rest, context: &Context<Settings>, effect: &Effect) ->
     let (mut place, mut details) = (None, 0);
     for _ in 0..FIND_PAGES_MAX {
         let page = find.list.page(rest, settings, &values, place.as_ref()).map_err(|refused| refused.into_error(rest))?;
-        let Some(page) = page else { return Ok(Presence::Absent) };
+        // No list: there is no note. But a later page that is gone may have had it.
+        let Some(page) = page else { return Ok(if place.is_some() { Presence::CannotTell } else { Presence::Absent }) };
         let (records, next) = find.list.read_page(rest, settings, &page, place.as_ref())?;
         for record in records {
             let present = |record: &Json| find.has_key(record, &effect.key);
