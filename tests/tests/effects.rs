@@ -19,6 +19,7 @@ use sportello_tests::http_client::HttpClient;
 use sportello_tests::servers::Wiki;
 use sportello_tests::stand_ins::facebook::{DeliveryPlan, Facebook, RateLimit};
 use sportello_tests::stand_ins::faults::{Fault, FaultHandle};
+use sportello_tests::stand_ins::twitter::{Endpoint, Twitter, TwitterSettings};
 use sportello_tests::stand_ins::wiki::WikiStandIn;
 use sportello_views::Direction;
 use tempfile::TempDir;
@@ -271,4 +272,42 @@ async fn an_echo_that_is_faster_than_the_answer_ends_the_effect_and_the_answer_c
     community.desk.until_state(effect, EffectState::Done).await;
     held.release();
     community.was_done_once_without_a_look(effect, "Ci pensiamo").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_no_more_looks_are_left_answers_go_on() {
+    const ANSWER: &str = "name: answer\non: case.opened\nsteps:\n  - reply: \"Caso ${case.number}: ci stiamo lavorando\"\n";
+    let folder = tempfile::tempdir().unwrap();
+    let now = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second()).unwrap();
+    let clock = Arc::new(SetClock::at(Timestamp(now.as_millisecond())));
+    let mut settings = TwitterSettings { now, ..TwitterSettings::default() };
+    settings.calls_max.insert(Endpoint::Timeline, 1);
+    let twitter = Twitter::start_with(settings).await.unwrap();
+    let plan = HostPlan::default().twitter(&twitter, "poll-seconds = 0").workflow("answer", ANSWER);
+    let running = RunningHost::start_at(folder.path(), &plan, Arc::clone(&clock) as Arc<dyn Clock>).await;
+    twitter.register_webhook(&running.url("/hooks/demo/twitter")).await.unwrap();
+    let asks = async |name: &str| {
+        let post = twitter.post(&twitter.person(name), &format!("@{} la rete è giù", twitter.settings().handle));
+        twitter.deliver(&DeliveryPlan::default()).await.unwrap();
+        post
+    };
+    let count = |desk: &sportello_server::desk::Desk, state| {
+        let effects = desk.tenant.list(&EFFECTS, &[], None, Direction::Forward, usize::MAX).unwrap();
+        effects.iter().filter(|(_, effect)| effect.state == state).count()
+    };
+
+    // Two answers that X took and did not confirm; of the looks that are to tell, X allows one.
+    let lost = twitter.faults().arm(Fault::RefuseAfterEffect { status: 502 }, &["POST /2/tweets"], 2);
+    asks("Ada").await;
+    running.until("nobody knows", |desk| count(desk, EffectState::Unknown) == 1).await;
+    clock.advance_ms(5 * 60_000);
+    running.until("a look was made", |desk| count(desk, EffectState::Done) == 1).await;
+    asks("Bruno").await;
+    running.until("nobody knows again", |desk| count(desk, EffectState::Unknown) == 1).await;
+    assert_eq!(lost.count(), 2);
+    clock.advance_ms(5 * 60_000);
+    let carla = asks("Carla").await;
+    running.until("Carla is answered", |desk| count(desk, EffectState::Done) == 2).await;
+    assert_eq!((count(&running.desk(), EffectState::Unknown), twitter.replies_to(&carla).len(), twitter.calls_over_limit()), (1, 1, 0));
+    running.stop().await;
 }

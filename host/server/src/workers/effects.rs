@@ -7,7 +7,7 @@
 
 mod call;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +31,8 @@ const ACTOR: &str = "worker:effects";
 const EFFECTS_AT_ONCE_PER_CHANNEL_MAX: usize = 8;
 /// Pause after something of ours did not work: a full queue, a store that cannot be read.
 const OWN_PAUSE: Duration = Duration::from_millis(500);
+/// Due effects looked past at most where a platform's window keeps some back.
+const HELD_LOOKED_PAST_MAX: usize = 512;
 /// Effects recovered in one go.
 const LIST_MAX: usize = 64;
 /// Bytes of an effect's number, at the end of its row's key.
@@ -100,8 +102,8 @@ async fn lost(desk: &Desk, id: EffectId, problem: &str) {
 #[derive(Default)]
 struct Calls {
     tasks: JoinSet<Ended>,
-    /// Which effects they are about.
-    about: BTreeSet<EffectId>,
+    /// Which effects they are about, and what they do about them.
+    about: BTreeMap<EffectId, Purpose>,
 }
 
 /// The end of a call.
@@ -114,8 +116,12 @@ struct Ended {
 }
 
 impl Calls {
-    fn start(&mut self, desk: &Arc<Desk>, live: &Arc<LiveChannel>, id: EffectId, effect: Effect) {
-        self.about.insert(id);
+    fn under_way(&self, purpose: Purpose) -> usize {
+        self.about.values().filter(|of| **of == purpose).count()
+    }
+
+    fn start(&mut self, desk: &Arc<Desk>, live: &Arc<LiveChannel>, id: EffectId, effect: Effect, purpose: Purpose) {
+        self.about.insert(id, purpose);
         let (desk, live) = (Arc::clone(desk), Arc::clone(live));
         self.tasks.spawn(async move {
             let calling = {
@@ -174,32 +180,40 @@ async fn channel(desk: Arc<Desk>, name: ChannelName, stopping: CancellationToken
     while calls.tasks.join_next().await.is_some() {}
 }
 
-/// Starts what is due, as far as there is room. Gives the moment of the first that is not due yet.
+/// Starts what is due, as far as there is room. Gives the moment at which to look again: of the first that is not due yet, or of the first window
+/// that kept something back.
 fn start_due(desk: &Arc<Desk>, live: &Arc<LiveChannel>, calls: &mut Calls, now: Timestamp) -> Option<Timestamp> {
-    // Those under way may be listed still.
+    // Those under way may be listed still; so are those that a window keeps back, and others may stand behind them.
     let rows_max = EFFECTS_AT_ONCE_PER_CHANNEL_MAX + calls.about.len();
-    let Ok(due) = desk.tenant.list(&EFFECTS_DUE, &channel_prefix(&live.name), None, Direction::Forward, rows_max) else {
-        return Some(now.plus_ms(millis(OWN_PAUSE)));
-    };
-    for (key, ()) in due {
-        let Some(id) = effect_id(&key).filter(|id| !calls.about.contains(id)) else { continue };
-        let Ok(Some(effect)) = desk.tenant.get(&EFFECTS, &id) else { continue };
-        if effect.due_at > now {
-            return Some(effect.due_at);
+    let mut held_until: Option<Timestamp> = None;
+    for rows_max in [rows_max, HELD_LOOKED_PAST_MAX] {
+        let Ok(due) = desk.tenant.list(&EFFECTS_DUE, &channel_prefix(&live.name), None, Direction::Forward, rows_max) else {
+            return Some(now.plus_ms(millis(OWN_PAUSE)));
+        };
+        let are_all = due.len() < rows_max;
+        for (key, ()) in due {
+            let Some(id) = effect_id(&key).filter(|id| !calls.about.contains_key(id)) else { continue };
+            let Ok(Some(effect)) = desk.tenant.get(&EFFECTS, &id) else { continue };
+            if effect.due_at > now {
+                return Some(held_until.map_or(effect.due_at, |until| until.min(effect.due_at)));
+            }
+            if calls.about.len() >= EFFECTS_AT_ONCE_PER_CHANNEL_MAX {
+                return held_until;
+            }
+            let purpose = if effect.state == EffectState::Unknown { Purpose::Find } else { Purpose::Publish };
+            match live.health.room(purpose, now) {
+                // What is left is for those under way; the end of one of them is a reason to look again, and so is the window's.
+                Some((room, until)) if calls.under_way(purpose) >= room => {
+                    held_until = Some(held_until.map_or(until, |earlier| earlier.min(until)));
+                }
+                _ => calls.start(desk, live, id, effect, purpose),
+            }
         }
-        if calls.about.len() >= EFFECTS_AT_ONCE_PER_CHANNEL_MAX {
+        if are_all || held_until.is_none() {
             break;
         }
-        let purpose = if effect.state == EffectState::Unknown { Purpose::Find } else { Purpose::Publish };
-        if let Some((room, until)) = live.health.room(purpose, now)
-            && calls.about.len() >= room
-        {
-            // What is left is for those under way; the end of one of them is a reason to look again, and so is the window's.
-            return Some(until);
-        }
-        calls.start(desk, live, id, effect);
     }
-    None
+    held_until
 }
 
 /// Records an outcome; waits for room rather than lose it.
