@@ -127,12 +127,15 @@ async fn follow(desk: Arc<Desk>, name: ChannelName, source: Source, first_pause:
                 pause
             }
         };
-        let over = desk.tenant.clock_shows(desk.tenant.now().plus_ms(millis(pause)));
-        tokio::pin!(over);
+        let later = desk.tenant.clock_shows(desk.tenant.now().plus_ms(millis(pause)));
+        // The tenant's clock stands still while the machine's, set back, catches up: that must not keep anybody from being asked.
+        let lasted = tokio::time::sleep(pause);
+        tokio::pin!(later, lasted);
         loop {
             tokio::select! {
                 () = rest.stopping.cancelled() => return,
-                () = &mut over => break,
+                () = &mut later => break,
+                () = &mut lasted => break,
                 changed = changes.changed() => match changed {
                     Err(_) => return,
                     // Another interval, other settings, another component: they hold from now on.
