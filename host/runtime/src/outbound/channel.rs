@@ -127,9 +127,10 @@ pub(super) struct ChannelState {
 
 impl ChannelState {
     pub(super) fn new(key: &ChannelStateKey) -> Self {
+        let windows = key.request_limits.iter().map(|&(requests, seconds)| (requests, Duration::from_secs(seconds.into())));
         Self {
             permits: Semaphore::new(key.requests_at_once_max.clamp(1, Semaphore::MAX_PERMITS)),
-            windows: Mutex::new(Windows::new(&key.request_limits)),
+            windows: Mutex::new(Windows::new(windows)),
             requests: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             limited: AtomicU64::new(0),
@@ -292,7 +293,7 @@ impl ChannelHttp {
         let mut repeated = false;
         loop {
             self.state.reserve(time.now())?;
-            let used = self.use_credentials(&allowed.origin, caps.deadline).await?;
+            let used = self.use_credentials(&allowed.origin, time, caps.deadline).await?;
             let permit = self.permit(caps.deadline).await?;
             let now = Instant::now();
             if now >= caps.deadline {
@@ -326,7 +327,7 @@ impl ChannelHttp {
     }
 
     /// The credentials of an origin, logged in.
-    async fn use_credentials(self: &Arc<Self>, origin: &Origin, deadline: Instant) -> Result<Vec<Used<'_>>, Failure> {
+    async fn use_credentials(self: &Arc<Self>, origin: &Origin, time: CallTime, deadline: Instant) -> Result<Vec<Used<'_>>, Failure> {
         let mut used = Vec::new();
         for (index, credential) in self.credentials_of(origin) {
             if let Some(reason) = credential.unusable() {
@@ -336,7 +337,7 @@ impl ChannelHttp {
                 Some(session) => {
                     let channel = Arc::clone(self);
                     let log_in = move || async move { channel.log_in(index).await };
-                    Some(session.slot.obtain(&credential.name, deadline, log_in).await?)
+                    Some(session.slot.obtain(&credential.name, time, deadline, log_in).await?)
                 }
                 None => None,
             };

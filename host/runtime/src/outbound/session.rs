@@ -21,12 +21,13 @@ use http::header::HeaderValue;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
+use super::call::CallTime;
 use super::cookie::Jar;
 use super::credential::{BoundCredential, Rendered};
 use super::failure::Failure;
 use super::redact::Redactor;
 use super::template::BoundField;
-use super::window::Window;
+use super::window::Windows;
 use crate::Secret;
 
 /// The first pause after a failed log-in; it doubles with every further failure.
@@ -37,7 +38,7 @@ pub const LOGIN_PAUSE_AFTER_REFUSAL_MAX: Duration = Duration::from_secs(300);
 pub const LOGIN_PAUSE_UNREACHABLE_MAX: Duration = Duration::from_secs(10);
 /// At most so many log-ins of one credential …
 pub const LOGINS_MAX: u32 = 6;
-/// … in this time.
+/// … in this time, which is that of calls.
 pub const LOGINS_PERIOD: Duration = Duration::from_secs(60);
 /// Cookie values shorter than this are not redacted: they are flags and numbers, found in innocent places.
 const COOKIE_REDACTED_BYTES_MIN: usize = 12;
@@ -144,7 +145,7 @@ pub(super) struct SessionSlot {
 
 struct State {
     phase: Phase,
-    logins: Window,
+    logins: Windows,
     /// Failures since the last success.
     failures: u32,
     /// The last failure, and until when nothing is tried.
@@ -159,7 +160,7 @@ enum Phase {
 
 impl SessionSlot {
     pub(super) fn new() -> Self {
-        let logins = Window::new(LOGINS_MAX, LOGINS_PERIOD);
+        let logins = Windows::new([(LOGINS_MAX, LOGINS_PERIOD)]);
         Self { state: Mutex::new(State { phase: Phase::Empty, logins, failures: 0, pause: None }) }
     }
 
@@ -167,13 +168,14 @@ impl SessionSlot {
     pub(super) async fn obtain<F>(
         self: &Arc<Self>,
         name: &str,
+        time: CallTime,
         deadline: Instant,
         log_in: impl FnOnce() -> F,
     ) -> Result<Arc<Session>, Failure>
     where
         F: Future<Output = Result<Session, LoginFailure>> + Send + 'static,
     {
-        let mut outcome = match self.join_or_start(name, log_in)? {
+        let mut outcome = match self.join_or_start(name, time, log_in)? {
             Joined::Live(session) => return Ok(session),
             Joined::Waiting(outcome) => outcome,
         };
@@ -197,7 +199,7 @@ impl SessionSlot {
         }
     }
 
-    fn join_or_start<F>(self: &Arc<Self>, name: &str, log_in: impl FnOnce() -> F) -> Result<Joined, Failure>
+    fn join_or_start<F>(self: &Arc<Self>, name: &str, time: CallTime, log_in: impl FnOnce() -> F) -> Result<Joined, Failure>
     where
         F: Future<Output = Result<Session, LoginFailure>> + Send + 'static,
     {
@@ -213,11 +215,8 @@ impl SessionSlot {
         {
             return Err(as_failure(name, failure, *until - now));
         }
-        let wait = state.logins.wait(now);
-        if !wait.is_zero() {
-            return Err(Failure::Limit { after: wait, reason: format!("credential {name} logs in too often") });
-        }
-        state.logins.charge(now);
+        let too_often = |after| Failure::Limit { after, reason: format!("credential {name} logs in too often") };
+        state.logins.take(time.now()).map_err(too_often)?;
         let (sender, outcome) = watch::channel(None);
         state.phase = Phase::LoggingIn(outcome.clone());
         drop(state);

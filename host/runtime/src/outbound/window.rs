@@ -57,9 +57,9 @@ pub(super) struct Windows {
 }
 
 impl Windows {
-    /// Requests and seconds of each.
-    pub(super) fn new(limits: &[(u32, u32)]) -> Self {
-        let all = limits.iter().map(|&(times, seconds)| Window::new(times, Duration::from_secs(seconds.into()))).collect();
+    /// Times and period of each.
+    pub(super) fn new(limits: impl IntoIterator<Item = (u32, Duration)>) -> Self {
+        let all = limits.into_iter().map(|(times, period)| Window::new(times, period)).collect();
         Self { all, origin: None, latest: Instant::now() }
     }
 
@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn windows_are_counted_in_the_time_of_calls_which_a_test_can_move_and_nobody_can_turn_back() {
         let at = |seconds: i64| Timestamp::from_second(1_800_000_000 + seconds).unwrap();
-        let mut windows = Windows::new(&[(2, 60), (3, 3600)]);
+        let mut windows = Windows::new([(2, 60), (3, 3600)].map(|(times, seconds)| (times, Duration::from_secs(seconds))));
         assert_eq!((windows.take(at(0)), windows.take(at(20))), (Ok(()), Ok(())));
         assert_eq!(windows.take(at(30)), Err(Duration::from_secs(30)));
         assert_eq!(windows.take(at(10)), Err(Duration::from_secs(30)), "an earlier moment is no earlier");

@@ -269,6 +269,15 @@ fn placement(place: contract::Place, prefix: &str, template: &str, encoding: con
     contract::Placement { place, prefix: prefix.into(), template: template.into(), encoding }
 }
 
+thread_local! {
+    static STARTED: tokio::time::Instant = tokio::time::Instant::now();
+}
+
+/// The tenant's time: as much later as the test has lasted, which `advance` moves too.
+fn clock() -> Timestamp {
+    CLOCK + STARTED.with(tokio::time::Instant::elapsed)
+}
+
 /// One call of a guest, and what the operator was told.
 struct Call {
     http: CallHttp,
@@ -277,7 +286,7 @@ struct Call {
 
 impl Call {
     fn new(channel: &Arc<ChannelHttp>) -> Self {
-        Self::at(CLOCK, channel)
+        Self::at(clock(), channel)
     }
 
     fn at(now: Timestamp, channel: &Arc<ChannelHttp>) -> Self {
