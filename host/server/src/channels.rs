@@ -325,7 +325,7 @@ impl Channels {
     /// How a channel is. There are as many as there are channels.
     fn health(&self, name: &ChannelName) -> Arc<Health> {
         let mut all = self.health.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        Arc::clone(all.entry(name.clone()).or_default())
+        Arc::clone(all.entry(name.clone()).or_insert_with(|| Arc::new(Health::open(self.tenant.folder(), name))))
     }
 
     /// Has the command carried out and swaps, in a task of its own: a caller that goes away meanwhile (a client that hangs up) must not leave

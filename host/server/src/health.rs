@@ -1,5 +1,7 @@
-//! How each channel is: what its last calls came to, when it was heard of last, and what its platform says is left under its limits. In memory:
-//! a host that starts anew knows nothing yet, and the first answer tells.
+//! How each channel is: what its last calls came to, when it was heard of last, and what its platform says is left under its limits. In memory, but
+//! for windows in which little is left: a host that starts anew must not find out by being refused. They lie in `headroom-CHANNEL.json` in
+//! the tenant's folder, an array of windows. It is no record: a file that is lost or cannot be read is as if nothing had been said, and it is not
+//! fsynced, because a process that is killed leaves what it wrote.
 //!
 //! # Headroom
 //! A connector reports what the headers of an answer say (`headroom` of the contract). A window holds for the capability whose call reported it.
@@ -7,8 +9,11 @@
 //! under way than could be made. So a limit is kept before the platform has to refuse.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use serde::{Deserialize, Serialize};
+use sportello_core::ids::ChannelName;
 use sportello_core::time::Timestamp;
 use sportello_runtime::contract::HeadroomWindow;
 use sportello_runtime::limits::HEADROOM_WINDOWS_MAX;
@@ -17,9 +22,14 @@ use crate::ingress::arrivals::moment;
 
 /// The longest a window is believed: a wrong date must not freeze a channel for years.
 const WINDOW_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
+/// A window is written down when no more than this is left of it: above, the calls under way when a host starts anew cannot use it up.
+const LITTLE_LEFT: u32 = 16;
+/// The longest file that is read: all windows of all purposes.
+const FILE_BYTES_MAX: u64 = 64 * 1024;
 
 /// What a channel is called for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Purpose {
     /// To read a delivery.
     Webhook,
@@ -60,7 +70,7 @@ pub struct Calls {
 }
 
 /// A window of a platform's limit.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
     /// Its name, by the connector.
     pub name: String,
@@ -77,6 +87,8 @@ struct State {
     calls: BTreeMap<Purpose, Calls>,
     windows: BTreeMap<(Purpose, String), Window>,
     heard_at: Option<Timestamp>,
+    /// Whether the file says something.
+    written: bool,
 }
 
 /// How a channel is.
@@ -92,12 +104,42 @@ pub struct Shown {
 
 /// How one channel is, over all generations of its connector.
 #[derive(Debug, Default)]
-pub struct Health(Mutex<State>);
+pub struct Health {
+    state: Mutex<State>,
+    /// Where windows with little left are written down; None: nowhere.
+    file: Option<PathBuf>,
+}
 
 impl Health {
+    /// That of a channel, with what was written down before the last stop.
+    #[must_use]
+    pub fn open(folder: &Path, channel: &ChannelName) -> Self {
+        let file = folder.join(format!("headroom-{channel}.json"));
+        let is_short = std::fs::metadata(&file).is_ok_and(|metadata| metadata.len() <= FILE_BYTES_MAX);
+        let bytes = if is_short { std::fs::read(&file).unwrap_or_default() } else { Vec::new() };
+        let kept: Vec<(Purpose, Window)> = serde_json::from_slice(&bytes).unwrap_or_default();
+        let windows = kept.into_iter().map(|(purpose, window)| ((purpose, window.name.clone()), window)).collect();
+        Self { state: Mutex::new(State { windows, written: true, ..State::default() }), file: Some(file) }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // Every change under it is a whole value.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write_down(&self, state: &mut State) {
+        let Some(file) = &self.file else { return };
+        let little: Vec<(Purpose, &Window)> =
+            state.windows.iter().filter(|(_, window)| window.remaining <= LITTLE_LEFT).map(|((purpose, _), window)| (*purpose, window)).collect();
+        if little.is_empty() && !state.written {
+            return;
+        }
+        state.written = !little.is_empty();
+        let beside = file.with_extension("json.new");
+        let written = serde_json::to_vec(&little).map_err(std::io::Error::other).and_then(|bytes| std::fs::write(&beside, bytes));
+        if let Err(error) = written.and_then(|()| std::fs::rename(&beside, file)) {
+            tracing::warn!(%error, file = %file.display(), "what is left under a platform's limits could not be written down");
+        }
     }
 
     /// A call ended; `problem`: it did not do what it was made for.
@@ -120,7 +162,14 @@ impl Health {
         let mut state = self.state();
         if windows.is_empty() {
             let of_this = state.windows.iter_mut().filter(|((of, _), _)| *of == purpose);
-            of_this.for_each(|(_, window)| window.remaining = window.remaining.saturating_sub(1));
+            let mut used = false;
+            of_this.for_each(|(_, window)| {
+                window.remaining = window.remaining.saturating_sub(1);
+                used = true;
+            });
+            if used {
+                self.write_down(&mut state);
+            }
             return;
         }
         state.windows.retain(|_, window| window.resets_at > now);
@@ -136,6 +185,7 @@ impl Health {
             let remaining = said.map_or(reported.remaining, |window| window.remaining.min(reported.remaining));
             state.windows.insert(key, Window { name: reported.name.clone(), allowed: reported.allowed, remaining, resets_at });
         }
+        self.write_down(&mut state);
     }
 
     /// How many calls may be under way at once by what the platform says is left, and until when that holds. None: it says nothing.
@@ -211,6 +261,24 @@ mod tests {
         assert_eq!((health.room(Purpose::Publish, NOW).unwrap().0, health.held(Purpose::Publish, NOW)), (1, None));
         health.report(Purpose::Publish, NOW, &[]);
         assert_eq!(health.held(Purpose::Publish, NOW), Some(NOW.plus_ms(60_000)));
+    }
+
+    #[test]
+    fn a_host_that_starts_anew_knows_where_little_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let channel = ChannelName::new("x").unwrap();
+        let health = Health::open(folder.path(), &channel);
+        health.report(Purpose::Publish, NOW, &[window("posts", 0, 60_000), window("day", 900, 3_600_000)]);
+        let again = Health::open(folder.path(), &channel);
+        assert_eq!(again.held(Purpose::Publish, NOW), Some(NOW.plus_ms(60_000)));
+        assert_eq!((again.held(Purpose::Find, NOW), again.held(Purpose::Publish, NOW.plus_ms(60_000))), (None, None));
+        // Where much is left again nothing stays behind; what is no such file says nothing.
+        again.report(Purpose::Publish, NOW.plus_ms(60_000), &[window("posts", 100, 120_000)]);
+        assert_eq!(Health::open(folder.path(), &channel).room(Purpose::Publish, NOW), None);
+        for text in ["", "{", "[7]"] {
+            std::fs::write(folder.path().join("headroom-x.json"), text).unwrap();
+            assert_eq!(Health::open(folder.path(), &channel).room(Purpose::Publish, NOW), None);
+        }
     }
 
     #[test]
