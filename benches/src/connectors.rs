@@ -218,7 +218,8 @@ fn twitter(number: u64) -> Value {
         "payload": post, "includes": {"users": [{"id": author, "name": "Ada Bianchi", "username": "ada_b"}]}}})
 }
 
-/// An answer below a comment, which the notification names: nothing is asked of the platform.
+/// An answer below a comment, as if the notification named that comment. A real one does not, and the connector reads the comment over the network:
+/// what is measured here is the parse without that request.
 fn linkedin(number: u64) -> Value {
     let post = "urn:li:activity:7094637247488004869";
     let comment = |number: u64| format!("urn:li:comment:({post},{})", 7_094_637_247_490_000_000 + number);

@@ -53,9 +53,7 @@ async fn a_clock_that_stands_still_because_it_was_set_back_keeps_nobody_from_bei
         .await;
     wiki.customer().edit_talk("Talk:Product", "Rete giù", "Perché? --~~~~").await.unwrap();
     running
-        .until("what was written is found", |desk| {
-            desk.tenant.list(&INTERACTIONS, &[], None, Direction::Forward, 10).unwrap().len() == 1
-        })
+        .until("what was written is found", |desk| desk.tenant.list(&INTERACTIONS, &[], None, Direction::Forward, 10).unwrap().len() == 1)
         .await;
     running.stop().await;
 }

@@ -129,8 +129,12 @@ impl Health {
 
     fn write_down(&self, state: &mut State) {
         let Some(file) = &self.file else { return };
-        let little: Vec<(Purpose, &Window)> =
-            state.windows.iter().filter(|(_, window)| window.remaining <= LITTLE_LEFT).map(|((purpose, _), window)| (*purpose, window)).collect();
+        let little: Vec<(Purpose, &Window)> = state
+            .windows
+            .iter()
+            .filter(|(_, window)| window.remaining <= LITTLE_LEFT)
+            .map(|((purpose, _), window)| (*purpose, window))
+            .collect();
         if little.is_empty() && !state.written {
             return;
         }
@@ -180,7 +184,10 @@ impl Health {
             if of_this >= HEADROOM_WINDOWS_MAX && !state.windows.contains_key(&key) {
                 continue;
             }
-            // Answers overtake each other: of one window the least counts that was said of it.
+            // Answers overtake each other: what is said of an earlier window comes too late, and of one window the least counts.
+            if state.windows.get(&key).is_some_and(|window| window.resets_at > resets_at) {
+                continue;
+            }
             let said = state.windows.get(&key).filter(|window| window.resets_at == resets_at);
             let remaining = said.map_or(reported.remaining, |window| window.remaining.min(reported.remaining));
             state.windows.insert(key, Window { name: reported.name.clone(), allowed: reported.allowed, remaining, resets_at });
@@ -250,6 +257,9 @@ mod tests {
         health.report(Purpose::Publish, NOW, &[window("posts", 4, 60_000)]);
         assert_eq!(health.room(Purpose::Publish, NOW).unwrap().0, 3);
         health.report(Purpose::Publish, NOW, &[window("posts", 15, 120_000)]);
+        assert_eq!(health.room(Purpose::Publish, NOW).unwrap().0, 15);
+        // An answer of the window before comes late.
+        health.report(Purpose::Publish, NOW, &[window("posts", 2, 60_000)]);
         assert_eq!(health.room(Purpose::Publish, NOW).unwrap().0, 15);
     }
 
