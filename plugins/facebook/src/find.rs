@@ -1,8 +1,7 @@
-//! Looking whether a reply is there: the page's own comment with the same words, made since the effect was queued, below the same object.
+//! Looking whether a reply or post is there: the page's own, with the same words, made since the effect was queued.
 //!
-//! All pages of the list are read, because the order they come in is not promised; `after` cursors lead on. Facebook trims and may
-//! re-break a text, so words are compared without regard to white space. Absent is only answered when the whole list was read, every comment in it
-//! has an author where it matters, and the host believes it only after the declared settling time.
+//! Facebook trims and may re-break a text, so words are compared without regard to white space. Absent is only answered when everything since the
+//! effect was queued was read and has an author where it matters, and the host believes it only after the declared settling time.
 
 use serde::Deserialize;
 use sportello_sdk::find::Presence;
@@ -10,26 +9,27 @@ use sportello_sdk::{Context, Effect, Error, Receipt, diagnostics, http, lenient,
 
 use crate::Settings;
 use crate::account::Account;
-use crate::graph::{Purpose, accept};
-use crate::publish::public_object;
+use crate::graph::{Purpose, send};
+use crate::publish::{post_url, public_object};
 
-/// How many pages of comments a look reads before it gives up.
+/// How many pages of a list a look reads before it gives up.
 const PAGES_MAX: usize = 50;
-/// How many comments a page has; the platform's own limit.
-const COMMENTS_PER_PAGE: &str = "100";
+/// How many rows a page has; the platform's own limit.
+const ROWS_PER_PAGE: &str = "100";
 /// How far the platform's clock may be behind ours, in milliseconds.
 const CLOCK_SKEW_MS: i64 = 120_000;
 
 #[derive(Deserialize)]
-struct Comments {
+struct Page {
     /// Not there: nothing was listed, which says nothing.
-    data: Option<Vec<Comment>>,
+    data: Option<Vec<Row>>,
     #[serde(default, deserialize_with = "lenient::value")]
     paging: Option<Paging>,
 }
 
+/// A comment or post as lists show it.
 #[derive(Deserialize)]
-struct Comment {
+struct Row {
     #[serde(default, deserialize_with = "lenient::id")]
     id: Option<String>,
     #[serde(default, deserialize_with = "lenient::text")]
@@ -54,53 +54,120 @@ struct Cursors {
     after: Option<String>,
 }
 
+/// Where an effect would stand.
+enum List<'a> {
+    /// Below an object, in an order that is not promised: it is read whole.
+    Comments(&'a str),
+    /// The page's own posts and nobody else's. <https://developers.facebook.com/docs/graph-api/reference/page/published_posts>
+    Posts,
+}
+
+impl List<'_> {
+    fn request(&self, settings: &Settings) -> http::Request {
+        let (url, fields) = match self {
+            Self::Comments(object) => (settings.edge(object, "comments"), "id,message,from,created_time"),
+            Self::Posts => (settings.edge(&settings.page_id, "published_posts"), "id,message,created_time"),
+        };
+        http::Request::get(url).query("fields", fields).query("limit", ROWS_PER_PAGE)
+    }
+
+    /// Whose a row is: ours or not; None: nobody can tell.
+    fn is_ours(&self, row: &Row, page_id: &str) -> Option<bool> {
+        match self {
+            Self::Comments(_) => row.from.as_ref().and_then(|from| from.id.as_deref()).map(|author| author == page_id),
+            Self::Posts => Some(true),
+        }
+    }
+
+    fn receipt(&self, row: &Row) -> Option<Receipt> {
+        let id = row.id.as_deref()?;
+        let receipt = match self {
+            Self::Comments(_) => Receipt::new(id),
+            Self::Posts => Receipt::new(id).url(post_url(id)),
+        };
+        Some(match row.created_time {
+            Some(at) => receipt.at(time::from_milliseconds(at)),
+            None => receipt,
+        })
+    }
+
+    /// Whether nothing made since then can follow this page. The order is not promised, so a page says for itself how it is ordered.
+    fn ends_with(&self, rows: &[Row], since_ms: i64) -> bool {
+        let is_newest_first = rows.len() > 1 && rows.is_sorted_by(|one, other| one.created_time >= other.created_time);
+        let reaches_behind = rows.last().is_some_and(|row| row.created_time.is_some_and(|at_ms| at_ms < since_ms));
+        matches!(self, Self::Posts) && is_newest_first && reaches_behind
+    }
+}
+
+/// What a look has seen.
+#[derive(Default)]
+pub(crate) struct Seen {
+    /// Ours with the same words, since the effect was queued.
+    found: Vec<Receipt>,
+    /// Something with the same words hides whose it is, or which.
+    is_unclear: bool,
+    /// When the newest of all was made, and whether it is ours with the same words.
+    newest: Option<(i64, bool)>,
+}
+
+impl Seen {
+    /// Whether one from before the effect has the same words and nothing has been made since.
+    pub(crate) fn newest_is_an_older_twin(&self) -> bool {
+        self.found.is_empty() && !self.is_unclear && self.newest.is_some_and(|(_, is_twin)| is_twin)
+    }
+}
+
+/// Looks below what a reply answers.
 pub(crate) fn reply(context: &Context<Settings>, effect: &Effect) -> Result<Presence, Error> {
-    let url = context.settings.edge(public_object(effect)?, "comments");
+    look(context, effect, &List::Comments(public_object(effect)?)).map(presence)
+}
+
+/// Looks among the page's posts.
+pub(crate) fn post(context: &Context<Settings>, effect: &Effect) -> Result<Presence, Error> {
+    posts(context, effect).map(presence)
+}
+
+/// What the page's posts show; None: nobody can tell.
+pub(crate) fn posts(context: &Context<Settings>, effect: &Effect) -> Result<Option<Seen>, Error> {
+    look(context, effect, &List::Posts)
+}
+
+fn presence(seen: Option<Seen>) -> Presence {
+    let Some(mut seen) = seen else { return Presence::CannotTell };
+    match (seen.found.len(), seen.is_unclear) {
+        (1, _) => Presence::Present(seen.found.remove(0)),
+        (0, false) => Presence::Absent,
+        // Two with the same words, or one that hides its author: which effect is which, nobody can tell.
+        _ => Presence::CannotTell,
+    }
+}
+
+/// None: nobody can tell.
+fn look(context: &Context<Settings>, effect: &Effect, list: &List<'_>) -> Result<Option<Seen>, Error> {
     let since_ms = time::milliseconds(&effect.queued_at).map_or(i64::MIN, |queued_ms| queued_ms - CLOCK_SKEW_MS);
-    let mut found: Vec<Receipt> = Vec::new();
-    let mut perhaps = false;
+    let mut seen = Seen::default();
     let mut after: Option<String> = None;
 
     for _ in 0..PAGES_MAX {
-        let mut request = http::Request::get(&url).query("fields", "id,message,from,created_time").query("limit", COMMENTS_PER_PAGE);
+        let mut request = list.request(&context.settings);
         if let Some(cursor) = &after {
             request = request.query("after", cursor);
         }
-        let comments: Comments = match accept(request.send()?, Purpose::Look) {
+        let page: Page = match send(request).and_then(|answer| answer.map_err(|refusal| refusal.meaning(Purpose::Look))) {
             Ok(response) => response.json()?,
             // The comment or post we answered is gone, and what was below it with it: nobody can tell any more.
             Err(Error::Reject(reason)) => {
                 diagnostics::info!("effect {}: can't be looked for: {reason}", effect.key);
-                return Ok(Presence::CannotTell);
+                return Ok(None);
             }
             Err(error) => return Err(error),
         };
-        let Some(listed) = comments.data else { return Ok(Presence::CannotTell) };
-        let candidates = listed.iter().filter(|comment| {
-            let recent = comment.created_time.is_none_or(|at| at >= since_ms);
-            recent && comment.message.as_deref().is_some_and(|message| same_words(message, &effect.text))
-        });
-        for comment in candidates {
-            match (comment.from.as_ref().and_then(|from| from.id.as_deref()), &comment.id) {
-                (Some(author), Some(id)) if author == context.settings.page_id => {
-                    let receipt = Receipt::new(id.clone());
-                    found.push(match comment.created_time {
-                        Some(at) => receipt.at(time::from_milliseconds(at)),
-                        None => receipt,
-                    });
-                }
-                (Some(_), _) => {}
-                (None, _) => perhaps = true,
-            }
+        let Some(rows) = page.data else { return Ok(None) };
+        rows.iter().for_each(|row| seen.take(context, effect, list, row, since_ms));
+        let Some(Paging { next: Some(_), cursors }) = page.paging else { return Ok(Some(seen)) };
+        if list.ends_with(&rows, since_ms) {
+            return Ok(Some(seen));
         }
-        let Some(Paging { next: Some(_), cursors }) = comments.paging else {
-            return Ok(match (found.len(), perhaps) {
-                (1, _) => Presence::Present(found.remove(0)),
-                (0, false) => Presence::Absent,
-                // Two replies with the same words, or one that hides its author: which effect is which, nobody can tell.
-                _ => Presence::CannotTell,
-            });
-        };
         // There is more. A cursor that is missing or does not move would never show it.
         let cursor = cursors.and_then(|cursors| cursors.after).filter(|cursor| Some(cursor) != after.as_ref());
         if cursor.is_none() {
@@ -108,8 +175,33 @@ pub(crate) fn reply(context: &Context<Settings>, effect: &Effect) -> Result<Pres
         }
         after = cursor;
     }
-    diagnostics::warning!("effect {}: not all comments could be read within {PAGES_MAX} pages", effect.key);
-    Ok(Presence::CannotTell)
+    diagnostics::warning!("effect {}: not everything could be read within {PAGES_MAX} pages", effect.key);
+    Ok(None)
+}
+
+impl Seen {
+    fn take(&mut self, context: &Context<Settings>, effect: &Effect, list: &List<'_>, row: &Row, since_ms: i64) {
+        let has_the_words = row.message.as_deref().is_some_and(|message| same_words(message, &effect.text));
+        let is_ours = list.is_ours(row, &context.settings.page_id);
+        if let Some(at_ms) = row.created_time
+            && self.newest.is_none_or(|(newest_ms, _)| at_ms > newest_ms)
+        {
+            self.newest = Some((at_ms, has_the_words && is_ours == Some(true)));
+        }
+        if !has_the_words || row.created_time.is_some_and(|at_ms| at_ms < since_ms) {
+            return;
+        }
+        match (is_ours, list.receipt(row)) {
+            (Some(true), Some(receipt)) => {
+                // A list that grows at its beginning shows a row again on the next page.
+                if !self.found.iter().any(|known| known.native_id == receipt.native_id) {
+                    self.found.push(receipt);
+                }
+            }
+            (Some(false), _) => {}
+            (Some(true) | None, _) => self.is_unclear = true,
+        }
+    }
 }
 
 fn same_words(one: &str, other: &str) -> bool {

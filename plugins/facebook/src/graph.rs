@@ -15,6 +15,9 @@ const RATE_LIMIT_PAUSE: Duration = Duration::from_secs(5 * 60);
 const RATE_LIMIT_PAUSE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long to wait before a look that failed in passing is made again.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(10);
+/// The same words stand there already: Facebook takes no post that is like the one before.
+/// <https://developers.facebook.com/docs/graph-api/guides/error-handling>
+const DUPLICATE: i64 = 506;
 
 #[derive(Deserialize)]
 struct Failed {
@@ -40,31 +43,46 @@ pub(crate) enum Purpose {
     Change,
 }
 
-/// The answer, if it is a success; otherwise what the host must do.
-pub(crate) fn accept(response: http::Response, purpose: Purpose) -> Result<http::Response, Error> {
-    if let Ok(Failed { error }) = serde_json::from_slice::<Failed>(&response.body) {
-        return Err(meaning(&error, &response, purpose));
-    }
-    if purpose == Purpose::Change && response.status == 429 {
-        return Err(Error::rate_limited(regained(&response), "HTTP 429"));
-    }
-    response.success()
+/// What the Graph API says where it does not do what was asked.
+pub(crate) struct Refusal {
+    error: GraphError,
+    response: http::Response,
 }
 
-fn meaning(error: &GraphError, response: &http::Response, purpose: Purpose) -> Error {
-    let subcode = error.error_subcode.map_or(String::new(), |subcode| format!("/{subcode}"));
-    let trace = error.fbtrace_id.as_deref().unwrap_or("none");
-    let reason = format!("Facebook says ({}{subcode}): {} [HTTP {}, trace {trace}]", error.code, error.message, response.status);
-    match error.code {
-        4 | 17 | 32 | 613 | 80001..=80008 => Error::rate_limited(regained(response), reason),
-        102 | 190 => Error::auth(reason),
-        // "Duplicate": the same words stand there already. They may be ours, of an attempt whose answer was lost: a look will tell.
-        506 if purpose == Purpose::Change => Error::uncertain(reason),
-        _ if error.is_transient || matches!(error.code, 1 | 2) || response.status >= 500 => match purpose {
-            Purpose::Look => Error::retry(response.retry_after().unwrap_or(LOOK_AGAIN_AFTER), reason),
-            Purpose::Change => Error::uncertain(reason),
-        },
-        _ => Error::reject(reason),
+/// Sends a request; a refusal is given apart, for those who know more of it than its usual meaning.
+pub(crate) fn send(request: http::Request) -> Result<Result<http::Response, Refusal>, Error> {
+    let response = request.send()?;
+    match serde_json::from_slice(&response.body) {
+        Ok(Failed { error }) => Ok(Err(Refusal { error, response })),
+        // Whatever stands before the Graph API can refuse, too.
+        Err(_) if response.status == 429 => Err(Error::rate_limited(regained(&response), "HTTP 429")),
+        Err(_) => response.success().map(Ok),
+    }
+}
+
+impl Refusal {
+    /// Whether the same words stand there already.
+    pub(crate) fn is_duplicate(&self) -> bool {
+        self.error.code == DUPLICATE
+    }
+
+    /// What the host must do.
+    pub(crate) fn meaning(&self, purpose: Purpose) -> Error {
+        let Self { error, response } = self;
+        let subcode = error.error_subcode.map_or(String::new(), |subcode| format!("/{subcode}"));
+        let trace = error.fbtrace_id.as_deref().unwrap_or("none");
+        let reason = format!("Facebook says ({}{subcode}): {} [HTTP {}, trace {trace}]", error.code, error.message, response.status);
+        match error.code {
+            4 | 17 | 32 | 613 | 80001..=80008 => Error::rate_limited(regained(response), reason),
+            102 | 190 => Error::auth(reason),
+            // They may be ours, of an attempt whose answer was lost: a look will tell.
+            DUPLICATE if purpose == Purpose::Change => Error::uncertain(reason),
+            _ if error.is_transient || matches!(error.code, 1 | 2) || response.status >= 500 => match purpose {
+                Purpose::Look => Error::retry(response.retry_after().unwrap_or(LOOK_AGAIN_AFTER), reason),
+                Purpose::Change => Error::uncertain(reason),
+            },
+            _ => Error::reject(reason),
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Facebook Pages: what is written on a page comes in by webhook, answers go out as comments.
+//! Facebook Pages: what is written on a page comes in by webhook, answers go out as comments, posts as the page's own.
 //!
 //! | file | what it knows |
 //! |---|---|
@@ -8,7 +8,7 @@
 //! | `deletion.rs` | requests to delete what is kept of somebody |
 //! | `account.rs` | who somebody is |
 //! | `graph.rs` | requests to the Graph API, and what its errors mean |
-//! | `publish.rs`, `find.rs` | the reply, and looking whether it is there |
+//! | `publish.rs`, `find.rs` | replies and posts, and looking whether they are there |
 //!
 //! What the platform promises and what it can't stands in README.md.
 
@@ -30,7 +30,7 @@ pub use settings::Settings;
 const APP_SECRET: &str = "app-secret";
 /// The name of the credential that holds the token written into the app's webhook settings.
 const VERIFY_TOKEN: &str = "verify-token";
-/// How long a comment of ours may take to become visible to a look.
+/// How long a comment or post of ours may take to become visible to a look.
 const SETTLING_SECONDS: u32 = 60;
 
 /// The connector.
@@ -41,14 +41,15 @@ impl Description for Facebook {
 
     fn describe() -> Manifest {
         Manifest::channel("facebook", env!("CARGO_PKG_VERSION"), "facebook")
-            .summary("A Facebook page: posts, comments, mentions, ratings and messages in, replies out")
+            .summary("A Facebook page: posts, comments, mentions, ratings and messages in, replies and posts out")
             .settings_schema(include_str!("../settings.schema.json"))
             .credential(Credential::signing(APP_SECRET, "verifies that deliveries come from Facebook"))
             .credential(Credential::signing(VERIFY_TOKEN, "answers Facebook's check of the webhook's address"))
-            .credential(Credential::bearer("page-token", "posts replies and reads the comments of the page", Origin::setting("/graph-url")))
+            .credential(Credential::bearer("page-token", "writes replies and posts, and looks for them", Origin::setting("/graph-url")))
             .signature(Signature::hmac_sha256("x-hub-signature-256", APP_SECRET).prefix("sha256="))
             .signature(Signature::signed_field("signed_request", APP_SECRET))
             .action(Action::new("reply", Idempotency::Findable).settling(SETTLING_SECONDS))
+            .action(Action::new("post", Idempotency::Findable).settling(SETTLING_SECONDS))
             .link(LinkPermission::Evidence)
             .reply(ReplyPermission::Always)
     }
@@ -81,6 +82,7 @@ impl Publish for Facebook {
     fn publish(context: &Context<Settings>, effect: &Effect) -> Result<Receipt, Error> {
         match effect.action.as_str() {
             "reply" => publish::reply(context, effect),
+            "post" => publish::post(context, effect),
             _ => Err(effect.unknown_action()),
         }
     }
@@ -90,6 +92,7 @@ impl Find for Facebook {
     fn find(context: &Context<Settings>, effect: &Effect) -> Result<sportello_sdk::find::Presence, Error> {
         match effect.action.as_str() {
             "reply" => find::reply(context, effect),
+            "post" => find::post(context, effect),
             _ => Err(effect.unknown_action()),
         }
     }

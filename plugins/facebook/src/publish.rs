@@ -1,10 +1,13 @@
-//! The reply: a comment below the comment or post that the conversation is named after.
+//! Replies, which are comments below the comment or post that the conversation is named after, and posts of the page.
+//! <https://developers.facebook.com/docs/pages-api/posts>
+//!
+//! The Graph API takes no key of ours, so whether a lost answer took effect is for `find` to tell.
 
 use serde::Deserialize;
 use sportello_sdk::{Context, Effect, Error, Receipt, http, lenient};
 
-use crate::graph::{Purpose, accept};
-use crate::{Settings, messaging};
+use crate::graph::{Purpose, Refusal, send};
+use crate::{Settings, find, messaging};
 
 #[derive(Deserialize)]
 struct Created {
@@ -12,18 +15,51 @@ struct Created {
     id: Option<String>,
 }
 
-/// Posts the effect's text. The Graph API takes no key of ours, so whether a lost answer took effect is for `find` to tell.
+/// Answers below an object.
 pub(crate) fn reply(context: &Context<Settings>, effect: &Effect) -> Result<Receipt, Error> {
-    let object = public_object(effect)?;
+    let written = write(context, effect, public_object(effect)?, "comments")?;
+    written.map(Receipt::new).map_err(|refusal| refusal.meaning(Purpose::Change))
+}
+
+/// Posts on the page, for everyone to see.
+pub(crate) fn post(context: &Context<Settings>, effect: &Effect) -> Result<Receipt, Error> {
+    match write(context, effect, &context.settings.page_id, "feed")? {
+        Ok(id) => Ok(Receipt::new(&id).url(post_url(&id))),
+        Err(refusal) if refusal.is_duplicate() => Err(duplicate(context, effect, &refusal)),
+        Err(refusal) => Err(refusal.meaning(Purpose::Change)),
+    }
+}
+
+/// The post before has the same words. If it stood there before this effect was queued, it is another's, and every attempt of this one was refused;
+/// otherwise it may be its own, of an attempt whose answer was lost, and the host looks.
+fn duplicate(context: &Context<Settings>, effect: &Effect, refusal: &Refusal) -> Error {
+    let meaning = refusal.meaning(Purpose::Change);
+    match find::posts(context, effect) {
+        Ok(Some(seen)) if seen.newest_is_an_older_twin() => {
+            Error::reject(format!("{}; the post before has the same words, and Facebook takes no second", meaning.reason()))
+        }
+        _ => meaning,
+    }
+}
+
+/// Writes the effect's text; gives the id of what was written.
+fn write(context: &Context<Settings>, effect: &Effect, object: &str, edge: &str) -> Result<Result<String, Refusal>, Error> {
     if effect.text.trim().is_empty() {
-        return Err(Error::reject(format!("effect {}: Facebook takes no empty comment", effect.key)));
+        return Err(Error::reject(format!("effect {}: there is nothing to say", effect.key)));
     }
-    let request = http::Request::post(context.settings.edge(object, "comments")).form([("message", &effect.text)]);
-    let response = accept(request.send()?, Purpose::Change)?;
+    let response = match send(http::Request::post(context.settings.edge(object, edge)).form([("message", &effect.text)]))? {
+        Ok(response) => response,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
     match response.json::<Created>()?.id {
-        Some(id) => Ok(Receipt::new(id)),
-        None => Err(Error::uncertain(format!("Facebook answered HTTP {} without the id of a comment", response.status))),
+        Some(id) => Ok(Ok(id)),
+        None => Err(Error::uncertain(format!("Facebook answered HTTP {} without the id of what was written", response.status))),
     }
+}
+
+/// Where people see a post.
+pub(crate) fn post_url(id: &str) -> String {
+    format!("https://www.facebook.com/{id}")
 }
 
 /// The object of the graph that the effect answers.

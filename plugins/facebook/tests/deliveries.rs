@@ -69,6 +69,18 @@ fn a_visitors_post_is_a_conversation_and_the_pages_comment_on_it_is_its_answer()
 }
 
 #[test]
+fn our_own_post_comes_back_under_the_id_its_receipt_has() {
+    let mut delivery: Value = serde_json::from_slice(&body("visitor_post")).unwrap();
+    delivery["entry"][0]["changes"][0]["value"]["from"] = json!({ "id": "100200300400500", "name": "Telefonia Esempio" });
+    // One with a link in it comes as a share.
+    for item in ["status", "post", "share"] {
+        delivery["entry"][0]["changes"][0]["value"]["item"] = json!(item);
+        let echo = channel().deliver(&webhook::Request::post(delivery.to_string())).unwrap().interactions.remove(0);
+        assert_eq!((echo.native_id.as_str(), echo.change, echo.own), ("100200300400500_950", Change::Created, true), "{item}");
+    }
+}
+
+#[test]
 fn a_redelivery_in_another_envelope_has_the_same_identity() {
     for name in ["comment", "comment_edited", "comment_removed", "several_entries", "not_understood", "mention_without_author"] {
         let first = interactions(name);

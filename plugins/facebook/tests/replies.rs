@@ -1,4 +1,4 @@
-//! What the connector promises about replies. The exchanges stand in `exchanges/graph`, written after Facebook's public documentation.
+//! What the connector promises about replies; what holds for posts as well is tested for both. The exchanges stand in `exchanges/graph`, written after Facebook's public documentation.
 
 use std::path::Path;
 
