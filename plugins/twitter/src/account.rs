@@ -179,12 +179,14 @@ fn of_list(settings: &Settings, list: &str, row: &str, users: &BTreeMap<String, 
         "favorite_events" => {
             let favorite: Favorite = serde_json::from_str(row).ok()?;
             let target = favorite.favorited_status?.id_str?;
-            Some(reaction(settings, &target, &favorite.user?.person()?, favorite.timestamp_ms, false))
+            Some(reaction(settings, &target, &favorite.user?.person()?, favorite.timestamp_ms))
         }
         "follow_events" => {
             let follow: Follow = serde_json::from_str(row).ok()?;
             let is_taken_back = follow.kind.as_deref() == Some("unfollow");
-            Some(following(settings, &follow.source?.person()?, &follow.target?.person()?, follow.created_timestamp, is_taken_back))
+            let at_ms = follow.created_timestamp;
+            let when = at_ms.map(|at_ms| at_ms.to_string());
+            Some(following(settings, (&follow.source?.person()?, &follow.target?.person()?), at_ms, when.as_deref(), is_taken_back))
         }
         "direct_message_events" => message::told(settings, row, users),
         _ => None,

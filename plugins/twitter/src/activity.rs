@@ -221,8 +221,8 @@ pub(crate) fn told(settings: &Settings, event: &str) -> Told {
     let payload = event.payload.map_or("null", RawValue::get);
     let understood = match kind.as_str() {
         "post.delete" => deleted(payload, &people),
-        "like.create" | "like.delete" => like(settings, payload, &people, kind == "like.delete"),
-        "follow.follow" | "follow.unfollow" => follow(settings, payload, kind == "follow.unfollow"),
+        "like.create" => like(settings, payload, &people),
+        "follow.follow" | "follow.unfollow" => follow(settings, payload, event.event_uuid.as_deref(), kind == "follow.unfollow"),
         "dm.received" | "dm.sent" => message::of_payload(settings, payload),
         _ if kind.starts_with("post.") => post(settings, payload, &people, kind == "post.quote.create"),
         _ => None,
@@ -243,44 +243,59 @@ fn deleted(payload: &str, people: &BTreeMap<String, Person>) -> Option<Told> {
 }
 
 /// Who likes stands beside the payload, alone: whoever wrote the post is named in it.
-fn like(settings: &Settings, payload: &str, people: &BTreeMap<String, Person>, is_taken_back: bool) -> Option<Told> {
+fn like(settings: &Settings, payload: &str, people: &BTreeMap<String, Person>) -> Option<Told> {
     let like: Like = serde_json::from_str(payload).ok()?;
     let target = like.liked_tweet_id?;
     let person = match people.len() {
         1 => people.values().next(),
         _ => people.values().find(|person| person.id != settings.user_id),
     }?;
-    Some(reaction(settings, &target, person, like.timestamp_ms, is_taken_back))
+    Some(reaction(settings, &target, person, like.timestamp_ms))
 }
 
-/// A like, in either shape.
-pub(crate) fn reaction(settings: &Settings, target: &str, person: &Person, at_ms: Option<i64>, is_taken_back: bool) -> Told {
+/// A like, in either shape. Neither tells when one is taken back, and whoever likes again does it at another time.
+pub(crate) fn reaction(settings: &Settings, target: &str, person: &Person, at_ms: Option<i64>) -> Told {
     let at = at_ms.map_or_else(time::now, time::from_milliseconds);
-    let reaction = Interaction::new(format!("like:{target}:{}", person.id), "reaction", at, key(target, &person.id))
+    let when = at_ms.map(|at_ms| at_ms.to_string());
+    let native_id = once(&format!("like:{target}:{}", person.id), when.as_deref());
+    let reaction = Interaction::new(native_id, "reaction", at, key(target, &person.id))
         .author(person.profile())
         .own(person.id == settings.user_id)
         .in_reply_to(target)
         .attribute("reaction", "like")
         .attribute("names-author", "true");
-    Told::Other(Box::new(if is_taken_back { reaction.deleted("deleted") } else { reaction }))
+    Told::Other(Box::new(reaction))
 }
 
-fn follow(settings: &Settings, payload: &str, is_taken_back: bool) -> Option<Told> {
+fn follow(settings: &Settings, payload: &str, uuid: Option<&str>, is_taken_back: bool) -> Option<Told> {
     let follow: Follow = serde_json::from_str(payload).ok()?;
     let (source, target) = (follow.source?.person()?, follow.target?.person()?);
-    Some(following(settings, &source, &target, None, is_taken_back))
+    Some(following(settings, (&source, &target), None, uuid, is_taken_back))
 }
 
-/// Somebody follows, in either shape.
-pub(crate) fn following(settings: &Settings, source: &Person, target: &Person, at_ms: Option<i64>, is_taken_back: bool) -> Told {
+/// One person follows another, or does so no more, in either shape. `which` tells this time from others: X gives a follow no id, and an unfollow does
+/// not say which follow it takes back, so it is a thing of its own.
+pub(crate) fn following(
+    settings: &Settings,
+    (source, target): (&Person, &Person),
+    at_ms: Option<i64>,
+    which: Option<&str>,
+    is_taken_back: bool,
+) -> Told {
     if source.id != settings.user_id && target.id != settings.user_id {
         return Told::NotOurs;
     }
     let at = at_ms.map_or_else(time::now, time::from_milliseconds);
-    let follow =
-        Interaction::new(format!("follow:{}:{}", source.id, target.id), "follow", at, format!("follow:{}:{}", source.id, target.id))
-            .author(source.profile())
-            .own(source.id == settings.user_id)
-            .attribute("names-author", "true");
+    let conversation = format!("follow:{}:{}", source.id, target.id);
+    let native_id = once(&if is_taken_back { format!("un{conversation}") } else { conversation.clone() }, which);
+    let follow = Interaction::new(native_id, "follow", at, conversation)
+        .author(source.profile())
+        .own(source.id == settings.user_id)
+        .attribute("names-author", "true");
     Told::Other(Box::new(if is_taken_back { follow.deleted("deleted") } else { follow }))
+}
+
+/// The id of something that can be done again and has none of its own: `which` tells one time from the others.
+fn once(what: &str, which: Option<&str>) -> String {
+    which.map_or_else(|| what.to_owned(), |which| format!("{what}@{which}"))
 }

@@ -213,7 +213,7 @@ fn likes_reposts_follows_and_messages_come_in_and_say_who() {
     let favorite = json!([{"id": "abc", "favorited_status": {"id_str": POST}, "user": {"id_str": MARIA, "name": "M"}, "timestamp_ms": 1_768_478_400_000_i64}]);
     let favorite = only(&account("favorite_events", &favorite));
     for told in [&like, &favorite] {
-        assert_eq!((identity(told), told.kind.as_str()), ((format!("like:{POST}:{MARIA}").as_str(), ""), "reaction"));
+        assert_eq!((identity(told), told.kind.as_str()), ((format!("like:{POST}:{MARIA}@1768478400000").as_str(), ""), "reaction"));
         assert!(told.attributes.iter().any(|attribute| attribute.name == "names-author"));
     }
     let mut repost = post("1900000000000000400", "RT @sole: orari");
@@ -234,6 +234,42 @@ fn likes_reposts_follows_and_messages_come_in_and_say_who() {
     assert_eq!((message.kind.as_str(), message.visibility, message.own), ("direct-message", Visibility::Participants, false));
     assert_eq!((message.conversation.key, message.text.as_deref()), (format!("dm:{MARIA}"), Some("buongiorno 🙂")));
     assert_eq!(message.author.unwrap().handle.as_deref(), Some("maria_b"));
+}
+
+#[test]
+fn whoever_follows_or_likes_again_does_something_new_and_what_is_told_again_is_not() {
+    let _host = host().start();
+    let user = |id: &str| json!({"data": {"id": id, "username": "x"}});
+    let newer = |uuid: u64, kind: &str| only(&event(uuid, kind, &json!({"source": user(MARIA), "target": user(COMPANY)}), &json!([])));
+    let older = |at_ms: u64, kind: &str| {
+        let row = json!({"type": kind, "created_timestamp": at_ms.to_string(), "source": {"id_str": MARIA}, "target": {"id_str": COMPANY}});
+        only(&account("follow_events", &json!([row])))
+    };
+    for told in [
+        [
+            newer(1, "follow.follow"),
+            newer(2, "follow.unfollow"),
+            newer(3, "follow.follow"),
+            newer(4, "follow.unfollow"),
+            newer(3, "follow.follow"),
+        ],
+        [older(1, "follow"), older(2, "unfollow"), older(3, "follow"), older(4, "unfollow"), older(3, "follow")],
+    ] {
+        assert_eq!(told.iter().map(|told| told.native_id.as_str()).collect::<HashSet<_>>().len(), 4, "{told:?}");
+        let changes = [Change::Created, Change::Deleted, Change::Created, Change::Deleted, Change::Created];
+        assert_eq!(told.each_ref().map(|told| told.change), changes);
+        assert_eq!(identity(&told[4]), identity(&told[2]), "the same one, delivered again");
+        assert!(told.iter().all(|told| told.conversation.key == format!("follow:{MARIA}:{COMPANY}")));
+    }
+    let liked = |at_ms: u64| {
+        let newer = json!({"id": "abc", "liked_tweet_id": POST, "timestamp_ms": at_ms.to_string()});
+        let older = json!([{"id": "abc", "favorited_status": {"id_str": POST}, "user": {"id_str": MARIA}, "timestamp_ms": at_ms}]);
+        let ids = [only(&event(5, "like.create", &newer, &maria())), only(&account("favorite_events", &older))].map(|told| told.native_id);
+        assert_eq!(ids[0], ids[1]);
+        ids[0].clone()
+    };
+    assert_ne!(liked(1_768_478_400_000), liked(1_768_478_460_000));
+    assert_eq!(liked(1_768_478_400_000), liked(1_768_478_400_000));
 }
 
 #[test]
