@@ -21,10 +21,19 @@ struct Event<'a> {
     event_uuid: Option<String>,
     #[serde(default, deserialize_with = "lenient::text")]
     event_type: Option<String>,
+    #[serde(default, deserialize_with = "lenient::value")]
+    filter: Option<Filter>,
     #[serde(borrow, default)]
     payload: Option<&'a RawValue>,
     #[serde(default, deserialize_with = "lenient::value")]
     includes: Option<Includes>,
+}
+
+/// The subscription that brought the event.
+#[derive(Deserialize)]
+struct Filter {
+    #[serde(default, deserialize_with = "lenient::id")]
+    user_id: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -213,10 +222,15 @@ pub(crate) fn people(users: Vec<User>) -> BTreeMap<String, Person> {
     users.into_iter().filter_map(|user| user.person()).map(|person| (person.id.clone(), person)).collect()
 }
 
-/// What an event tells.
+/// What an event tells. One application can be subscribed to several accounts, and each event says whose it is; only deletions come by subscriptions
+/// to whoever wrote to the company.
 pub(crate) fn told(settings: &Settings, event: &str) -> Told {
     let event: Event<'_> = serde_json::from_str(event).unwrap_or_default();
     let kind = event.event_type.clone().unwrap_or_default();
+    let whose = event.filter.and_then(|filter| filter.user_id).filter(|whose| *whose != settings.user_id);
+    if let Some(other) = whose.filter(|_| kind != "post.delete") {
+        return Told::NotOurs(other);
+    }
     let people = people(event.includes.unwrap_or_default().users);
     let payload = event.payload.map_or("null", RawValue::get);
     let understood = match kind.as_str() {
@@ -283,7 +297,7 @@ pub(crate) fn following(
     is_taken_back: bool,
 ) -> Told {
     if source.id != settings.user_id && target.id != settings.user_id {
-        return Told::NotOurs;
+        return Told::NotOurs(target.id.clone());
     }
     let at = at_ms.map_or_else(time::now, time::from_milliseconds);
     let conversation = format!("follow:{}:{}", source.id, target.id);

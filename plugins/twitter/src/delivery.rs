@@ -18,8 +18,8 @@ pub(crate) enum Told {
     Deleted(String, Option<Person>, Option<i64>),
     /// Anything else that has words in the contract.
     Other(Box<Interaction>),
-    /// It is another account's.
-    NotOurs,
+    /// It is this other account's.
+    NotOurs(String),
     /// It has no words in the contract: what X calls it, and an id if it has one.
     NotUnderstood(String, Option<String>),
 }
@@ -39,20 +39,10 @@ pub(crate) fn interactions(context: &Context<Settings>, body: &[u8]) -> Result<V
     let settings = &context.settings;
     let mut told: Vec<(Told, &str)> = match (envelope.data, &envelope.for_user_id) {
         (Some(data), _) => activity::events(data).into_iter().map(|event| (activity::told(settings, event.get()), event.get())).collect(),
-        (None, Some(user)) if *user != settings.user_id => {
-            // Most likely the wrong user-id in the settings. Parked, it can be replayed once they are right.
-            return Err(Error::reject(format!(
-                "the delivery is for the account {user}, not for {} of the channel's settings",
-                settings.user_id
-            )));
-        }
+        (None, Some(user)) if *user != settings.user_id => return Err(of_another_account(settings, user)),
         (None, _) => account::events(settings, body),
     };
-    let all = told.len();
-    told.retain(|(told, _)| !matches!(told, Told::NotOurs));
-    if told.len() < all {
-        diagnostics::warning!("{} of {all} events are of other accounts than {}: left out", all - told.len(), settings.user_id);
-    }
+    leave_out_others(settings, &mut told)?;
     place_in_threads(
         settings,
         told.iter_mut().filter_map(|(told, _)| match told {
@@ -69,6 +59,32 @@ pub(crate) fn interactions(context: &Context<Settings>, body: &[u8]) -> Result<V
         .collect();
     edits.write()?;
     Ok(interactions)
+}
+
+/// Of several events those of this account come in. If there are none, the delivery is not for it.
+fn leave_out_others(settings: &Settings, told: &mut Vec<(Told, &str)>) -> Result<(), Error> {
+    let all = told.len();
+    let mut other = None;
+    told.retain(|(told, _)| match told {
+        Told::NotOurs(whose) => {
+            other = Some(whose.clone());
+            false
+        }
+        _ => true,
+    });
+    match other {
+        Some(other) if told.is_empty() => Err(of_another_account(settings, &other)),
+        Some(_) => {
+            diagnostics::warning!("{} of {all} events are of other accounts than {}: left out", all - told.len(), settings.user_id);
+            Ok(())
+        }
+        None => Ok(()),
+    }
+}
+
+/// Most likely the wrong user-id in the settings. Parked, the delivery can be replayed once they are right.
+fn of_another_account(settings: &Settings, whose: &str) -> Error {
+    Error::reject(format!("the delivery is for the account {whose}, not for {} of the channel's settings", settings.user_id))
 }
 
 fn interaction(settings: &Settings, edits: &mut Edits, now_ms: i64, told: Told, raw: &str) -> Option<Interaction> {
@@ -88,7 +104,7 @@ fn interaction(settings: &Settings, edits: &mut Edits, now_ms: i64, told: Told, 
             }
         }
         Told::Other(interaction) => *interaction,
-        Told::NotOurs => return None,
+        Told::NotOurs(_) => return None,
         Told::NotUnderstood(what, id) => {
             let id = format!("event:{}", id.unwrap_or_else(|| lenient::checksum(raw)));
             let event = Interaction::new(id, "page-edit", time::from_milliseconds(now_ms), "account");

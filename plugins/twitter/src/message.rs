@@ -90,8 +90,8 @@ pub(crate) fn told(settings: &Settings, event: &str, people: &BTreeMap<String, C
     let sender = created.sender_id?;
     let recipient = created.target.and_then(|target| target.recipient_id);
     let own = sender == settings.user_id;
-    if !own && recipient.as_ref().is_some_and(|recipient| *recipient != settings.user_id) {
-        return Some(Told::NotOurs);
+    if let Some(other) = recipient.as_ref().filter(|recipient| !own && **recipient != settings.user_id) {
+        return Some(Told::NotOurs(other.clone()));
     }
     let other = if own { recipient.as_deref().unwrap_or("unknown") } else { sender.as_str() };
     let author = people.get(&sender).map_or_else(|| Person { id: sender.clone(), handle: None, name: None }, |known| known.person(&sender));
