@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use jiff::Timestamp;
 use tempfile::TempDir;
 
 use super::process::{ServerProcess, on_path, run_to_end, start_on_free_port};
@@ -18,11 +19,13 @@ use crate::http_client::HttpClient;
 const PACKAGES: &str = "mediawiki php-cli php-sqlite3 php-intl php-curl php-xml php-mbstring php-apcu";
 const PROGRAM: &str = "/usr/share/mediawiki";
 /// Raise it when the steps below change, so that no old template is used.
-const RECIPE: u32 = 1;
+const RECIPE: u32 = 2;
 /// PHP's built-in server forks this many workers, so that a page and its readers don't wait for each other.
 const WORKERS: &str = "4";
 /// A bot password must have exactly 32 characters (`BotPassword::PASSWORD_MINLENGTH` and the maintenance script's check).
 const BOT_PASSWORD: &str = "0123456789abcdef0123456789abcdef";
+/// Beside `LocalSettings.php`; holds what the wiki's clock shows, in seconds since 1970. Where it is missing the wiki goes by the machine's time.
+const CLOCK: &str = "clock";
 /// What the connector's bot password may do; `delete` is left out, so a bot that tries is refused.
 const BOT_GRANTS: &str = "basic,editpage,createeditmovepage,highvolume";
 
@@ -134,6 +137,13 @@ impl Wiki for MediaWiki {
         .boxed()
     }
 
+    fn set_clock(&self, now: Timestamp) -> Result<()> {
+        let (clock, beside) = (self.folder.path().join(CLOCK), self.folder.path().join("clock.new"));
+        std::fs::write(&beside, now.as_second().to_string()).map_err(Error::io("writing the wiki's clock"))?;
+        // Whole at any moment: each request reads it several times.
+        std::fs::rename(&beside, &clock).map_err(Error::io("setting the wiki's clock"))
+    }
+
     fn change_bot_password<'a>(&'a mut self, password: &'a str) -> BoxFuture<'a, Result<()>> {
         async move {
             // The maintenance script refuses an application id that exists.
@@ -212,6 +222,10 @@ fn install(folder: &Path) -> Result<()> {
          $wgPingback = false; $wgEnableEmail = false; $wgRateLimits = [];\n",
     );
     text.push_str(&format!("$wgCacheDirectory = \"{data}\";\n"));
+    text.push_str(&format!(
+        "if ( is_file( '{place}/{CLOCK}' ) ) {{\n\
+         \tWikimedia\\Timestamp\\ConvertibleTimestamp::setFakeTime( static fn () => (int)file_get_contents( '{place}/{CLOCK}' ) );\n}}\n"
+    ));
     std::fs::write(&settings, &text).map_err(Error::io("writing LocalSettings.php"))?;
     maintenance(&settings, "createAndPromote.php", &["--bot", "ConnectorBot", "BotUserPass-9876"])?;
     maintenance(&settings, "createAndPromote.php", &["Customer", "CustomerPass-9876"])?;

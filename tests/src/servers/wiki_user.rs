@@ -1,6 +1,7 @@
 //! Somebody at a wiki: what tests do as a customer or an administrator, over MediaWiki's own action API.
 
 use futures_util::future::BoxFuture;
+use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
@@ -27,6 +28,13 @@ pub trait Wiki: Send + Sync {
 
     /// Ends the bot's sessions on the server, as time does. People who ticked "remember me" stay logged in, as on the real one.
     fn expire_sessions(&self) -> BoxFuture<'_, Result<()>>;
+
+    /// From now on its clock shows this moment and stands still until it is set again; before the first time it shows the machine's time. Sessions
+    /// and caches end by the machine's time all the same.
+    ///
+    /// # Errors
+    /// When the wiki can't be told.
+    fn set_clock(&self, now: Timestamp) -> Result<()>;
 
     /// Gives the bot another password of exactly 32 characters, which ends its sessions.
     fn change_bot_password<'a>(&'a mut self, password: &'a str) -> BoxFuture<'a, Result<()>>;

@@ -131,6 +131,8 @@ struct Inside {
     /// By `user@application`.
     bot_passwords: BTreeMap<String, String>,
     sessions: HashMap<String, Session>,
+    /// What its clock shows; `None`: the machine's time.
+    clock: Option<Timestamp>,
 }
 
 /// A running stand-in wiki. Dropping it stops it.
@@ -218,6 +220,11 @@ impl Wiki for WikiStandIn {
         std::future::ready(Ok(())).boxed()
     }
 
+    fn set_clock(&self, now: Timestamp) -> Result<()> {
+        self.inside().clock = Some(now);
+        Ok(())
+    }
+
     fn change_bot_password<'a>(&'a mut self, password: &'a str) -> BoxFuture<'a, Result<()>> {
         self.inside().bot_passwords.insert(self.bot.name.clone(), password.to_owned());
         self.bot.password = password.to_owned();
@@ -230,6 +237,10 @@ impl Inside {
     fn add_person(&mut self, name: &str, password: &str, bot: bool, admin: bool) {
         let id = self.people.len() as u64 + 1;
         self.people.insert(name.to_owned(), Person { id, password: password.to_owned(), bot, admin, unread: false });
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.unwrap_or_else(Timestamp::now)
     }
 
     fn actor(&self, name: &str) -> Option<Actor> {
@@ -298,7 +309,7 @@ fn perform(inside: &mut Inside, call: &mut Call) -> std::result::Result<Value, A
         }
         _ => {}
     }
-    let now = Timestamp::now();
+    let now = inside.now();
     match call.get("action").unwrap_or("help") {
         "query" => query::query(inside, call),
         "parse" => query::parse(inside, call),

@@ -30,6 +30,7 @@ macro_rules! wiki_promises {
                 revisions_are_read_by_id_and_missing_ones_named
                 a_key_in_the_summary_is_found_among_contributions
                 only_an_administrator_deletes
+                a_set_clock_is_the_wiki_s_time
             );
         }
     };
@@ -370,4 +371,20 @@ pub(crate) async fn only_an_administrator_deletes(wiki: &mut dyn Wiki) {
     bruna.append_to_section(PAGE, "1", "Me too").await.expect("she may write");
     let rows = bruna.recent_changes(50).await.expect("recent changes");
     assert_eq!(rows.last().expect("her row")["user"], "Bruna Neri");
+}
+
+pub(crate) async fn a_set_clock_is_the_wiki_s_time(wiki: &mut dyn Wiki) {
+    let customer = wiki.customer();
+    for (moment, signed) in [("2031-03-02T08:07:06Z", "08:07, 2 March 2031 (UTC)"), ("2031-03-02T08:09:06Z", "08:09, 2 March 2031 (UTC)")] {
+        wiki.set_clock(moment.parse().expect("a moment")).expect("the clock can be set");
+        customer.edit_talk(PAGE, "When", "now").await.expect("an edit");
+        let reply = customer.get(&[("action", "query"), ("meta", "userinfo"), ("curtimestamp", "1")]).await.expect("a look");
+        assert_eq!(reply["curtimestamp"], moment);
+        let revisions = customer.revisions(PAGE).await.expect("readable");
+        assert_eq!(revisions.last().expect("a revision")["timestamp"], moment);
+        let rows = customer.recent_changes(50).await.expect("readable");
+        assert_eq!(rows.last().expect("a row")["timestamp"], moment);
+        let text = customer.page_text(PAGE).await.expect("readable").expect("the page is there");
+        assert!(text.contains(signed), "{text}");
+    }
 }

@@ -28,7 +28,7 @@ pub(super) fn query(inside: &mut Inside, call: &mut Call) -> Reply {
         match meta.as_str() {
             "tokens" => found.insert("tokens".to_owned(), tokens(inside, call)?),
             "userinfo" => found.insert("userinfo".to_owned(), user_info(inside, call)),
-            "siteinfo" => found.insert("general".to_owned(), json!({"mainpage": "Main Page", "sitename": "Sportello Test Wiki", "generator": "MediaWiki 1.39.17", "time": stamp(Timestamp::now())})),
+            "siteinfo" => found.insert("general".to_owned(), json!({"mainpage": "Main Page", "sitename": "Sportello Test Wiki", "generator": "MediaWiki 1.39.17", "time": stamp(inside.now())})),
             other => return Err(ApiError::new("badvalue", format!("Unrecognized value for parameter \"meta\": {other}."))),
         };
     }
@@ -57,7 +57,7 @@ pub(super) fn query(inside: &mut Inside, call: &mut Call) -> Reply {
         reply.insert("continue".to_owned(), json!({name: value, "continue": rest}));
     }
     if call.flag("curtimestamp") {
-        reply.insert("curtimestamp".to_owned(), json!(stamp(Timestamp::now())));
+        reply.insert("curtimestamp".to_owned(), json!(stamp(inside.now())));
     }
     reply.insert("query".to_owned(), Value::Object(found));
     Ok(Value::Object(reply))
