@@ -4,7 +4,7 @@
 //! # The cursor
 //! A sweep asks for everything since a moment and follows `next_token` to the last page. Where it stands is in the cursor, so a restart goes on with
 //! the next page. The next sweep begins a little before the newest post the last one saw, because posts show late; the host drops what it has.
-//! A token X does not take any more begins the sweep anew: nothing is lost by that.
+//! Where X does not take a token any more, the sweep goes on below the oldest post it has seen (`until_id`).
 
 use serde::{Deserialize, Serialize};
 use sportello_sdk::{Context, Error, diagnostics, http, poll, time};
@@ -30,17 +30,33 @@ struct Cursor {
     from_ms: i64,
     /// The newest post it has seen, so that the next one knows where to begin.
     newest_ms: i64,
+    /// The oldest post it has seen.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    oldest: Option<u64>,
+    /// Only older posts than this one are asked for, since a token was refused.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    until: Option<u64>,
     /// The next page.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     token: Option<String>,
+}
+
+impl Cursor {
+    fn new(from_ms: i64, newest_ms: i64) -> Self {
+        Self { from_ms, newest_ms, oldest: None, until: None, token: None }
+    }
+
+    /// Where the next sweep begins once this one has read what it could; never before both this one's beginning and `first`, that of the very first.
+    fn next_sweep(&self, first: i64) -> Self {
+        Self::new((self.newest_ms - OVERLAP_MS).max(first.min(self.from_ms)), self.newest_ms)
+    }
 }
 
 pub(crate) fn poll(context: &Context<Settings>, cursor: Option<String>) -> Result<poll::Page, Error> {
     let settings = &context.settings;
     let now_ms = time::milliseconds(&context.now).unwrap_or_default();
     let first = settings.since.as_deref().and_then(time::milliseconds).unwrap_or(now_ms - FIRST_SWEEP_MS);
-    let cursor =
-        cursor.and_then(|cursor| serde_json::from_str(&cursor).ok()).unwrap_or(Cursor { from_ms: first, newest_ms: first, token: None });
+    let cursor = cursor.and_then(|cursor| serde_json::from_str(&cursor).ok()).unwrap_or(Cursor::new(first, first));
 
     let mut request = http::Request::get(settings.account("mentions"))
         .query("start_time", to_the_second(cursor.from_ms))
@@ -48,15 +64,21 @@ pub(crate) fn poll(context: &Context<Settings>, cursor: Option<String>) -> Resul
         .query("tweet.fields", POST_FIELDS)
         .query("expansions", "author_id")
         .query("user.fields", USER_FIELDS);
+    if let Some(until) = cursor.until {
+        request = request.query("until_id", until.to_string());
+    }
     if let Some(token) = &cursor.token {
         request = request.query("pagination_token", token);
     }
     let document: Document<Row> = match send(&request, "mentions", Purpose::Look) {
         Ok(response) => response.json()?,
         Err(Error::Reject(reason)) if cursor.token.is_some() => {
-            diagnostics::warning!("a page of mentions is gone, all are asked for again: {reason}");
-            let again = Cursor { token: None, ..cursor };
-            return Ok(poll::Page { interactions: Vec::new(), cursor: serde_json::to_string(&again).ok(), more: true });
+            // Below a page without posts nothing can be asked for: the sweep ends there.
+            let more = cursor.oldest != cursor.until;
+            let below = if more { "those below what was seen are asked for" } else { "what lies below it is not read" };
+            diagnostics::warning!("a page of mentions is gone, {below}: {reason}");
+            let next = if more { Cursor { until: cursor.oldest, token: None, ..cursor } } else { cursor.next_sweep(first) };
+            return Ok(poll::Page::new([], serde_json::to_string(&next).ok(), more));
         }
         Err(error) => return Err(error),
     };
@@ -64,9 +86,11 @@ pub(crate) fn poll(context: &Context<Settings>, cursor: Option<String>) -> Resul
     let people = people(document.includes.unwrap_or_default().users);
     let mut edits = Edits::read()?;
     let mut newest_ms = cursor.newest_ms;
+    let mut oldest = cursor.oldest;
     let mut interactions = Vec::new();
     for post in document.data.into_iter().filter_map(|row| row.post(settings, &people)) {
         newest_ms = newest_ms.max(post.at_ms.unwrap_or(newest_ms));
+        oldest = oldest.into_iter().chain(post.id.parse().ok()).min();
         edits.note(&post);
         // Words in the list are the words of the webhook: the raw text would only repeat them.
         interactions.push(post.interaction(settings, now_ms));
@@ -74,12 +98,9 @@ pub(crate) fn poll(context: &Context<Settings>, cursor: Option<String>) -> Resul
     edits.write()?;
     let token = document.meta.and_then(|meta| meta.next_token);
     let more = token.is_some();
-    let next = if more {
-        Cursor { from_ms: cursor.from_ms, newest_ms, token }
-    } else {
-        Cursor { from_ms: (newest_ms - OVERLAP_MS).max(first.min(cursor.from_ms)), newest_ms, token: None }
-    };
-    Ok(poll::Page { interactions, cursor: serde_json::to_string(&next).ok(), more })
+    let seen = Cursor { newest_ms, oldest, token, ..cursor };
+    let next = if more { seen } else { seen.next_sweep(first) };
+    Ok(poll::Page::new(interactions, serde_json::to_string(&next).ok(), more))
 }
 
 /// X takes times to the second.

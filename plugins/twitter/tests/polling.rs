@@ -9,6 +9,8 @@ use sportello_sdk::{Error, http};
 use twitter::Twitter;
 
 const COMPANY: &str = "1400000000000000001";
+/// More pages than any sweep here has.
+const PAGES_MAX: usize = 50;
 
 fn channel() -> Channel<Twitter> {
     Channel::new(json!({ "user-id": COMPANY, "handle": "sole", "api-url": "https://api.x.com" }))
@@ -36,7 +38,9 @@ fn serve(mentions: &Rc<RefCell<Mentions>>) -> Running {
                 );
             }
             let from = request.query_value("start_time").unwrap();
-            let mut rows: Vec<u32> = mentions.minutes.iter().copied().filter(|minute| at(*minute) >= from).collect();
+            let until = request.query_value("until_id");
+            let is_asked_for = |minute: &u32| at(*minute) >= from && until.as_ref().is_none_or(|until| id(*minute) < *until);
+            let mut rows: Vec<u32> = mentions.minutes.iter().copied().filter(is_asked_for).collect();
             rows.sort_unstable_by(|left, right| right.cmp(left));
             let start: usize = token.map_or(0, |token| token.parse().unwrap());
             let page: Vec<Value> = rows.iter().skip(start).take(mentions.per_page).map(|minute| row(*minute)).collect();
@@ -58,8 +62,12 @@ fn at(minute: u32) -> String {
     format!("2026-01-15T{:02}:{:02}:00Z", minute / 60, minute % 60)
 }
 
+fn id(minute: u32) -> String {
+    (9_007_199_254_740_993_u64 + u64::from(minute)).to_string()
+}
+
 fn row(minute: u32) -> Value {
-    let id = (9_007_199_254_740_993_u64 + u64::from(minute)).to_string();
+    let id = id(minute);
     json!({
         "id": id, "text": "@sole ciao", "author_id": "7", "created_at": at(minute), "conversation_id": id, "edit_history_tweet_ids": [id],
         "entities": {"mentions": [{"username": "sole", "id": COMPANY}]},
@@ -73,7 +81,7 @@ fn mentions(minutes: impl IntoIterator<Item = u32>, per_page: usize) -> Rc<RefCe
 /// Polls to the end from a cursor, each call with a channel of its own: a restart at every page. Gives ids in order and the last cursor.
 fn sweep(mut cursor: Option<String>) -> (Vec<String>, Option<String>) {
     let mut ids = Vec::new();
-    loop {
+    for _ in 0..PAGES_MAX {
         let page = channel().poll(cursor.as_deref()).unwrap();
         ids.extend(page.interactions.into_iter().map(|told| told.native_id));
         cursor = page.cursor;
@@ -81,6 +89,7 @@ fn sweep(mut cursor: Option<String>) -> (Vec<String>, Option<String>) {
             return (ids, cursor);
         }
     }
+    panic!("a sweep does not end: {ids:?}");
 }
 
 #[test]
@@ -89,7 +98,7 @@ fn every_mention_comes_in_whatever_the_page_boundary_and_though_every_page_is_a_
         let mentions = mentions(600..620, per_page);
         let _host = serve(&mentions);
         let (ids, _) = sweep(None);
-        let expected: Vec<String> = (600..620).rev().map(|minute| row(minute)["id"].as_str().unwrap().to_owned()).collect();
+        let expected: Vec<String> = (600..620).rev().map(id).collect();
         assert_eq!(ids, expected, "{per_page} a page");
     }
 }
@@ -102,7 +111,6 @@ fn what_shows_late_is_found_by_the_next_sweep_and_old_pages_are_not_read_again()
     mentions.borrow_mut().minutes.extend([607, 615]);
     let before = host.requests().len();
     let (ids, _) = sweep(cursor);
-    let id = |minute| row(minute)["id"].as_str().unwrap().to_owned();
     assert_eq!(ids, [id(615), id(610), id(607), id(605)], "a little is read twice, and the host drops it");
     assert_eq!(host.requests()[before].query_value("start_time").as_deref(), Some("2026-01-15T10:05:00Z"));
 }
@@ -118,20 +126,33 @@ fn a_new_mention_between_two_pages_loses_none() {
     ids.extend(first.interactions.into_iter().map(|told| told.native_id));
     ids.extend(sweep(cursor).0);
     for minute in 600..607 {
-        assert!(ids.contains(&row(minute)["id"].as_str().unwrap().to_owned()), "{minute}");
+        assert!(ids.contains(&id(minute)), "{minute}");
     }
 }
 
 #[test]
-fn a_page_x_does_not_know_any_more_begins_the_sweep_anew() {
+fn where_x_does_not_know_a_page_any_more_the_sweep_goes_on_below_what_it_has_seen() {
     let mentions = mentions(600..606, 2);
-    let _host = serve(&mentions);
-    let first = channel().poll(None).unwrap();
     mentions.borrow_mut().stale.push("2".to_owned());
-    let again = channel().poll(first.cursor.as_deref()).unwrap();
-    assert!(again.more && again.interactions.is_empty());
+    let host = serve(&mentions);
+    let (ids, cursor) = sweep(None);
+    assert_eq!(ids, (600..606).rev().map(id).collect::<Vec<_>>(), "each once, though every token is refused");
+    assert_eq!(host.requests().len(), 5, "three pages and two refusals");
     mentions.borrow_mut().stale.clear();
-    assert_eq!(sweep(again.cursor).0.len(), 6);
+    assert_eq!(sweep(None).1, cursor, "the next sweep begins where it would have otherwise");
+}
+
+#[test]
+fn a_sweep_ends_where_a_page_is_gone_and_nothing_lies_before_it() {
+    let host = Host::new()
+        .http(|request: &http::Request| match request.query_value("pagination_token") {
+            Some(_) => http::Response::with_json(400, &json!({"title": "Invalid Request"})),
+            None => http::Response::with_json(200, &json!({"meta": {"result_count": 0, "next_token": "2"}})),
+        })
+        .start();
+    assert!(sweep(None).0.is_empty());
+    assert_eq!(host.requests().len(), 2);
+    assert!(host.diagnostics().iter().any(|(_, message)| message.contains("what lies below it is not read")));
 }
 
 #[test]
