@@ -3,7 +3,7 @@
 //! Compared are lines, blank ones left out, thread by thread. What is gone from one thread and stands in another was moved, not said: archived,
 //! put in order, the heading renamed. A line that goes on where an old one ended added its end; a line that is much like an old one was changed.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use crate::thread::{Name, Thread, threads};
 use crate::words;
@@ -66,7 +66,7 @@ pub(crate) fn addition(old: &str, new: &str, author: Option<&str>) -> Option<Add
     summary(outcomes.collect())
 }
 
-fn outcome(thread: &Thread<'_>, is_new: bool, lines: &[&str], gone: &mut HashMap<&str, usize>, author: Option<&str>) -> Outcome {
+fn outcome(thread: &Thread<'_>, is_new: bool, lines: &[&str], gone: &mut BTreeMap<&str, usize>, author: Option<&str>) -> Outcome {
     let (mut added, mut changed) = (Vec::new(), Vec::new());
     let comparable = lines.len().saturating_mul(gone.len()) <= COMPARISONS_MAX;
     for line in lines {
@@ -137,8 +137,8 @@ fn summary(outcomes: Vec<Outcome>) -> Option<Addition> {
     Some(Addition { thread: main.thread.clone(), kind, text })
 }
 
-fn counted<'a>(lines: &[&'a str]) -> HashMap<&'a str, usize> {
-    let mut counted = HashMap::new();
+fn counted<'a>(lines: &[&'a str]) -> BTreeMap<&'a str, usize> {
+    let mut counted = BTreeMap::new();
     for line in lines.iter().filter(|line| !line.trim().is_empty()) {
         *counted.entry(line.trim_end()).or_default() += 1;
     }
@@ -146,11 +146,11 @@ fn counted<'a>(lines: &[&'a str]) -> HashMap<&'a str, usize> {
 }
 
 /// The lines that are not among those counted, which are taken out.
-fn not_in<'a>(lines: &[&'a str], counted: &mut HashMap<&str, usize>) -> Vec<&'a str> {
+fn not_in<'a>(lines: &[&'a str], counted: &mut BTreeMap<&str, usize>) -> Vec<&'a str> {
     lines.iter().copied().filter(|line| !line.trim().is_empty() && !take(counted, line.trim_end())).collect()
 }
 
-fn take(counted: &mut HashMap<&str, usize>, line: &str) -> bool {
+fn take(counted: &mut BTreeMap<&str, usize>, line: &str) -> bool {
     match counted.get_mut(line) {
         Some(times) if *times > 0 => {
             *times -= 1;

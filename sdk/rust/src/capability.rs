@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 
 use crate::bindings;
 use crate::bindings::shared::sportello::connector::types;
-use crate::{Contact, Context, Effect, Error, Identifier, Manifest, Receipt, configuration, crm, find, poll, webhook};
+use crate::{Contact, Context, Effect, Error, Identifier, Manifest, Receipt, configuration, crm, find, panic, poll, webhook};
 
 /// What a connector is. Every connector has one.
 pub trait Description {
@@ -75,36 +75,42 @@ pub trait Crm: Description {
 
 impl<C: Description> bindings::base::exports::sportello::connector::description::Guest for C {
     fn describe() -> Manifest {
+        panic::tell_the_operator();
         C::describe()
     }
 }
 
 impl<C: Webhook> bindings::webhook::exports::sportello::connector::webhook::Guest for C {
     fn handle(context: types::Context, requests: Vec<webhook::Request>) -> Vec<Result<webhook::Outcome, Error>> {
+        panic::tell_the_operator();
         each(context, &requests, C::handle)
     }
 }
 
 impl<C: Poll> bindings::poll::exports::sportello::connector::poll::Guest for C {
     fn poll(context: types::Context, cursor: Option<String>) -> Result<poll::Page, Error> {
+        panic::tell_the_operator();
         C::poll(&Context::try_from(context)?, cursor)
     }
 }
 
 impl<C: Publish> bindings::publish::exports::sportello::connector::publish::Guest for C {
     fn publish(context: types::Context, effects: Vec<Effect>) -> Vec<Result<Receipt, Error>> {
+        panic::tell_the_operator();
         each(context, &effects, C::publish)
     }
 }
 
 impl<C: Find> bindings::find::exports::sportello::connector::find::Guest for C {
     fn find(context: types::Context, effect: Effect) -> Result<find::Presence, Error> {
+        panic::tell_the_operator();
         C::find(&Context::try_from(context)?, &effect)
     }
 }
 
 impl<C: Configuration> bindings::configuration::exports::sportello::connector::configuration::Guest for C {
     fn check(context: types::Context) -> Vec<configuration::Problem> {
+        panic::tell_the_operator();
         match Context::try_from(context) {
             Ok(context) => C::check(&context),
             Err(error) => vec![configuration::Problem { pointer: String::new(), line: None, message: error.reason().to_owned() }],
@@ -114,10 +120,12 @@ impl<C: Configuration> bindings::configuration::exports::sportello::connector::c
 
 impl<C: Crm> bindings::crm::exports::sportello::connector::crm::Guest for C {
     fn look_up(context: types::Context, identifier: Identifier) -> Result<Vec<Contact>, Error> {
+        panic::tell_the_operator();
         C::look_up(&Context::try_from(context)?, &identifier)
     }
 
     fn changes(context: types::Context, cursor: Option<String>) -> Result<crm::ContactPage, Error> {
+        panic::tell_the_operator();
         C::changes(&Context::try_from(context)?, cursor)
     }
 }

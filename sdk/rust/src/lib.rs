@@ -111,6 +111,7 @@ pub mod http;
 pub mod lenient;
 pub mod limits;
 mod manifest;
+mod panic;
 pub mod state;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;

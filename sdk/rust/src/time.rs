@@ -1,8 +1,6 @@
 //! Moments as the contract writes them: RFC 3339 in UTC.
 
 use std::time::Duration;
-#[cfg(target_arch = "wasm32")]
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The moment of this many seconds since 1970, as most platforms write it.
 #[must_use]
@@ -98,9 +96,11 @@ pub fn after(duration: Duration) -> String {
     from_milliseconds(now_milliseconds().saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
 }
 
+/// Of WASI itself: a guest built without it has no clock in the standard library.
 #[cfg(target_arch = "wasm32")]
 fn now_milliseconds() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    let now = wasip2::clocks::wall_clock::now();
+    i64::try_from(now.seconds).unwrap_or(i64::MAX).saturating_mul(1000).saturating_add(i64::from(now.nanoseconds / 1_000_000))
 }
 
 #[cfg(not(target_arch = "wasm32"))]
