@@ -13,14 +13,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sportello_runtime::limits::{CallLimits, EngineLimits, QuarantineLimits};
-use sportello_runtime::{Call, Channel, ChannelOptions, NoVault, Pooling, Runtime, RuntimeOptions, Secret};
+use sportello_runtime::{Call, Channel, ChannelOptions, NoVault, Pooling, Runtime, RuntimeOptions, Secret, Uncounted};
 
 const ROUNDS: usize = 15;
 const CALLS_PER_ROUND: usize = 400;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let guest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins/target/wasm32-wasip2/release/hostile.wasm");
+    let guest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins/target/guests/hostile.wasm");
     let guest = std::fs::read(&guest).map_err(|error| format!("{}: {error}; run `cargo xtask guests`", guest.display()))?;
     let limits = EngineLimits::default();
     let keep = |bytes| EngineLimits { keep_resident_bytes_max: bytes, keep_resident_bytes_max_without_scan: bytes, ..limits.clone() };
@@ -86,7 +86,7 @@ async fn round_of(channel: &Channel, at_once: usize) -> Result<Duration, Box<dyn
             tokio::spawn(async move {
                 let state = Arc::new(BTreeMap::<String, Vec<u8>>::new());
                 for seed in 0..(CALLS_PER_ROUND / at_once) as u64 {
-                    let call = Call { now: jiff::Timestamp::UNIX_EPOCH, seed, state: state.clone() };
+                    let call = Call { now: jiff::Timestamp::UNIX_EPOCH, seed, state: state.clone(), headroom: Arc::new(Uncounted) };
                     channel.poll(call, None).await?;
                 }
                 Ok::<_, sportello_runtime::CallFailure>(())

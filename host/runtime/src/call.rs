@@ -21,8 +21,8 @@ use jiff::Timestamp;
 use wasmtime::{Engine, Store, Trap, UpdateDeadline};
 
 use crate::call_state::{ConnectorState, StateWrite};
-use crate::contract::HeadroomWindow;
 use crate::guest::{Diagnostic, GuestData, GuestOptions, MemoryExceeded};
+use crate::headroom::Headroom;
 use crate::limits::{CallLimits, EngineLimits};
 use crate::output::OutputFault;
 
@@ -35,6 +35,8 @@ pub struct Call {
     pub seed: u64,
     /// The channel's key-value state.
     pub state: Arc<dyn ConnectorState>,
+    /// Who counts what is left under the platform's limits.
+    pub headroom: Arc<dyn Headroom>,
 }
 
 /// A call that ended well. Everything in it belongs together: it is committed in one record or not at all.
@@ -54,8 +56,6 @@ pub struct Done<T> {
     pub elapsed: Duration,
     /// Requests the guest made.
     pub http_requests: u32,
-    /// What the platform said of its rate limits.
-    pub headroom: Vec<HeadroomWindow>,
 }
 
 /// Why a call brought nothing. Nothing it did is kept, but what it asked other servers for may have happened.

@@ -21,7 +21,8 @@ use crate::contract::{
 };
 use crate::error::RuntimeError;
 use crate::grant;
-use crate::guest::{GuestData, GuestOptions};
+use crate::guest::{GuestData, GuestOptions, NoCredentials};
+use crate::headroom::Uncounted;
 use crate::limits::{CallLimits, QuarantineLimits};
 use crate::outbound::{BoundField, ChannelGrant, ChannelHttp, HttpCounters, OutboundError, SessionStanding};
 use crate::output::{self, OutputFault};
@@ -132,7 +133,7 @@ impl Channel {
     ) -> Result<Done<Vec<Result<WebhookOutcome, ConnectorError>>>, CallFailure> {
         let indices = self.exported("webhook", self.inner.prepared.indices().webhook.as_ref())?;
         let context = self.context(&call);
-        let (mut store, mut running) = self.begin("webhook.handle", call, StateAccess::Write).await?;
+        let (mut store, mut running) = self.begin("webhook.handle", call, Access::Write).await?;
         running.accountable = matches!(requests, [request] if request.method == "POST");
         let answer = call::until(running.deadline, async {
             let instance = self.inner.prepared.pre().instantiate_async(&mut store).await?;
@@ -146,7 +147,7 @@ impl Channel {
     pub async fn poll(&self, call: Call, cursor: Option<String>) -> Result<Done<Result<Page, ConnectorError>>, CallFailure> {
         let indices = self.exported("poll", self.inner.prepared.indices().poll.as_ref())?;
         let context = self.context(&call);
-        let (mut store, running) = self.begin("poll.poll", call, StateAccess::Write).await?;
+        let (mut store, running) = self.begin("poll.poll", call, Access::Write).await?;
         let answer = call::until(running.deadline, async {
             let instance = self.inner.prepared.pre().instantiate_async(&mut store).await?;
             indices.load(&mut store, &instance)?.call_poll(&mut store, &context, cursor.as_deref()).await
@@ -159,7 +160,7 @@ impl Channel {
     pub async fn publish(&self, call: Call, effects: Vec<Effect>) -> Result<Done<Vec<Result<Receipt, ConnectorError>>>, CallFailure> {
         let indices = self.exported("publish", self.inner.prepared.indices().publish.as_ref())?;
         let context = self.context(&call);
-        let (mut store, running) = self.begin("publish.publish", call, StateAccess::Read).await?;
+        let (mut store, running) = self.begin("publish.publish", call, Access::Read).await?;
         let answer = call::until(running.deadline, async {
             let instance = self.inner.prepared.pre().instantiate_async(&mut store).await?;
             indices.load(&mut store, &instance)?.call_publish(&mut store, &context, &effects).await
@@ -172,7 +173,7 @@ impl Channel {
     pub async fn find(&self, call: Call, effect: Effect) -> Result<Done<Result<Presence, ConnectorError>>, CallFailure> {
         let indices = self.exported("find", self.inner.prepared.indices().find.as_ref())?;
         let context = self.context(&call);
-        let (mut store, running) = self.begin("find.find", call, StateAccess::Read).await?;
+        let (mut store, running) = self.begin("find.find", call, Access::Read).await?;
         let answer = call::until(running.deadline, async {
             let instance = self.inner.prepared.pre().instantiate_async(&mut store).await?;
             indices.load(&mut store, &instance)?.call_find(&mut store, &context, &effect).await
@@ -185,7 +186,7 @@ impl Channel {
     pub async fn look_up(&self, call: Call, identifier: Identifier) -> Result<Done<Result<Vec<Contact>, ConnectorError>>, CallFailure> {
         let indices = self.exported("crm", self.inner.prepared.indices().crm.as_ref())?;
         let context = self.context(&call);
-        let (mut store, running) = self.begin("crm.look-up", call, StateAccess::Read).await?;
+        let (mut store, running) = self.begin("crm.look-up", call, Access::Read).await?;
         let answer = call::until(running.deadline, async {
             let instance = self.inner.prepared.pre().instantiate_async(&mut store).await?;
             indices.load(&mut store, &instance)?.call_look_up(&mut store, &context, &identifier).await
@@ -198,7 +199,7 @@ impl Channel {
     pub async fn changes(&self, call: Call, cursor: Option<String>) -> Result<Done<Result<ContactPage, ConnectorError>>, CallFailure> {
         let indices = self.exported("crm", self.inner.prepared.indices().crm.as_ref())?;
         let context = self.context(&call);
-        let (mut store, running) = self.begin("crm.changes", call, StateAccess::Read).await?;
+        let (mut store, running) = self.begin("crm.changes", call, Access::Read).await?;
         let answer = call::until(running.deadline, async {
             let instance = self.inner.prepared.pre().instantiate_async(&mut store).await?;
             indices.load(&mut store, &instance)?.call_changes(&mut store, &context, cursor.as_deref()).await
@@ -210,9 +211,9 @@ impl Channel {
     /// What the connector says is wrong with the channel's settings, beyond their schema. Nothing, where it does not judge them.
     pub async fn check_settings(&self, now: Timestamp) -> Result<Vec<SettingsProblem>, CallFailure> {
         let Some(indices) = self.inner.prepared.indices().configuration.as_ref() else { return Ok(Vec::new()) };
-        let call = Call { now, seed: 0, state: Arc::new(BTreeMap::new()) };
+        let call = Call { now, seed: 0, state: Arc::new(BTreeMap::new()), headroom: Arc::new(Uncounted) };
         let context = self.context(&call);
-        let (mut store, running) = self.begin("configuration.check", call, StateAccess::Read).await?;
+        let (mut store, running) = self.begin("configuration.check", call, Access::Nobody).await?;
         let answer = call::until(running.deadline, async {
             let instance = self.inner.prepared.pre().instantiate_async(&mut store).await?;
             indices.load(&mut store, &instance)?.call_check(&mut store, &context).await
@@ -300,7 +301,7 @@ impl Channel {
     }
 
     /// Asks the quarantine, waits for a slot (the channel's share first: who waits for that holds nothing of the pool), and makes the store.
-    async fn begin(&self, name: &'static str, call: Call, state: StateAccess) -> Result<(Store<GuestData>, Running), CallFailure> {
+    async fn begin(&self, name: &'static str, call: Call, access: Access) -> Result<(Store<GuestData>, Running), CallFailure> {
         let inner = &self.inner;
         let probe = match inner.quarantine().admit(Instant::now()) {
             Admission::Serve => false,
@@ -328,14 +329,16 @@ impl Channel {
         let deadline = inner.host.slot_deadline();
         let of_share = inner.host.slot_of_share(&inner.share, deadline).await?;
         running._slots = Some([of_share, inner.host.slot(deadline).await?]);
+        let reaches_out = !matches!(access, Access::Nobody);
         let options = GuestOptions {
             folders: &inner.folders,
             now: call.now,
             seed: call.seed,
             state: call.state,
-            state_writable: matches!(state, StateAccess::Write),
-            credentials: inner.credentials.clone(),
-            http: Some(Arc::clone(&inner.http)),
+            state_writable: matches!(access, Access::Write),
+            credentials: if reaches_out { inner.credentials.clone() } else { Arc::new(NoCredentials) },
+            http: reaches_out.then(|| Arc::clone(&inner.http)),
+            headroom: call.headroom,
             limits: &inner.limits,
             table_elements_max: inner.host.limits.table_elements_max,
         };
@@ -368,8 +371,13 @@ impl Inner {
     }
 }
 
-enum StateAccess {
+/// What a call may use besides its folders.
+enum Access {
+    /// Neither network nor credentials; its state is empty.
+    Nobody,
+    /// The network, the credentials, and state to read.
     Read,
+    /// State to write, too.
     Write,
 }
 
@@ -417,7 +425,6 @@ impl Running {
                     output_bytes_discarded: left.output_bytes_discarded,
                     elapsed,
                     http_requests: left.http_requests,
-                    headroom: left.headroom,
                 })
             }
             Err(failure) => {

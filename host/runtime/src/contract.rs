@@ -16,7 +16,6 @@ pub use crate::bindings::exports::sportello::connector::webhook::{
     DeletionRequest, Outcome as WebhookOutcome, Request as WebhookRequest, Response as WebhookResponse,
 };
 pub use crate::bindings::sportello::connector::diagnostics::Level;
-pub use crate::bindings::sportello::connector::headroom::Window as HeadroomWindow;
 pub use crate::bindings::sportello::connector::types::{
     Attribute, ByteRange, Change, Contact, Context, ConversationReference, Effect, Error as ConnectorError, Identifier, Interaction, Mac,
     Profile, RateLimit, Raw, Receipt, Retry, Visibility,

@@ -19,8 +19,9 @@ use wasmtime_wasi_http::{Error as HttpError, RequestOptions, WasiBody, WasiHttpC
 use crate::bindings::Connector;
 use crate::bindings::sportello::connector::{credentials, diagnostics, headroom, state, types};
 use crate::call_state::{CallState, ConnectorState, StateWrite};
-use crate::contract::{HeadroomWindow, Level, Mac};
-use crate::limits::{CallLimits, HEADROOM_NAME_BYTES_MAX, HEADROOM_WINDOWS_MAX};
+use crate::contract::{Level, Mac};
+use crate::headroom::{Headroom, HeadroomWindow, is_name};
+use crate::limits::CallLimits;
 use crate::outbound::{CallHttp, ChannelHttp};
 use crate::sabotage::sabotaged;
 use crate::wasi::{self, GrantedFolder};
@@ -44,20 +45,22 @@ pub(crate) trait Credentials: Send + Sync {
     fn renew(&self, credential: &str) -> Result<(), String>;
 }
 
-/// For the one call made before there is a channel: `describe`.
+/// For the calls that ask nobody anything: `describe` and `configuration.check`.
 pub(crate) struct NoCredentials;
+
+const ASKS_NOBODY: &str = "a description and a check of settings ask nobody anything: they may not use credentials";
 
 impl Credentials for NoCredentials {
     fn sign(&self, _: &str, _: Mac, _: &[u8]) -> Result<Vec<u8>, String> {
-        Err("a description is a constant: it may not use credentials".into())
+        Err(ASKS_NOBODY.into())
     }
 
     fn matches(&self, _: &str, _: &str) -> Result<bool, String> {
-        Err("a description is a constant: it may not use credentials".into())
+        Err(ASKS_NOBODY.into())
     }
 
     fn renew(&self, _: &str) -> Result<(), String> {
-        Err("a description is a constant: it may not use credentials".into())
+        Err(ASKS_NOBODY.into())
     }
 }
 
@@ -118,6 +121,7 @@ pub(crate) struct GuestOptions<'a> {
     pub(crate) credentials: Arc<dyn Credentials>,
     /// What it may read.
     pub(crate) folders: &'a [GrantedFolder],
+    pub(crate) headroom: Arc<dyn Headroom>,
     /// None: `describe` and `configuration`, which may not reach out.
     pub(crate) http: Option<Arc<ChannelHttp>>,
     pub(crate) limits: &'a CallLimits,
@@ -134,7 +138,7 @@ pub(crate) struct GuestData {
     credentials: Arc<dyn Credentials>,
     diagnostics: Arc<Mutex<Diagnostics>>,
     written: Arc<AtomicU64>,
-    headroom: Headroom,
+    headroom: Arc<dyn Headroom>,
     pub(crate) memory: GuestMemory,
     /// For the epoch callback.
     pub(crate) deadline: Instant,
@@ -148,26 +152,6 @@ pub(crate) struct Leftovers {
     pub(crate) diagnostics_dropped: u32,
     pub(crate) output_bytes_discarded: u64,
     pub(crate) http_requests: u32,
-    pub(crate) headroom: Vec<HeadroomWindow>,
-}
-
-/// What the platform said of its rate limits in one call: the last word on each window.
-#[derive(Default)]
-struct Headroom(Vec<HeadroomWindow>);
-
-impl Headroom {
-    fn take(&mut self, window: HeadroomWindow) {
-        let usable =
-            !window.name.is_empty() && window.name.len() <= HEADROOM_NAME_BYTES_MAX && window.resets_at.parse::<Timestamp>().is_ok();
-        if !usable {
-            return;
-        }
-        match self.0.iter().position(|known| known.name == window.name) {
-            Some(known) => self.0[known] = window,
-            None if self.0.len() < HEADROOM_WINDOWS_MAX => self.0.push(window),
-            None => {}
-        }
-    }
 }
 
 /// The messages of one call: the guest's own, and the host's about requests it refused or that failed.
@@ -203,7 +187,7 @@ enum GuestHttp {
     Nowhere(NoHttp),
 }
 
-/// Outgoing HTTP of a guest that has no channel: refused as anything not granted is.
+/// Outgoing HTTP of a guest that may ask nobody: refused as anything not granted is.
 struct NoHttp;
 
 impl WasiHttpHooks for NoHttp {
@@ -251,7 +235,7 @@ impl GuestData {
             credentials: options.credentials,
             diagnostics,
             written,
-            headroom: Headroom::default(),
+            headroom: options.headroom,
             memory: GuestMemory::new(limits, options.table_elements_max),
             deadline,
             ticks_left,
@@ -281,7 +265,6 @@ impl GuestData {
             },
             output_bytes_discarded: self.written.load(Ordering::Relaxed),
             state_writes: self.state.into_writes(),
-            headroom: self.headroom.0,
         }
     }
 }
@@ -335,8 +318,15 @@ impl state::Host for GuestData {
 }
 
 impl headroom::Host for GuestData {
-    async fn report(&mut self, window: HeadroomWindow) -> wasmtime::Result<()> {
-        self.headroom.take(window);
+    async fn take(&mut self, window: String) -> wasmtime::Result<Result<(), String>> {
+        let taken = if is_name(&window) { self.headroom.take(&window) } else { Ok(()) };
+        Ok(taken.map_err(|until| until.to_string()))
+    }
+
+    async fn report(&mut self, window: headroom::Window) -> wasmtime::Result<()> {
+        if let Some(window) = HeadroomWindow::usable(window) {
+            self.headroom.report(window);
+        }
         Ok(())
     }
 }
@@ -358,22 +348,6 @@ impl credentials::Host for GuestData {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn of_headroom_the_last_word_counts_and_what_is_over_a_limit_is_left_out() {
-        let window =
-            |name: String, remaining, resets_at: &str| HeadroomWindow { name, allowed: None, remaining, resets_at: resets_at.into() };
-        let mut headroom = Headroom::default();
-        for number in 0..100 {
-            headroom.take(window(format!("window-{number}"), 7, "2026-11-26T10:00:00Z"));
-        }
-        headroom.take(window("window-3".into(), 0, "2026-11-26T10:15:00Z"));
-        headroom.take(window("window-4".into(), 0, "soon"));
-        headroom.take(window("n".repeat(65), 0, "2026-11-26T10:15:00Z"));
-        assert_eq!(headroom.0.len(), HEADROOM_WINDOWS_MAX);
-        let left: Vec<u32> = headroom.0.iter().map(|window| window.remaining).collect();
-        assert_eq!(left[..6], [7, 7, 7, 0, 7, 7]);
-    }
 
     #[test]
     fn memory_of_all_modules_counts_together() {

@@ -22,6 +22,7 @@ use crate::digest::Digest;
 use crate::engine::{self, PageScan, Pooling};
 use crate::error::RuntimeError;
 use crate::guest::{self, GuestData, GuestOptions, NoCredentials};
+use crate::headroom::Uncounted;
 use crate::limits::{CallLimits, EngineLimits};
 use crate::manifest::{self, ManifestFault};
 use crate::outbound::{Outbound, OutboundOptions};
@@ -167,6 +168,7 @@ impl Runtime {
             state: Arc::new(BTreeMap::new()),
             state_writable: false,
             credentials: Arc::new(NoCredentials),
+            headroom: Arc::new(Uncounted),
             folders: &[],
             http: None,
             limits: &limits,

@@ -117,28 +117,27 @@ impl Host {
 
 impl Desk {
     /// What a guest is called with right now.
-    pub(crate) fn call(&self, live: &LiveChannel) -> Call {
-        let now = jiff::Timestamp::from_millisecond(self.tenant.now().0).unwrap_or_default();
-        Call { now, seed: fastrand::u64(..), state: Arc::new(StoredState { tenant: Arc::clone(&self.tenant), channel: live.name.clone() }) }
+    pub(crate) fn call(&self, live: &LiveChannel, purpose: Purpose) -> Call {
+        let now = self.tenant.now();
+        Call {
+            now: jiff::Timestamp::from_millisecond(now.0).unwrap_or_default(),
+            seed: fastrand::u64(..),
+            state: Arc::new(StoredState { tenant: Arc::clone(&self.tenant), channel: live.name.clone() }),
+            headroom: Arc::new(live.health.of(purpose, now)),
+        }
     }
 
-    /// Notes what a call came to: its messages for the operator, what the platform says is left, and how the channel is.
+    /// Notes what a call came to: its messages for the operator, and how the channel is.
     pub(crate) fn note<T: Verdict>(&self, live: &LiveChannel, purpose: Purpose, called: &Result<Done<T>, CallFailure>) {
         let now = self.tenant.now();
         let problem = match called {
             Ok(done) => {
                 self.diagnostics(live, &done.diagnostics, done.diagnostics_dropped);
-                live.health.report(purpose, now, &done.headroom);
                 done.value.problem()
             }
             // Nothing was called.
             Err(CallFailure::Busy { .. } | CallFailure::NoCapability { .. }) => return,
-            Err(failure) => {
-                if !failure.nothing_started() {
-                    live.health.report(purpose, now, &[]);
-                }
-                Some(kind_of_failure(failure))
-            }
+            Err(failure) => Some(kind_of_failure(failure)),
         };
         live.health.called(purpose, now, problem);
     }

@@ -4,24 +4,26 @@
 //! fsynced, because a process that is killed leaves what it wrote.
 //!
 //! # Headroom
-//! A connector reports what the headers of an answer say (`headroom` of the contract). A window holds for the capability whose call reported it.
-//! While nothing is left, no further call of that capability is made before the window ends; while something is left, no more calls are
-//! under way than could be made. So a limit is kept before the platform has to refuse.
+//! A connector takes a request out of a window before it makes it, and reports what the headers of the answer say (`headroom` of the contract).
+//! Windows are counted here for all calls of the channel, so that what is under way, and what got lost on the way, has been counted. Which capability
+//! needs which window shows by what its calls took and reported. While nothing is left, none of them is called before the window ends; while
+//! something is left, no more calls are under way than could be made. Of a window that has ended the next one has what the platform allows, until
+//! an answer says otherwise. So a limit is kept before the platform has to refuse.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use sportello_core::ids::ChannelName;
 use sportello_core::time::Timestamp;
-use sportello_runtime::contract::HeadroomWindow;
 use sportello_runtime::limits::HEADROOM_WINDOWS_MAX;
-
-use crate::ingress::arrivals::moment;
+use sportello_runtime::{Headroom, HeadroomWindow};
 
 /// The longest a window is believed: a wrong date must not freeze a channel for years.
 const WINDOW_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
+/// How long the windows that follow an ended one are believed to last, until an answer says when it ends.
+const UNSAID_MS: u64 = 60_000;
 /// A window is written down when no more than this is left of it: above, the calls under way when a host starts anew cannot use it up.
 const LITTLE_LEFT: u32 = 16;
 /// The longest file that is read: all windows of all purposes.
@@ -80,12 +82,17 @@ pub struct Window {
     pub remaining: u32,
     /// When it ends.
     pub resets_at: Timestamp,
+    /// What is called that needs it.
+    pub used_by: BTreeSet<Purpose>,
+    /// It followed another, and no answer has told of it yet.
+    #[serde(default, skip)]
+    unsaid: bool,
 }
 
 #[derive(Debug, Default)]
 struct State {
     calls: BTreeMap<Purpose, Calls>,
-    windows: BTreeMap<(Purpose, String), Window>,
+    windows: BTreeMap<String, Window>,
     heard_at: Option<Timestamp>,
     /// Whether the file says something.
     written: bool,
@@ -97,7 +104,7 @@ pub struct Shown {
     /// Calls, by what they were for.
     pub calls: Vec<(Purpose, Calls)>,
     /// What the platform said is left under its limits.
-    pub windows: Vec<(Purpose, Window)>,
+    pub windows: Vec<Window>,
     /// When something came in last.
     pub heard_at: Option<Timestamp>,
 }
@@ -117,8 +124,8 @@ impl Health {
         let file = folder.join(format!("headroom-{channel}.json"));
         let is_short = std::fs::metadata(&file).is_ok_and(|metadata| metadata.len() <= FILE_BYTES_MAX);
         let bytes = if is_short { std::fs::read(&file).unwrap_or_default() } else { Vec::new() };
-        let kept: Vec<(Purpose, Window)> = serde_json::from_slice(&bytes).unwrap_or_default();
-        let windows = kept.into_iter().map(|(purpose, window)| ((purpose, window.name.clone()), window)).collect();
+        let kept: Vec<Window> = serde_json::from_slice(&bytes).unwrap_or_default();
+        let windows = kept.into_iter().map(|window| (window.name.clone(), window)).collect();
         Self { state: Mutex::new(State { windows, written: true, ..State::default() }), file: Some(file) }
     }
 
@@ -129,12 +136,7 @@ impl Health {
 
     fn write_down(&self, state: &mut State) {
         let Some(file) = &self.file else { return };
-        let little: Vec<(Purpose, &Window)> = state
-            .windows
-            .iter()
-            .filter(|(_, window)| window.remaining <= LITTLE_LEFT)
-            .map(|((purpose, _), window)| (*purpose, window))
-            .collect();
+        let little: Vec<&Window> = state.windows.values().filter(|window| window.remaining <= LITTLE_LEFT).collect();
         if little.is_empty() && !state.written {
             return;
         }
@@ -161,37 +163,53 @@ impl Health {
         self.state().heard_at = Some(now);
     }
 
-    /// What a call's answers said is left. A call that says nothing may have lost the answer on the way: it is taken to have used up one.
-    pub fn report(&self, purpose: Purpose, now: Timestamp, windows: &[HeadroomWindow]) {
+    /// Counts for the calls of one purpose.
+    #[must_use]
+    pub fn of(self: &Arc<Self>, purpose: Purpose, now: Timestamp) -> Counting {
+        Counting { health: Arc::clone(self), purpose, now }
+    }
+
+    /// Takes a request out of a window. Err: nothing is left until then.
+    fn take(&self, purpose: Purpose, now: Timestamp, name: &str) -> Result<(), Timestamp> {
         let mut state = self.state();
-        if windows.is_empty() {
-            let of_this = state.windows.iter_mut().filter(|((of, _), _)| *of == purpose);
-            let mut used = false;
-            of_this.for_each(|(_, window)| {
-                window.remaining = window.remaining.saturating_sub(1);
-                used = true;
-            });
-            if used {
-                self.write_down(&mut state);
-            }
-            return;
+        // Of what the platform has said nothing, nothing can be counted.
+        let Some(window) = state.windows.get_mut(name) else { return Ok(()) };
+        window.used_by.insert(purpose);
+        if window.resets_at <= now {
+            let Some(allowed) = window.allowed else { return Ok(()) };
+            (window.remaining, window.resets_at, window.unsaid) = (allowed, now.plus_ms(UNSAID_MS), true);
         }
-        state.windows.retain(|_, window| window.resets_at > now);
-        for reported in windows {
-            let Some(resets_at) = moment(&reported.resets_at).map(|at| at.min(now.plus_ms(WINDOW_MS_MAX))) else { continue };
-            let key = (purpose, reported.name.clone());
-            let of_this = state.windows.keys().filter(|(of, _)| *of == purpose).count();
-            if of_this >= HEADROOM_WINDOWS_MAX && !state.windows.contains_key(&key) {
-                continue;
-            }
-            // Answers overtake each other: what is said of an earlier window comes too late, and of one window the least counts.
-            if state.windows.get(&key).is_some_and(|window| window.resets_at > resets_at) {
-                continue;
-            }
-            let said = state.windows.get(&key).filter(|window| window.resets_at == resets_at);
-            let remaining = said.map_or(reported.remaining, |window| window.remaining.min(reported.remaining));
-            state.windows.insert(key, Window { name: reported.name.clone(), allowed: reported.allowed, remaining, resets_at });
+        match window.remaining.checked_sub(1) {
+            Some(remaining) => window.remaining = remaining,
+            None => return Err(window.resets_at),
         }
+        self.write_down(&mut state);
+        Ok(())
+    }
+
+    /// An answer said what is left of a window.
+    fn report(&self, purpose: Purpose, now: Timestamp, reported: HeadroomWindow) {
+        let resets_at = Timestamp(reported.resets_at.as_millisecond()).min(now.plus_ms(WINDOW_MS_MAX));
+        let mut state = self.state();
+        if !state.windows.contains_key(&reported.name) && state.windows.len() >= HEADROOM_WINDOWS_MAX {
+            state.windows.retain(|_, window| window.resets_at > now);
+            if state.windows.len() >= HEADROOM_WINDOWS_MAX {
+                return;
+            }
+        }
+        let HeadroomWindow { name, allowed, remaining, .. } = reported;
+        let fresh = Window { name: name.clone(), allowed, remaining, resets_at, used_by: BTreeSet::new(), unsaid: false };
+        let window = state.windows.entry(name).or_insert(fresh);
+        window.used_by.insert(purpose);
+        // Answers overtake each other: what is said of an earlier window comes too late, and of one window the least counts.
+        if window.unsaid && resets_at > now {
+            (window.remaining, window.resets_at, window.unsaid) = (window.remaining.min(remaining), resets_at, false);
+        } else if resets_at == window.resets_at {
+            window.remaining = window.remaining.min(remaining);
+        } else if resets_at > window.resets_at {
+            (window.remaining, window.resets_at) = (remaining, resets_at);
+        }
+        window.allowed = allowed.or(window.allowed);
         self.write_down(&mut state);
     }
 
@@ -199,9 +217,8 @@ impl Health {
     #[must_use]
     pub fn room(&self, purpose: Purpose, now: Timestamp) -> Option<(usize, Timestamp)> {
         let state = self.state();
-        let windows = state.windows.range((purpose, String::new())..).take_while(|((of, _), _)| *of == purpose).map(|(_, window)| window);
+        let windows = state.windows.values().filter(|window| window.resets_at > now && window.used_by.contains(&purpose));
         windows
-            .filter(|window| window.resets_at > now)
             .map(|window| (window.remaining as usize, window.resets_at))
             // Of two that leave nothing the one counts that ends last.
             .min_by_key(|(remaining, resets_at)| (*remaining, std::cmp::Reverse(*resets_at)))
@@ -217,12 +234,31 @@ impl Health {
     #[must_use]
     pub fn shown(&self, now: Timestamp) -> Shown {
         let state = self.state();
-        let windows = state.windows.iter().filter(|(_, window)| window.resets_at > now);
+        let windows = state.windows.values().filter(|window| window.resets_at > now);
         Shown {
             calls: state.calls.iter().map(|(purpose, calls)| (*purpose, calls.clone())).collect(),
-            windows: windows.map(|((purpose, _), window)| (*purpose, window.clone())).collect(),
+            windows: windows.cloned().collect(),
             heard_at: state.heard_at,
         }
+    }
+}
+
+/// What the calls of one purpose take and are told.
+#[derive(Clone, Debug)]
+pub struct Counting {
+    health: Arc<Health>,
+    purpose: Purpose,
+    now: Timestamp,
+}
+
+impl Headroom for Counting {
+    fn take(&self, window: &str) -> Result<(), jiff::Timestamp> {
+        let taken = self.health.take(self.purpose, self.now, window);
+        taken.map_err(|until| jiff::Timestamp::from_millisecond(until.0).unwrap_or(jiff::Timestamp::MAX))
+    }
+
+    fn report(&self, window: HeadroomWindow) {
+        self.health.report(self.purpose, self.now, window);
     }
 }
 
@@ -232,17 +268,22 @@ mod tests {
 
     const NOW: Timestamp = Timestamp(1_800_000_000_000);
 
-    fn window(name: &str, remaining: u32, after_ms: i64) -> HeadroomWindow {
-        let resets_at = jiff::Timestamp::from_millisecond(NOW.0 + after_ms).unwrap().to_string();
-        HeadroomWindow { name: name.into(), allowed: Some(15), remaining, resets_at }
+    fn say(health: &Health, purpose: Purpose, now: Timestamp, name: &str, remaining: u32, ends_after_ms: i64) {
+        let resets_at = jiff::Timestamp::from_millisecond(NOW.0 + ends_after_ms).unwrap();
+        health.report(purpose, now, HeadroomWindow { name: name.into(), allowed: Some(15), remaining, resets_at });
     }
 
     #[test]
-    fn what_is_used_up_holds_its_purpose_until_the_window_ends_and_no_other() {
+    fn what_is_used_up_holds_those_who_need_it_until_the_window_ends_and_nobody_else() {
         let health = Health::default();
-        health.report(Purpose::Poll, NOW, &[window("mentions", 0, 60_000), window("app", 0, 90_000), window("day", 7, 3_600_000)]);
+        say(&health, Purpose::Poll, NOW, "mentions", 0, 60_000);
+        say(&health, Purpose::Poll, NOW, "app", 0, 90_000);
+        say(&health, Purpose::Poll, NOW, "day", 7, 3_600_000);
         assert_eq!(health.held(Purpose::Poll, NOW), Some(NOW.plus_ms(90_000)));
         assert_eq!(health.held(Purpose::Publish, NOW), None);
+        // Who is found to need it, too, is held with them.
+        assert_eq!(health.take(Purpose::Publish, NOW, "app"), Err(NOW.plus_ms(90_000)));
+        assert_eq!(health.held(Purpose::Publish, NOW), Some(NOW.plus_ms(90_000)));
         let later = NOW.plus_ms(90_000);
         assert_eq!((health.held(Purpose::Poll, later), health.room(Purpose::Poll, later)), (None, Some((7, NOW.plus_ms(3_600_000)))));
     }
@@ -251,26 +292,50 @@ mod tests {
     fn no_more_calls_may_be_under_way_than_the_least_window_leaves() {
         let health = Health::default();
         assert_eq!(health.room(Purpose::Publish, NOW), None);
-        health.report(Purpose::Publish, NOW, &[window("posts", 3, 60_000), window("day", 40, 3_600_000)]);
+        say(&health, Purpose::Publish, NOW, "posts", 3, 60_000);
+        say(&health, Purpose::Publish, NOW, "day", 40, 3_600_000);
         assert_eq!(health.room(Purpose::Publish, NOW).unwrap().0, 3);
         // Of one window the least counts, whichever answer came last; another window is another.
-        health.report(Purpose::Publish, NOW, &[window("posts", 4, 60_000)]);
+        say(&health, Purpose::Publish, NOW, "posts", 4, 60_000);
         assert_eq!(health.room(Purpose::Publish, NOW).unwrap().0, 3);
-        health.report(Purpose::Publish, NOW, &[window("posts", 15, 120_000)]);
+        say(&health, Purpose::Publish, NOW, "posts", 15, 120_000);
         assert_eq!(health.room(Purpose::Publish, NOW).unwrap().0, 15);
         // An answer of the window before comes late.
-        health.report(Purpose::Publish, NOW, &[window("posts", 2, 60_000)]);
+        say(&health, Purpose::Publish, NOW, "posts", 2, 60_000);
         assert_eq!(health.room(Purpose::Publish, NOW).unwrap().0, 15);
     }
 
     #[test]
-    fn a_call_whose_answer_was_lost_is_taken_to_have_used_up_one() {
+    fn a_request_counts_before_it_is_made_whatever_becomes_of_its_answer() {
         let health = Health::default();
-        health.report(Purpose::Publish, NOW, &[window("posts", 2, 60_000)]);
-        health.report(Purpose::Publish, NOW, &[]);
-        assert_eq!((health.room(Purpose::Publish, NOW).unwrap().0, health.held(Purpose::Publish, NOW)), (1, None));
-        health.report(Purpose::Publish, NOW, &[]);
-        assert_eq!(health.held(Purpose::Publish, NOW), Some(NOW.plus_ms(60_000)));
+        // Nothing is known: there is room.
+        assert_eq!(health.take(Purpose::Find, NOW, "timeline"), Ok(()));
+        say(&health, Purpose::Find, NOW, "timeline", 3, 60_000);
+        // Two are under way, of different calls; one of them is told what the platform counted before the other came.
+        assert_eq!(health.take(Purpose::Find, NOW, "timeline"), Ok(()));
+        assert_eq!(health.take(Purpose::Webhook, NOW, "timeline"), Ok(()));
+        say(&health, Purpose::Find, NOW, "timeline", 2, 60_000);
+        assert_eq!(health.take(Purpose::Find, NOW, "timeline"), Ok(()));
+        assert_eq!(health.take(Purpose::Find, NOW, "timeline"), Err(NOW.plus_ms(60_000)));
+    }
+
+    #[test]
+    fn the_next_window_has_what_is_allowed_until_an_answer_tells() {
+        let health = Health::default();
+        say(&health, Purpose::Find, NOW, "timeline", 0, 60_000);
+        let next = NOW.plus_ms(60_000);
+        for _ in 0..15 {
+            assert_eq!(health.take(Purpose::Find, next, "timeline"), Ok(()));
+        }
+        assert_eq!(health.take(Purpose::Find, next, "timeline"), Err(next.plus_ms(UNSAID_MS)));
+        // The first answer says when it ends; those under way stay counted.
+        say(&health, Purpose::Find, next, "timeline", 14, 960_000);
+        assert_eq!(health.held(Purpose::Find, next), Some(NOW.plus_ms(960_000)));
+        // Of a window without a number nothing can be counted.
+        let resets_at = jiff::Timestamp::from_millisecond(next.0).unwrap();
+        health.report(Purpose::Poll, NOW, HeadroomWindow { name: "mentions".into(), allowed: None, remaining: 0, resets_at });
+        assert_eq!(health.take(Purpose::Poll, NOW, "mentions"), Err(next));
+        assert_eq!(health.take(Purpose::Poll, next, "mentions"), Ok(()));
     }
 
     #[test]
@@ -278,12 +343,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let channel = ChannelName::new("x").unwrap();
         let health = Health::open(folder.path(), &channel);
-        health.report(Purpose::Publish, NOW, &[window("posts", 0, 60_000), window("day", 900, 3_600_000)]);
+        say(&health, Purpose::Publish, NOW, "posts", 1, 60_000);
+        say(&health, Purpose::Publish, NOW, "day", 900, 3_600_000);
+        // A request that the stop interrupts.
+        assert_eq!(health.take(Purpose::Publish, NOW, "posts"), Ok(()));
         let again = Health::open(folder.path(), &channel);
         assert_eq!(again.held(Purpose::Publish, NOW), Some(NOW.plus_ms(60_000)));
         assert_eq!((again.held(Purpose::Find, NOW), again.held(Purpose::Publish, NOW.plus_ms(60_000))), (None, None));
         // Where much is left again nothing stays behind; what is no such file says nothing.
-        again.report(Purpose::Publish, NOW.plus_ms(60_000), &[window("posts", 100, 120_000)]);
+        say(&again, Purpose::Publish, NOW.plus_ms(60_000), "posts", 100, 120_000);
         assert_eq!(Health::open(folder.path(), &channel).room(Purpose::Publish, NOW), None);
         for text in ["", "{", "[7]"] {
             std::fs::write(folder.path().join("headroom-x.json"), text).unwrap();
@@ -294,17 +362,16 @@ mod tests {
     #[test]
     fn a_wrong_date_and_too_many_windows_do_no_harm() {
         let health = Health::default();
-        health.report(Purpose::Poll, NOW, &[window("mentions", 0, 365 * 24 * 3_600_000)]);
+        say(&health, Purpose::Poll, NOW, "mentions", 0, 365 * 24 * 3_600_000);
         assert_eq!(health.held(Purpose::Poll, NOW), Some(NOW.plus_ms(WINDOW_MS_MAX)));
         for number in 0..100 {
-            health.report(Purpose::Poll, NOW, &[window(&format!("window-{number}"), 5, 60_000)]);
+            say(&health, Purpose::Poll, NOW, &format!("window-{number}"), 5, 60_000);
         }
         assert_eq!(health.shown(NOW).windows.len(), HEADROOM_WINDOWS_MAX);
-        // Each purpose has its own.
-        health.report(Purpose::Publish, NOW, &[window("posts", 0, 30_000)]);
-        assert_eq!(health.held(Purpose::Publish, NOW), Some(NOW.plus_ms(30_000)));
         // Ended ones make room.
-        health.report(Purpose::Find, NOW.plus_ms(60_000), &[window("own", 5, 120_000)]);
-        assert_eq!(health.shown(NOW.plus_ms(60_000)).windows.len(), 2);
+        let later = NOW.plus_ms(60_000);
+        say(&health, Purpose::Find, later, "own", 5, 120_000);
+        let names: Vec<String> = health.shown(later).windows.into_iter().map(|window| window.name).collect();
+        assert_eq!(names, ["mentions", "own"]);
     }
 }

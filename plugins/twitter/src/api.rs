@@ -45,6 +45,7 @@ struct Detail {
 
 /// Sends a request and gives the answer, if it is a success; otherwise what the host must do. `window` names the endpoint's limit.
 pub(crate) fn send(request: &http::Request, window: &str, purpose: Purpose) -> Result<http::Response, Error> {
+    headroom::take(window)?;
     let mut response = request.clone().send()?;
     if response.status == 401 && purpose == Purpose::Change {
         // The token had ended, and nothing took effect. The host has given it up and fetches another one; reads it repeats by itself.

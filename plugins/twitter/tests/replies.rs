@@ -165,6 +165,21 @@ fn a_look_finds_our_words_below_the_same_post_on_any_page() {
 }
 
 #[test]
+fn a_look_that_uses_up_what_is_left_goes_no_further() {
+    let page = json!({"data": [own(1, "altro", Some(POST))], "meta": {"result_count": 1, "next_token": "2"}});
+    let host = Host::new().http(move |_: &http::Request| {
+        http::Response::with_json(200, &page)
+            .with_header("x-rate-limit-limit", "900")
+            .with_header("x-rate-limit-remaining", "0")
+            .with_header("x-rate-limit-reset", "1768479000")
+    });
+    let host = host.start();
+    let error = channel().find(&answer()).unwrap_err();
+    assert!(matches!(&error, Error::RateLimited(limited) if limited.until.as_str() == "2026-01-15T12:10:00Z"), "{error:?}");
+    assert_eq!(host.requests().len(), 1);
+}
+
+#[test]
 fn what_is_not_shown_is_not_absent() {
     let others = || json!([own(1, "altro", Some(POST))]);
     let without_id = json!({"text": "@maria_b Guardiamo subito", "author_id": COMPANY});

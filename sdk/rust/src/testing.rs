@@ -366,6 +366,16 @@ pub(crate) fn emit(level: Level, message: &str) {
     }
 }
 
+pub(crate) fn take(window: &str) -> Result<(), String> {
+    let Some(double) = current() else { return Ok(()) };
+    let double = double.borrow();
+    let said = double.headroom.iter().rev().find(|said| said.name == window);
+    match said.filter(|said| said.remaining == 0 && time::milliseconds(&said.resets_at) > Some(double.now_ms)) {
+        Some(said) => Err(said.resets_at.clone()),
+        None => Ok(()),
+    }
+}
+
 pub(crate) fn headroom(window: &Window) {
     if let Some(double) = current() {
         double.borrow_mut().headroom.push(window.clone());

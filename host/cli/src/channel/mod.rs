@@ -99,7 +99,7 @@ struct Calls {
 
 #[derive(Debug, Deserialize)]
 struct Window {
-    purpose: String,
+    used_by: Vec<String>,
     name: String,
     allowed: Option<u32>,
     remaining: u32,

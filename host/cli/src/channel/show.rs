@@ -60,7 +60,7 @@ fn lines(shown: &Shown) -> Vec<String> {
     for credential in &live.credentials {
         lines.extend(credential_lines(credential));
     }
-    lines.extend(live.headroom.iter().map(|window| format!("headroom    {} ({})", window.line(), window.purpose)));
+    lines.extend(live.headroom.iter().map(|window| format!("headroom    {} ({})", window.line(), window.used_by.join(", "))));
     lines.extend(live.calls.iter().map(calls_line));
     lines
 }

@@ -156,8 +156,8 @@ pub(crate) struct CallsView {
 /// A window of a platform's limit.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct WindowView {
-    /// For which calls it holds.
-    purpose: &'static str,
+    /// Which calls need it.
+    used_by: Vec<&'static str>,
     /// Its name, by the connector.
     name: String,
     /// How much is allowed in the window; null: the platform does not say.
@@ -408,8 +408,8 @@ fn live_view(live: &LiveChannel, now: Timestamp) -> LiveView {
             .collect(),
         headroom: windows
             .into_iter()
-            .map(|(purpose, window)| WindowView {
-                purpose: purpose.word(),
+            .map(|window| WindowView {
+                used_by: window.used_by.iter().map(|purpose| purpose.word()).collect(),
                 name: window.name,
                 allowed: window.allowed,
                 remaining: window.remaining,

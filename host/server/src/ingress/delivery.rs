@@ -81,7 +81,7 @@ pub(crate) async fn process(
 ) -> Result<Taken, Failure> {
     let mut readings = 1;
     loop {
-        let called = live.runtime.webhook(desk.call(live), std::slice::from_ref(request)).await;
+        let called = live.runtime.webhook(desk.call(live, Purpose::Webhook), std::slice::from_ref(request)).await;
         desk.note(live, Purpose::Webhook, &called);
         let done = called.map_err(|failure| Failure::of_call(&failure))?;
         let outcome = match done.value.into_iter().next() {

@@ -135,7 +135,7 @@ fn take(waiting: &mut VecDeque<Waiting>) -> Vec<Waiting> {
 /// Has a guest read them. What follows the reading goes on by itself: those that come next need not wait for the disk.
 async fn read(desk: &Arc<Desk>, live: &Arc<LiveChannel>, batch: Vec<Waiting>) {
     let (requests, answers): (Vec<_>, Vec<_>) = batch.into_iter().map(|waiting| (waiting.request, waiting.answer)).unzip();
-    let called = live.runtime.webhook(desk.call(live), &requests).await;
+    let called = live.runtime.webhook(desk.call(live, Purpose::Webhook), &requests).await;
     desk.note(live, Purpose::Webhook, &called);
     let read = Read { desk: Arc::clone(desk), live: Arc::clone(live), requests, answers };
     match called {

@@ -26,6 +26,7 @@ use sportello_runtime::{CallFailure, SignatureRefusal};
 
 use crate::channels::LiveChannel;
 use crate::desk::{Desk, Host};
+use crate::health::Purpose;
 use crate::ingress::delivery::{Failure, park, reason};
 use crate::ingress::gathering;
 use crate::metrics::Outcome;
@@ -95,7 +96,7 @@ fn unsigned(desk: &Desk, live: &LiveChannel, refusal: &SignatureRefusal) -> Resp
 
 async fn challenge(desk: &Desk, live: &LiveChannel, query: Vec<(String, String)>, headers: &HeaderMap) -> Response {
     let request = WebhookRequest { method: "GET".to_owned(), query, headers: guest_headers(live, headers), body: Vec::new() };
-    match live.runtime.webhook(desk.call(live), &[request]).await {
+    match live.runtime.webhook(desk.call(live, Purpose::Webhook), &[request]).await {
         Ok(done) => match done.value.into_iter().next() {
             Some(Ok(outcome)) if outcome.interactions.is_empty() => answer(outcome.response),
             Some(Ok(_)) => bad_gateway("the connector answered a challenge with interactions, which nobody signed"),

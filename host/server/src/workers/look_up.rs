@@ -177,7 +177,7 @@ async fn ask(desk: &Desk, crm: &LiveChannel, scheme: &str, value: &str) -> Resul
     if crm.health.held(Purpose::LookUp, desk.tenant.now()).is_some() {
         return Err(failed("nothing is left under the platform's limit"));
     }
-    let called = crm.runtime.look_up(desk.call(crm), identifier).await;
+    let called = crm.runtime.look_up(desk.call(crm, Purpose::LookUp), identifier).await;
     desk.note(crm, Purpose::LookUp, &called);
     let done = called.map_err(|failure| failed(crate::desk::kind_of_failure(&failure)))?;
     let contacts = match done.value {

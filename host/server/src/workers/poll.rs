@@ -228,7 +228,7 @@ async fn fetch_all(desk: &Desk, live: &Arc<LiveChannel>, source: Source, rest: &
 
 async fn fetch_page(desk: &Desk, live: &LiveChannel) -> Result<bool, Setback> {
     let cursor = cursor(desk, live, Source::Poll)?;
-    let called = live.runtime.poll(desk.call(live), cursor).await;
+    let called = live.runtime.poll(desk.call(live, Purpose::Poll), cursor).await;
     desk.note(live, Purpose::Poll, &called);
     let done = called.map_err(|failure| Setback::new(kind_of_failure(&failure)))?;
     let page = done.value.map_err(|error| Setback::from_connector(desk, &error))?;
@@ -251,7 +251,7 @@ async fn fetch_page(desk: &Desk, live: &LiveChannel) -> Result<bool, Setback> {
 
 async fn fetch_changes(desk: &Desk, live: &LiveChannel) -> Result<bool, Setback> {
     let cursor = cursor(desk, live, Source::Changes)?;
-    let called = live.runtime.changes(desk.call(live), cursor).await;
+    let called = live.runtime.changes(desk.call(live, Purpose::Changes), cursor).await;
     desk.note(live, Purpose::Changes, &called);
     let done = called.map_err(|failure| Setback::new(kind_of_failure(&failure)))?;
     let page = done.value.map_err(|error| Setback::from_connector(desk, &error))?;

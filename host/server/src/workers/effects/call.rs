@@ -88,7 +88,7 @@ impl Called {
 }
 
 async fn call(desk: &Desk, live: &LiveChannel, effect: &Effect, request: contract::Effect) -> Called {
-    let called = live.runtime.publish(desk.call(live), vec![request]).await;
+    let called = live.runtime.publish(desk.call(live, Purpose::Publish), vec![request]).await;
     desk.note(live, Purpose::Publish, &called);
     match called {
         Ok(done) => match done.value.into_iter().next() {
@@ -158,7 +158,7 @@ async fn look(desk: &Desk, live: &LiveChannel, id: EffectId, effect: &Effect) {
 }
 
 async fn find(desk: &Desk, live: &LiveChannel, effect: contract::Effect) -> Result<Done<Result<Presence, ConnectorError>>, CallFailure> {
-    let called = live.runtime.find(desk.call(live), effect).await;
+    let called = live.runtime.find(desk.call(live, Purpose::Find), effect).await;
     desk.note(live, Purpose::Find, &called);
     called
 }
