@@ -6,12 +6,14 @@
 //! judged from outside: which updates were acknowledged, and every reply it took, doubled ones included, because the platform does not
 //! notice a doubled reply either.
 //!
-//! Sources of the rules, cited at each as [webhooks], [graph], [errors], [limits], [comments]:
+//! Sources of the rules, cited at each as [webhooks], [graph], [errors], [limits], [comments], [posts], [published]:
 //! - webhooks: <https://developers.facebook.com/docs/graph-api/webhooks/getting-started>, page fields: `…/webhooks/reference/page`
 //! - graph: <https://developers.facebook.com/docs/graph-api/overview> and `…/results` (paging)
 //! - errors: <https://developers.facebook.com/docs/graph-api/guides/error-handling>
 //! - limits: <https://developers.facebook.com/docs/graph-api/overview/rate-limiting>
 //! - comments: <https://developers.facebook.com/docs/graph-api/reference/object/comments>
+//! - posts: <https://developers.facebook.com/docs/pages-api/posts>
+//! - published: <https://developers.facebook.com/docs/graph-api/reference/page/published_posts>
 
 mod delivery;
 mod graph;
@@ -25,7 +27,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 pub use self::delivery::{Forgery, PAUSE_MAX};
-pub use self::graph::RateLimit;
+pub use self::graph::{Permission, RateLimit};
 pub use self::world::{Person, Reply};
 pub use super::webhook::{Counts, DeliveryPlan, DeliveryReport};
 
@@ -50,6 +52,8 @@ pub struct FacebookSettings {
     pub app_secret: String,
     /// What calls of the Graph API must bring.
     pub access_token: String,
+    /// What whoever gave the token allowed it.
+    pub permissions: Vec<Permission>,
     /// What is sent as `hub.verify_token`.
     pub verify_token: String,
     /// When the platform's clock starts.
@@ -69,6 +73,7 @@ impl Default for FacebookSettings {
             page_name: "Telefonia Sole".to_owned(),
             app_secret: random_hex(16),
             access_token: format!("EAAG{}", random_hex(24)),
+            permissions: Permission::ALL.to_vec(),
             verify_token: random_hex(8),
             now: Timestamp::now(),
             answer_time_max: ANSWER_TIME_MAX,
@@ -113,7 +118,7 @@ impl Facebook {
         let inside = Arc::new(Mutex::new(Inside {
             world: World::new(&settings.page_id, &settings.page_name, settings.now),
             outbox: Outbox::new(delivery::RULES),
-            access: Access::new(&settings.access_token),
+            access: Access::new(&settings.access_token, &settings.permissions),
             random: fastrand::Rng::with_seed(settings.seed),
         }));
         let faults = Faults::default();
@@ -272,6 +277,11 @@ impl Facebook {
     /// Every reply taken through the Graph API, in order, doubled ones included.
     pub fn replies(&self) -> Vec<Reply> {
         self.inside().world.replies().to_vec()
+    }
+
+    /// The page's posts taken through the Graph API, in order, doubled ones included: id and text.
+    pub fn posts_by_api(&self) -> Vec<(String, String)> {
+        self.inside().world.posts_by_api().to_vec()
     }
 
     /// The replies to one post or comment.

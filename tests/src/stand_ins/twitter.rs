@@ -385,6 +385,11 @@ impl Twitter {
         self.inside().world.replies().to_vec()
     }
 
+    /// The company's posts taken through the API, in order, doubled ones included: id and text.
+    pub fn posts_by_api(&self) -> Vec<(String, String)> {
+        self.inside().world.posts_by_api().to_vec()
+    }
+
     /// The replies to one post.
     pub fn replies_to(&self, target: &str) -> Vec<Reply> {
         self.replies().into_iter().filter(|reply| reply.target == target).collect()

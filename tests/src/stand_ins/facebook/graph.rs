@@ -51,6 +51,22 @@ impl RateLimit {
     }
 }
 
+/// What a page token may be allowed. [posts]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Permission {
+    /// `pages_manage_posts`: to publish posts.
+    ManagePosts,
+    /// `pages_manage_engagement`: to write comments.
+    ManageEngagement,
+    /// `pages_read_engagement`: to read what the page publishes.
+    ReadEngagement,
+}
+
+impl Permission {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::ManagePosts, Self::ManageEngagement, Self::ReadEngagement];
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TokenState {
     Valid,
@@ -61,14 +77,15 @@ enum TokenState {
 #[derive(Debug)]
 pub(super) struct Access {
     token: String,
+    permissions: Vec<Permission>,
     retired: Vec<String>,
     state: TokenState,
     limited: Option<(RateLimit, Timestamp)>,
 }
 
 impl Access {
-    pub(super) fn new(token: &str) -> Self {
-        Self { token: token.to_owned(), retired: Vec::new(), state: TokenState::Valid, limited: None }
+    pub(super) fn new(token: &str, permissions: &[Permission]) -> Self {
+        Self { token: token.to_owned(), permissions: permissions.to_vec(), retired: Vec::new(), state: TokenState::Valid, limited: None }
     }
 
     pub(super) fn token(&self) -> &str {
@@ -88,13 +105,35 @@ impl Access {
         self.limited = Some((limit, until));
     }
 
+    /// Whether the token is allowed all of this; otherwise the refusal. Its words are those that are seen where posts are published.
+    /// <https://github.com/Codeinwp/tweet-old-post/issues/649>, and for reading <https://github.com/sns-sdks/python-facebook/issues/102>.
+    fn require(&self, permissions: &[Permission]) -> Result<(), GraphError> {
+        if permissions.iter().all(|permission| self.permissions.contains(permission)) {
+            return Ok(());
+        }
+        Err(match permissions {
+            [Permission::ReadEngagement] => GraphError::new(
+                "OAuthException",
+                10,
+                None,
+                "(#10) This endpoint requires the 'pages_read_engagement' permission or the 'Page Public Content Access' feature.",
+            ),
+            _ => GraphError::new(
+                "OAuthException",
+                200,
+                None,
+                "(#200) If posting to a page, requires both pages_read_engagement and pages_manage_posts as an admin with sufficient administrative permission",
+            ),
+        })
+    }
+
     /// Minutes until calls are taken again, rounded up.
     fn wait_minutes(&self, now: Timestamp) -> i64 {
         self.limited.filter(|(_, until)| *until > now).map_or(0, |(_, until)| (until.as_second() - now.as_second() + 59) / 60)
     }
 }
 
-/// An error of the Graph API. All but the server's own come as HTTP 400. [errors]
+/// An error of the Graph API. All but the server's own come as HTTP 400, missing permissions as 403. [errors]
 #[derive(Debug)]
 struct GraphError {
     kind: &'static str,
@@ -142,7 +181,7 @@ pub(super) async fn serve(
     let bearer = headers.get("authorization").and_then(|value| value.to_str().ok()).and_then(|value| value.strip_prefix("Bearer "));
     let token = parameters.get("access_token").cloned().or_else(|| bearer.map(str::to_owned));
     let mut inside = inside.lock().expect("no panic while the platform is held");
-    let answer = check(&inside, token.as_deref()).and_then(|()| route(&mut inside.world, &method, uri.path(), &host, &parameters));
+    let answer = check(&inside, token.as_deref()).and_then(|()| route(&mut inside, &method, uri.path(), &host, &parameters));
     let wait_minutes = inside.access.wait_minutes(inside.world.now());
     let page_id = inside.world.page().id.clone();
     drop(inside);
@@ -175,7 +214,8 @@ fn check(inside: &Inside, token: Option<&str>) -> Result<(), GraphError> {
     }
 }
 
-fn route(world: &mut World, method: &Method, path: &str, host: &str, parameters: &BTreeMap<String, String>) -> Answer {
+fn route(inside: &mut Inside, method: &Method, path: &str, host: &str, parameters: &BTreeMap<String, String>) -> Answer {
+    let Inside { world, access, .. } = inside;
     let unknown = || GraphError::new("OAuthException", 2500, None, format!("Unknown path components: {path}"));
     let mut parts = path.trim_matches('/').split('/');
     // The platform serves a call without a version with the app's oldest one; the stand-in refuses, because that is never what one wants.
@@ -190,9 +230,24 @@ fn route(world: &mut World, method: &Method, path: &str, host: &str, parameters:
         }
         (&Method::GET, [id, "comments"]) => {
             world.object(id).ok_or_else(|| GraphError::no_object(method, id))?;
-            list(world, id, &format!("http://{host}/{version}/{id}/comments"), parameters)
+            // [graph] With `filter=stream` answers to comments are listed, too.
+            let mut rows = world.answers(id, parameters.get("filter").is_some_and(|filter| filter == "stream"));
+            if parameters.get("order").is_some_and(|order| order == "reverse_chronological") {
+                rows.reverse();
+            }
+            list(world, &rows, &format!("http://{host}/{version}/{id}/comments"), parameters, &["created_time", "from", "message", "id"])
+        }
+        (&Method::GET, [id, "published_posts"]) if *id == world.page().id => {
+            access.require(&[Permission::ReadEngagement])?;
+            let url = format!("http://{host}/{version}/{id}/published_posts");
+            list(world, &world.own_posts(), &url, parameters, &["created_time", "message", "id"])
+        }
+        (&Method::POST, [id, "feed"]) if *id == world.page().id => {
+            access.require(&[Permission::ManagePosts, Permission::ReadEngagement])?;
+            publish(world, parameters)
         }
         (&Method::POST, [id, "comments"]) => {
+            access.require(&[Permission::ManageEngagement])?;
             let Some(message) = parameters.get("message").filter(|message| !message.trim().is_empty()) else {
                 world.object(id).ok_or_else(|| GraphError::no_object(method, id))?;
                 return Err(GraphError::new("OAuthException", 100, None, "(#100) Missing message or attachment"));
@@ -215,12 +270,24 @@ fn is_version(text: &str) -> bool {
         .is_some_and(|(major, minor)| [major, minor].iter().all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit())))
 }
 
-/// One page of comments with its cursors; the last page has no `next`, an empty one no `paging`. [graph]
-fn list(world: &World, target: &str, url: &str, parameters: &BTreeMap<String, String>) -> Answer {
-    let mut rows = world.answers(target, parameters.get("filter").is_some_and(|filter| filter == "stream"));
-    if parameters.get("order").is_some_and(|order| order == "reverse_chronological") {
-        rows.reverse();
+/// A post of the page. [posts]
+fn publish(world: &mut World, parameters: &BTreeMap<String, String>) -> Answer {
+    if let Some(name) = parameters.keys().find(|name| !["message", "access_token"].contains(&name.as_str())) {
+        return Err(GraphError::new("OAuthException", 100, None, format!("(#100) The stand-in does not model the parameter {name}")));
     }
+    let Some(message) = parameters.get("message").map(|message| message.trim()).filter(|message| !message.is_empty()) else {
+        return Err(GraphError::new("OAuthException", 100, None, "(#100) Missing message or attachment"));
+    };
+    // [errors] "Duplicate posts cannot be published consecutively." What the refusal looks like:
+    // <https://github.com/facebook-csharp-sdk/facebook-csharp-sdk/issues/119>.
+    if world.own_posts().first().is_some_and(|before| before.message == message) {
+        return Err(GraphError::new("OAuthException", 506, None, "(#506) Duplicate status message"));
+    }
+    Ok(json!({"id": world.publish(message)}))
+}
+
+/// One page of a list with its cursors; the last page has no `next`, an empty one no `paging`. [graph]
+fn list(world: &World, rows: &[&Object], url: &str, parameters: &BTreeMap<String, String>, default: &[&str]) -> Answer {
     let cursor = |object: &Object| URL_SAFE_NO_PAD.encode(&object.id);
     let position = |name: &str| -> Result<Option<usize>, GraphError> {
         let Some(wanted) = parameters.get(name) else { return Ok(None) };
@@ -244,10 +311,7 @@ fn list(world: &World, target: &str, url: &str, parameters: &BTreeMap<String, St
     let (Some(first), Some(last)) = (page.first(), page.last()) else {
         return Ok(json!({"data": []}));
     };
-    let data = page
-        .iter()
-        .map(|object| shown(world, object, parameters, &["created_time", "from", "message", "id"]))
-        .collect::<Result<Vec<Value>, _>>()?;
+    let data = page.iter().map(|object| shown(world, object, parameters, default)).collect::<Result<Vec<Value>, _>>()?;
     let mut paging = json!({"cursors": {"before": cursor(first), "after": cursor(last)}});
     if from + page.len() < rows.len() {
         let (limit, after) = (limit.to_string(), cursor(last));
@@ -329,7 +393,7 @@ fn into_response(answer: Answer, wait_minutes: i64, page_id: &str) -> Response {
                 body["error"]["is_transient"] = json!(true);
             }
             body["error"]["fbtrace_id"] = json!(random_hex(8));
-            (StatusCode::BAD_REQUEST, body)
+            (if matches!(error.code, 10 | 200) { StatusCode::FORBIDDEN } else { StatusCode::BAD_REQUEST }, body)
         }
     };
     let mut response = (status, [("content-type", "application/json; charset=UTF-8"), ("facebook-api-version", "v21.0")], body.to_string())

@@ -86,6 +86,7 @@ pub(super) struct World {
     updates_made: u64,
     last_id: u64,
     replies: Vec<Reply>,
+    posts_by_api: Vec<(String, String)>,
 }
 
 impl World {
@@ -100,6 +101,7 @@ impl World {
             updates_made: 0,
             last_id: 122_100_000_000_000_000,
             replies: Vec::new(),
+            posts_by_api: Vec::new(),
         }
     }
 
@@ -136,6 +138,16 @@ impl World {
 
     pub(super) fn replies(&self) -> &[Reply] {
         &self.replies
+    }
+
+    pub(super) fn posts_by_api(&self) -> &[(String, String)] {
+        &self.posts_by_api
+    }
+
+    /// The page's own posts, newest first.
+    pub(super) fn own_posts(&self) -> Vec<&Object> {
+        let is_own = |object: &&Object| object.parent.is_none() && object.from == self.page;
+        self.order.iter().rev().filter_map(|id| self.objects.get(id)).filter(is_own).collect()
     }
 
     pub(super) fn post(&mut self, author: &Person, message: &str) -> String {
@@ -188,6 +200,14 @@ impl World {
         let id = self.comment(&page, target, message)?;
         self.replies.push(Reply { target: target.to_owned(), id: id.clone(), text: message.to_owned(), at: self.now });
         Some(id)
+    }
+
+    /// A post of the page through the Graph API: a post like any other, so its echo is sent too.
+    pub(super) fn publish(&mut self, message: &str) -> String {
+        let page = self.page.clone();
+        let id = self.post(&page, message);
+        self.posts_by_api.push((id.clone(), message.to_owned()));
+        id
     }
 
     pub(super) fn edit(&mut self, id: &str, message: &str) -> Option<()> {

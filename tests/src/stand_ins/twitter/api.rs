@@ -137,9 +137,8 @@ fn create(inside: &mut Inside, headers: &HeaderMap, body: &[u8]) -> Answer {
     let id = match target {
         Some(target) => reply(inside, target, text)?,
         None => {
-            let company = inside.world.company().clone();
             check_words(&inside.world, text, text)?;
-            inside.world.post(&company, text)
+            inside.world.announce(text)
         }
     };
     // [create] says that the answer holds the text; that it has whom it answers before it is not said, but that is the post's text.

@@ -99,6 +99,7 @@ pub(super) struct World {
     updates_made: u64,
     last_id: u64,
     replies: Vec<Reply>,
+    posts_by_api: Vec<(String, String)>,
     listing_lag: SignedDuration,
     payloads: Payloads,
     told: u64,
@@ -117,6 +118,7 @@ impl World {
             updates_made: 0,
             last_id: 0,
             replies: Vec::new(),
+            posts_by_api: Vec::new(),
             listing_lag: SignedDuration::ZERO,
             payloads,
             told: 0,
@@ -142,6 +144,10 @@ impl World {
 
     pub(super) fn replies(&self) -> &[Reply] {
         &self.replies
+    }
+
+    pub(super) fn posts_by_api(&self) -> &[(String, String)] {
+        &self.posts_by_api
     }
 
     pub(super) fn person_by_id(&self, id: &str) -> Option<&Person> {
@@ -219,6 +225,14 @@ impl World {
         answered.extend(self.mentions(&target.text).into_iter().map(|mention| mention.person.handle));
         let is_first = |(position, handle): &(usize, &String)| **handle != author.handle && !answered[..*position].contains(handle);
         answered.iter().enumerate().filter(is_first).map(|(_, handle)| format!("@{handle} ")).collect()
+    }
+
+    /// A post of the company through the API, with its place in the books.
+    pub(super) fn announce(&mut self, text: &str) -> u64 {
+        let company = self.company.clone();
+        let id = self.post(&company, text);
+        self.posts_by_api.push((id.to_string(), text.to_owned()));
+        id
     }
 
     /// A reply of the company through the API, with its place in the books.

@@ -22,8 +22,10 @@ async fn a_reply_is_taken_counted_and_listed() {
     let listed = api.read(&api.timeline_path(), &[("tweet.fields", "referenced_tweets,in_reply_to_user_id")]).await;
     assert_eq!(listed["data"][0]["referenced_tweets"], json!([{"type": "replied_to", "id": mention}]));
     assert_eq!(listed["data"][0]["in_reply_to_user_id"], json!(ada.id));
-    assert_eq!(api.create(&json!({"text": "Buongiorno"})).await.status, 201);
-    assert_eq!(api.twitter.replies().len(), 1, "a post is no reply");
+    let posted = api.create(&json!({"text": "Buongiorno"})).await;
+    assert_eq!((posted.status, api.twitter.replies().len()), (201, 1), "a post is no reply");
+    let id = posted.json().expect("JSON")["data"]["id"].as_str().expect("an id").to_owned();
+    assert_eq!(api.twitter.posts_by_api(), [(id, "Buongiorno".to_owned())]);
 }
 
 #[tokio::test]
