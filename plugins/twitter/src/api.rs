@@ -18,13 +18,6 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(10);
 /// Ids in one look-up.
 const IDS_MAX: usize = 100;
 
-/// Whether a request would change something.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Purpose {
-    Look,
-    Change,
-}
-
 #[derive(Default, Deserialize)]
 struct Problem {
     #[serde(default, deserialize_with = "lenient::text")]
@@ -43,36 +36,65 @@ struct Detail {
     detail: Option<String>,
 }
 
-/// Sends a request and gives the answer, if it is a success; otherwise what the host must do. `window` names the endpoint's limit.
-pub(crate) fn send(request: &http::Request, window: &str, purpose: Purpose) -> Result<http::Response, Error> {
-    headroom::take(window)?;
-    let mut response = request.clone().send()?;
-    if response.status == 401 && purpose == Purpose::Change {
-        // The token had ended, and nothing took effect. The host has given it up and fetches another one; reads it repeats by itself.
-        response = request.clone().send()?;
-    }
-    report(&response, window);
-    if (200..300).contains(&response.status) {
-        return Ok(response);
-    }
-    Err(meaning(&response, purpose))
+/// An answer that is no success.
+pub(crate) struct Refusal {
+    response: http::Response,
+    said: String,
 }
 
-fn meaning(response: &http::Response, purpose: Purpose) -> Error {
-    let said = said(response);
-    let reason = format!("X says: {said} [HTTP {}]", response.status);
-    match (response.status, purpose) {
-        (429, _) => {
+/// Reads something. `window` names the endpoint's limit.
+pub(crate) fn look(request: &http::Request, window: &str) -> Result<http::Response, Error> {
+    send(request, window)?.map_err(|refusal| refusal.meaning(Error::retry(refusal.pause(LOOK_AGAIN_AFTER), refusal.reason())))
+}
+
+/// Changes something; an answer that is no success is given apart, for those who know more of it than its usual meaning.
+pub(crate) fn change(request: &http::Request, window: &str) -> Result<Result<http::Response, Refusal>, Error> {
+    match send(request, window)? {
+        // The token had ended, and nothing took effect. The host has given it up and fetches another one; reads it repeats by itself.
+        Err(refusal) if refusal.response.status == 401 => send(request, window),
+        answered => Ok(answered),
+    }
+}
+
+fn send(request: &http::Request, window: &str) -> Result<Result<http::Response, Refusal>, Error> {
+    headroom::take(window)?;
+    let response = request.clone().send()?;
+    report(&response, window);
+    if (200..300).contains(&response.status) {
+        return Ok(Ok(response));
+    }
+    let said = said(&response);
+    Ok(Err(Refusal { response, said }))
+}
+
+impl Refusal {
+    /// Whether the same words stand there already.
+    pub(crate) fn is_duplicate(&self) -> bool {
+        self.response.status == 403 && self.said.contains("duplicate content")
+    }
+
+    /// What X says, for a person.
+    pub(crate) fn reason(&self) -> String {
+        format!("X says: {} [HTTP {}]", self.said, self.response.status)
+    }
+
+    /// What the host must do after a change. X may have made it where a server failed.
+    pub(crate) fn meaning_of_change(&self) -> Error {
+        self.meaning(Error::uncertain(self.reason()))
+    }
+
+    fn meaning(&self, of_failure: Error) -> Error {
+        match self.response.status {
             // X says when; a gateway before it says for how long.
-            let pause = || time::after(response.retry_after().unwrap_or(LIMIT_PAUSE));
-            Error::rate_limited(resets_at(response).unwrap_or_else(pause), reason)
+            429 => Error::rate_limited(resets_at(&self.response).unwrap_or_else(|| time::after(self.pause(LIMIT_PAUSE))), self.reason()),
+            401 => Error::auth(self.reason()),
+            408 | 500.. => of_failure,
+            _ => Error::reject(self.reason()),
         }
-        (401, _) => Error::auth(reason),
-        // The same words stand there already. They may be ours, of an attempt whose answer was lost: a look will tell.
-        (403, Purpose::Change) if said.contains("duplicate content") => Error::uncertain(reason),
-        (408 | 500.., Purpose::Look) => Error::retry(response.retry_after().unwrap_or(LOOK_AGAIN_AFTER), reason),
-        (408 | 500.., Purpose::Change) => Error::uncertain(reason),
-        _ => Error::reject(reason),
+    }
+
+    fn pause(&self, usual: Duration) -> Duration {
+        self.response.retry_after().unwrap_or(usual)
     }
 }
 
@@ -163,7 +185,7 @@ pub(crate) fn threads(settings: &Settings, ids: &[&str]) -> Result<BTreeMap<Stri
     let mut threads = BTreeMap::new();
     for chunk in ids.chunks(IDS_MAX) {
         let request = http::Request::get(settings.url("tweets")).query("ids", chunk.join(",")).query("tweet.fields", "conversation_id");
-        let document: Document<InThread> = send(&request, "lookups", Purpose::Look)?.json()?;
+        let document: Document<InThread> = look(&request, "lookups")?.json()?;
         let found = document.data.into_iter().filter_map(|post| Some((post.id?, post.conversation_id?)));
         threads.extend(found);
     }

@@ -12,7 +12,7 @@ use sportello_sdk::{Context, Effect, Error, Receipt, diagnostics, http, time};
 
 use crate::Settings;
 use crate::activity::Row;
-use crate::api::{Document, Purpose, send};
+use crate::api::{self, Document};
 use crate::mentions::{POST_FIELDS, to_the_second};
 use crate::post::unescaped;
 use crate::publish::target;
@@ -22,46 +22,55 @@ const PAGES_MAX: usize = 32;
 /// How far the platform's clock may be behind ours, in milliseconds.
 const CLOCK_SKEW_MS: i64 = 120_000;
 
-pub(crate) fn look(context: &Context<Settings>, effect: &Effect) -> Result<Presence, Error> {
+/// What a look brought.
+#[derive(Default)]
+pub(crate) struct Seen {
+    /// Those that may be the effect: the same words, the same post answered, since it was queued.
+    pub(crate) own: Vec<Receipt>,
+    /// How many others have the same words: they are older, or answer something else.
+    pub(crate) others: usize,
+    /// Whether the whole list was shown and read.
+    pub(crate) is_whole: bool,
+}
+
+/// Says whether the effect is there.
+pub(crate) fn presence(context: &Context<Settings>, effect: &Effect) -> Result<Presence, Error> {
+    let mut seen = look(context, effect, since_ms(effect))?;
+    Ok(match seen.own.len() {
+        0 if seen.is_whole => Presence::Absent,
+        1 => Presence::Present(seen.own.remove(0)),
+        // Twice the same words to the same post: which effect is which, nobody can tell. Or something was not shown.
+        _ => Presence::CannotTell,
+    })
+}
+
+/// What was made before this moment is not the effect, in milliseconds since 1970.
+pub(crate) fn since_ms(effect: &Effect) -> i64 {
+    time::milliseconds(&effect.queued_at).unwrap_or_default() - CLOCK_SKEW_MS
+}
+
+/// Reads the account's timeline since a moment.
+pub(crate) fn look(context: &Context<Settings>, effect: &Effect, from_ms: i64) -> Result<Seen, Error> {
     let target = target(effect)?;
-    let since_ms = time::milliseconds(&effect.queued_at).unwrap_or_default() - CLOCK_SKEW_MS;
-    let mut found: Vec<Receipt> = Vec::new();
-    let mut all_shown = true;
+    let mut seen = Seen { is_whole: true, ..Seen::default() };
     let mut token: Option<String> = None;
     for _ in 0..PAGES_MAX {
         let mut request = http::Request::get(context.settings.account("tweets"))
-            .query("start_time", to_the_second(since_ms))
+            .query("start_time", to_the_second(from_ms))
             .query("max_results", "100")
             .query("tweet.fields", POST_FIELDS);
         if let Some(token) = &token {
             request = request.query("pagination_token", token);
         }
-        let document: Document<Row> = send(&request, "timeline", Purpose::Look)?.json()?;
+        let document: Document<Row> = api::look(&request, "timeline")?.json()?;
         document.note_errors("timeline");
-        all_shown &= document.is_whole();
+        seen.is_whole &= document.is_whole();
         for row in document.data {
-            let links = row.links();
-            let Some(post) = row.post(&context.settings, &BTreeMap::new()) else {
-                all_shown = false;
-                continue;
-            };
-            let text = post.text.as_deref().map(|text| plain(text, &links, post.answers.is_some())).unwrap_or_default();
-            if post.answers.as_deref() == target && post.reposts.is_none() && same_words(&text, &effect.text) {
-                let receipt = Receipt::new(post.root()).url(format!("https://x.com/i/status/{}", post.id));
-                found.push(match post.at_ms {
-                    Some(at_ms) => receipt.at(time::from_milliseconds(at_ms)),
-                    None => receipt,
-                });
-            }
+            seen.count(context, effect, target, row);
         }
         let next = document.meta.and_then(|meta| meta.next_token);
         if next.is_none() {
-            return Ok(match found.len() {
-                0 if all_shown => Presence::Absent,
-                1 => Presence::Present(found.remove(0)),
-                // Twice the same words to the same post: which effect is which, nobody can tell. Or something was not shown.
-                _ => Presence::CannotTell,
-            });
+            return Ok(seen);
         }
         if next == token {
             break;
@@ -69,7 +78,31 @@ pub(crate) fn look(context: &Context<Settings>, effect: &Effect) -> Result<Prese
         token = next;
     }
     diagnostics::warning!("effect {}: not all posts could be read within {PAGES_MAX} pages", effect.key);
-    Ok(Presence::CannotTell)
+    // What was not read may have the same words, too.
+    Ok(Seen::default())
+}
+
+impl Seen {
+    fn count(&mut self, context: &Context<Settings>, effect: &Effect, target: Option<&str>, row: Row) {
+        let links = row.links();
+        let Some(post) = row.post(&context.settings, &BTreeMap::new()) else {
+            self.is_whole = false;
+            return;
+        };
+        let text = post.text.as_deref().map(|text| plain(text, &links, post.answers.is_some())).unwrap_or_default();
+        if post.reposts.is_some() || !same_words(&text, &effect.text) {
+            return;
+        }
+        if post.answers.as_deref() != target || post.at_ms.is_some_and(|at_ms| at_ms < since_ms(effect)) {
+            self.others += 1;
+            return;
+        }
+        let receipt = Receipt::new(post.root()).url(format!("https://x.com/i/status/{}", post.id));
+        self.own.push(match post.at_ms {
+            Some(at_ms) => receipt.at(time::from_milliseconds(at_ms)),
+            None => receipt,
+        });
+    }
 }
 
 /// The words as they were typed.

@@ -108,7 +108,7 @@ impl Publish for Twitter {
 impl Find for Twitter {
     fn find(context: &Context<Settings>, effect: &Effect) -> Result<sportello_sdk::find::Presence, Error> {
         match effect.action.as_str() {
-            "reply" | "post" => find::look(context, effect),
+            "reply" | "post" => find::presence(context, effect),
             _ => Err(effect.unknown_action()),
         }
     }

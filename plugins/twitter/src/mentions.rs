@@ -11,7 +11,7 @@ use sportello_sdk::{Context, Error, diagnostics, http, poll, time};
 
 use crate::Settings;
 use crate::activity::{Row, people};
-use crate::api::{Document, Purpose, send};
+use crate::api::{self, Document};
 use crate::edits::Edits;
 
 /// How far a sweep steps back, in milliseconds: posts show late in the list.
@@ -70,7 +70,7 @@ pub(crate) fn poll(context: &Context<Settings>, cursor: Option<String>) -> Resul
     if let Some(token) = &cursor.token {
         request = request.query("pagination_token", token);
     }
-    let document: Document<Row> = match send(&request, "mentions", Purpose::Look) {
+    let document: Document<Row> = match api::look(&request, "mentions") {
         Ok(response) => response.json()?,
         Err(Error::Reject(reason)) if cursor.token.is_some() => {
             // Below a page without posts nothing can be asked for: the sweep ends there.

@@ -7,8 +7,12 @@ use serde_json::json;
 use sportello_sdk::{Context, Effect, Error, Receipt, http, lenient};
 
 use crate::Settings;
-use crate::api::{Purpose, send};
+use crate::api::{self, Refusal};
+use crate::find::{self, Seen};
 use crate::message;
+
+/// How far back a look goes for whatever has the same words, in milliseconds: a day.
+const DUPLICATES_MS: i64 = 24 * 60 * 60 * 1000;
 
 #[derive(Deserialize)]
 struct Created {
@@ -31,10 +35,25 @@ pub(crate) fn create(context: &Context<Settings>, effect: &Effect) -> Result<Rec
         body["reply"] = json!({ "in_reply_to_tweet_id": target });
     }
     let request = http::Request::post(context.settings.url("tweets")).json(&body);
-    let response = send(&request, "posts", Purpose::Change)?;
+    let response = api::change(&request, "posts")?.map_err(|refusal| meaning(context, effect, &refusal))?;
     match response.json::<Created>()?.data.and_then(|post| post.id) {
         Some(id) => Ok(Receipt::new(&id).url(format!("https://x.com/i/status/{id}"))),
         None => Err(Error::uncertain(format!("X answered HTTP {} without the id of a post", response.status))),
+    }
+}
+
+/// X takes the same words once only, and does not say for how long it remembers them. Before an attempt is repeated the host has looked: if these
+/// words do not stand there as this effect's, they are another's, and it took no effect.
+fn meaning(context: &Context<Settings>, effect: &Effect, refusal: &Refusal) -> Error {
+    if !refusal.is_duplicate() {
+        return refusal.meaning_of_change();
+    }
+    let reason = refusal.reason();
+    match find::look(context, effect, find::since_ms(effect) - DUPLICATES_MS) {
+        Ok(Seen { own, others: 1.., is_whole: true }) if own.is_empty() => {
+            Error::reject(format!("{reason}; another post of the account has the same words, and X takes no second"))
+        }
+        _ => Error::uncertain(reason),
     }
 }
 

@@ -165,6 +165,49 @@ fn a_look_finds_our_words_below_the_same_post_on_any_page() {
 }
 
 #[test]
+fn words_that_stand_elsewhere_already_are_refused_and_those_that_may_be_ours_are_uncertain() {
+    let text = "@maria_b Guardiamo subito &amp; bene: https://t.co/abc";
+    let older = |mut row: Value| {
+        row["created_at"] = json!("2026-01-15T11:00:00.000Z");
+        row
+    };
+    let published = |rows: Vec<Value>, is_whole: bool| {
+        let host = Host::new()
+            .http(move |request: &http::Request| match request.method() {
+                "GET" => {
+                    http::Response::with_json(200, &json!({"data": rows, "meta": {"result_count": rows.len() + usize::from(!is_whole)}}))
+                }
+                _ => {
+                    let said = "You are not allowed to create a Tweet with duplicate content.";
+                    http::Response::with_json(403, &json!({"title": "Forbidden", "status": 403, "detail": said}))
+                }
+            })
+            .start();
+        let error = channel().publish(&answer()).unwrap_err();
+        assert_eq!(host.requests()[1].query_value("start_time").as_deref(), Some("2026-01-14T11:58:00Z"), "a day before it was queued");
+        error
+    };
+    for (case, rows) in [
+        ("older, below the same post", vec![older(own(1, text, Some(POST)))]),
+        ("below another post", vec![own(1, "altro", Some(POST)), own(2, text, Some("42"))]),
+    ] {
+        let error = published(rows, true);
+        assert!(
+            matches!(&error, Error::Reject(reason) if reason.contains("duplicate") && reason.contains("another post")),
+            "{case}: {error:?}"
+        );
+    }
+    for (case, rows, is_whole) in [
+        ("ours, of an attempt whose answer was lost", vec![own(2, text, Some(POST)), older(own(1, text, Some(POST)))], true),
+        ("not all is shown", vec![older(own(1, text, Some(POST)))], false),
+        ("nothing is there", vec![], true),
+    ] {
+        let error = published(rows, is_whole);
+        assert!(matches!(error, Error::Uncertain(_)), "{case}: {error:?}");
+    }
+}
+
+#[test]
 fn a_look_that_uses_up_what_is_left_goes_no_further() {
     let page = json!({"data": [own(1, "altro", Some(POST))], "meta": {"result_count": 1, "next_token": "2"}});
     let host = Host::new().http(move |_: &http::Request| {
