@@ -15,6 +15,8 @@ use crate::Settings;
 const LIMIT_PAUSE: Duration = Duration::from_secs(15 * 60);
 /// How long to wait before a look that failed in passing is made again.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(10);
+/// How long a delivery waits for one look-up.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// Ids in one look-up.
 const IDS_MAX: usize = 100;
 
@@ -177,14 +179,17 @@ struct InThread {
     conversation_id: Option<String>,
 }
 
-/// Which thread posts lie in, by the posts' ids. What X does not show is missing.
+/// Which thread posts lie in, by the posts' ids. What X does not show is missing. A delivery waits for it, so it may not take long.
 pub(crate) fn threads(settings: &Settings, ids: &[&str]) -> Result<BTreeMap<String, String>, Error> {
     let mut ids = ids.to_vec();
     ids.sort_unstable();
     ids.dedup();
     let mut threads = BTreeMap::new();
     for chunk in ids.chunks(IDS_MAX) {
-        let request = http::Request::get(settings.url("tweets")).query("ids", chunk.join(",")).query("tweet.fields", "conversation_id");
+        let request = http::Request::get(settings.url("tweets"))
+            .query("ids", chunk.join(","))
+            .query("tweet.fields", "conversation_id")
+            .timeout(PATIENCE);
         let document: Document<InThread> = look(&request, "lookups")?.json()?;
         let found = document.data.into_iter().filter_map(|post| Some((post.id?, post.conversation_id?)));
         threads.extend(found);

@@ -1,6 +1,7 @@
 //! What the connector promises about deliveries, in both shapes. The bodies are written after X's public documentation.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use sportello_sdk::testing::{Channel, Host};
@@ -157,6 +158,7 @@ fn the_older_shape_does_not_say_which_thread_so_x_is_asked_once_for_all() {
     // What X does not show is filed under what it answers.
     assert_eq!(keys, [found.as_str(), &format!("1900000000000000160/{MARIA}"), &found]);
     assert_eq!(host.requests().len(), 1);
+    assert_eq!(host.requests()[0].timeout_value(), Some(Duration::from_secs(3)), "X waits for the delivery's answer");
     let window = &host.headroom()[0];
     assert_eq!(
         (window.name.as_str(), window.allowed, window.remaining, window.resets_at.as_str()),

@@ -200,6 +200,12 @@ impl Request {
         pair_value(std::str::from_utf8(&self.body).ok()?, name)
     }
 
+    /// What [`Request::timeout`] was given.
+    #[must_use]
+    pub fn timeout_value(&self) -> Option<Duration> {
+        self.timeout
+    }
+
     /// The body.
     #[must_use]
     pub fn body_bytes(&self) -> &[u8] {
