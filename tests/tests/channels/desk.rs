@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp as Moment;
+use serde_json::json;
+use sportello_core::domain::access::Role;
 use sportello_core::domain::case::CASES;
 use sportello_core::domain::delivery::DELIVERIES;
 use sportello_core::domain::effect::{EFFECTS, Effect, EffectState};
@@ -12,11 +14,13 @@ use sportello_core::domain::interaction::{Change, INTERACTIONS, Interaction};
 use sportello_core::event::Event as CoreEvent;
 use sportello_core::ids::{CaseId, EffectId};
 use sportello_core::time::Timestamp;
+use sportello_server::access::create_token;
 use sportello_server::clock::{Clock, SetClock};
 use sportello_server::health::Purpose;
 use sportello_server::tenant::Event;
 use sportello_server::tenant::content::InteractionContent;
 use sportello_tests::host::{HostPlan, RunningHost};
+use sportello_tests::http_client::HttpClient;
 use sportello_tests::stand_ins::DeliveryPlan;
 use sportello_views::Direction;
 use tempfile::TempDir;
@@ -177,6 +181,15 @@ impl<N: Network> Desk<N> {
             tokio::time::sleep(Duration::from_millis(25)).await;
         }
         panic!("effect {effect} is not {state:?}: {:?}", self.effect(effect));
+    }
+
+    /// An agent has the company post this.
+    pub(crate) async fn posts(&self, text: &str) {
+        let token = create_token(&self.running.desk().tenant, "test", "anna", Role::Agent).await.expect("a token");
+        let url = self.running.url(&format!("/api/v1/demo/channels/{}/posts", N::CHANNEL));
+        let headers = [("authorization", &*format!("Bearer {}", token.secret)), ("idempotency-key", "post")];
+        let answer = HttpClient::default().post_json(&url, &headers, &json!({"text": text})).await.expect("an answer");
+        assert_eq!(answer.status, 201, "{}", answer.text());
     }
 
     pub(crate) async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {

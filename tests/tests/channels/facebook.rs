@@ -86,6 +86,14 @@ impl Network for Page {
         self.facebook.doubled_replies().len()
     }
 
+    fn posts(&self) -> Vec<String> {
+        self.facebook.posts_by_api().into_iter().map(|(_, text)| text).collect()
+    }
+
+    fn posting(&self) -> &'static [&'static str] {
+        &["POST", "/feed"]
+    }
+
     fn advance(&self, time: Duration) {
         self.facebook.advance(time);
     }
@@ -115,7 +123,7 @@ impl Network for Page {
             Promise::Asking => Some("Facebook has no list of what happened on a page"),
             Promise::Tokens => Some("A page's token is not refreshed"),
             Promise::Headroom => Some("Facebook says how much is used in shares"),
-            Promise::Edits => None,
+            Promise::Edits | Promise::Posts => None,
         }
     }
 }

@@ -83,6 +83,16 @@ impl Network for Organization {
         self.linkedin.doubled_replies().len()
     }
 
+    fn posts(&self) -> Vec<String> {
+        self.linkedin.posts_by_api().into_iter().map(|(_, text)| text).collect()
+    }
+
+    const TELLS_OWN_POSTS: bool = false;
+
+    fn posting(&self) -> &'static [&'static str] {
+        &["POST", "/rest/posts"]
+    }
+
     fn advance(&self, time: Duration) {
         self.linkedin.advance(time);
     }
@@ -114,7 +124,7 @@ impl Network for Organization {
     fn cannot(promise: Promise) -> Option<&'static str> {
         match promise {
             Promise::Headroom => Some("No header says what is left under a limit"),
-            Promise::Asking | Promise::Tokens | Promise::Edits => None,
+            Promise::Asking | Promise::Tokens | Promise::Edits | Promise::Posts => None,
         }
     }
 }

@@ -15,6 +15,8 @@ pub(crate) enum Promise {
     Tokens,
     /// Words can be changed.
     Edits,
+    /// The company can post something of its own.
+    Posts,
     /// It is told beforehand what is left under a limit.
     Headroom,
 }
@@ -63,6 +65,14 @@ pub(crate) trait Network: Sized + Send + Sync {
     /// Answers that stand there twice.
     fn doubled(&self) -> usize;
 
+    /// What the company posted of its own, as the platform counts.
+    fn posts(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Whether it tells what the company itself posts.
+    const TELLS_OWN_POSTS: bool = true;
+
     /// The id that interactions have for it.
     fn native_id(&self, thing: &str) -> String {
         thing.to_owned()
@@ -75,6 +85,11 @@ pub(crate) trait Network: Sized + Send + Sync {
 
     /// What a request that publishes an answer contains, for faults.
     fn publishing(&self) -> &'static [&'static str];
+
+    /// What a request that posts something of its own contains, for faults.
+    fn posting(&self) -> &'static [&'static str] {
+        self.publishing()
+    }
 
     /// Ends the access token.
     fn expires_token(&self);

@@ -30,6 +30,7 @@ macro_rules! channel_promises {
                 a_limit_is_waited_for_and_nothing_is_called_meanwhile
                 a_token_that_ends_costs_nothing
                 an_answer_whose_confirmation_is_lost_is_given_once
+                a_post_whose_confirmation_is_lost_stands_there_once
                 a_restart_at_every_step_loses_and_doubles_nothing
             );
 
@@ -271,6 +272,25 @@ pub(crate) async fn an_answer_whose_confirmation_is_lost_is_given_once<N: Networ
         desk.deliver().await;
         let effect = desk.until_effect(1, EffectState::Done).await;
         assert_eq!((lost.count(), desk.network.answers_to(&thing).len()), (1, 1), "{fault:?}: {effect:?}");
+        desk.stop().await;
+    }
+}
+
+pub(crate) async fn a_post_whose_confirmation_is_lost_stands_there_once<N: Network>() {
+    if !is_given::<N>(Promise::Posts) {
+        return;
+    }
+    for fault in [Fault::RefuseAfterEffect { status: 502 }, Fault::BrokenBody, Fault::Refuse { status: 503, retry_after_s: None }] {
+        let desk = Desk::<N>::listening().await;
+        let lost = desk.network.faults().arm(fault, desk.network.posting(), 1);
+        desk.posts("Da lunedì (8 gennaio) apriamo alle 8 🙏").await;
+        let effect = desk.until_effect(1, EffectState::Done).await;
+        assert_eq!((lost.count(), desk.network.posts().len()), (1, 1), "{fault:?}: {effect:?}");
+        desk.deliver().await;
+        assert_eq!((desk.said().len(), desk.cases()), (0, 0), "nobody said anything");
+        if N::TELLS_OWN_POSTS {
+            desk.until("the echo is known", |desk| desk.effect(1).is_some_and(|effect| effect.echo.is_some())).await;
+        }
         desk.stop().await;
     }
 }

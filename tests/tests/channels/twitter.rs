@@ -66,7 +66,7 @@ impl Shape for InAccountActivity {
     fn cannot(promise: Promise) -> Option<&'static str> {
         match promise {
             Promise::Edits => Some("In the older shape an edited post comes as a new one"),
-            Promise::Asking | Promise::Tokens | Promise::Headroom => None,
+            Promise::Asking | Promise::Tokens | Promise::Posts | Promise::Headroom => None,
         }
     }
 }
@@ -129,6 +129,10 @@ impl<S: Shape> Network for Account<S> {
 
     fn doubled(&self) -> usize {
         self.twitter.doubled_replies().len()
+    }
+
+    fn posts(&self) -> Vec<String> {
+        self.twitter.posts_by_api().into_iter().map(|(_, text)| text).collect()
     }
 
     fn advance(&self, time: Duration) {
