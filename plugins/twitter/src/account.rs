@@ -12,7 +12,7 @@ use sportello_sdk::lenient;
 use crate::Settings;
 use crate::activity::{following, is_typed, reaction};
 use crate::delivery::Told;
-use crate::message::{self, Correspondent};
+use crate::message::{self, Correspondents};
 use crate::post::{Person, Post};
 
 /// A post of this shape.
@@ -151,23 +151,24 @@ impl User {
     }
 }
 
-/// Every event of a delivery, with its own JSON.
-pub(crate) fn events<'a>(settings: &Settings, body: &'a [u8]) -> Vec<(Told, &'a str)> {
-    // It is JSON: that was looked at before.
-    let lists: BTreeMap<&str, &'a RawValue> = serde_json::from_slice(body).unwrap_or_default();
+/// Every event of a delivery, with its own JSON. What has no lists is one event, and not understood.
+pub(crate) fn events<'a>(settings: &Settings, body: &'a str) -> Vec<(Told, &'a str)> {
+    let Ok(lists) = serde_json::from_str::<BTreeMap<String, &'a RawValue>>(body) else {
+        return vec![(Told::NotUnderstood(String::new(), None), body)];
+    };
     let users = lists.get("users").and_then(|users| serde_json::from_str(users.get()).ok()).unwrap_or_default();
     let mut told = Vec::new();
-    for (name, list) in lists.iter().filter(|(name, _)| !matches!(**name, "for_user_id" | "users" | "apps" | "user_has_blocked")) {
+    for (name, list) in lists.iter().filter(|(name, _)| !matches!(name.as_str(), "for_user_id" | "users" | "apps" | "user_has_blocked")) {
         let rows: Vec<&'a RawValue> = serde_json::from_str(list.get()).unwrap_or_else(|_| vec![*list]);
         for row in rows {
             let understood = of_list(settings, name, row.get(), &users);
-            told.push((understood.unwrap_or_else(|| Told::NotUnderstood((*name).to_owned(), None)), row.get()));
+            told.push((understood.unwrap_or_else(|| Told::NotUnderstood(name.clone(), None)), row.get()));
         }
     }
     told
 }
 
-fn of_list(settings: &Settings, list: &str, row: &str, users: &BTreeMap<String, Correspondent>) -> Option<Told> {
+fn of_list(settings: &Settings, list: &str, row: &str, users: &Correspondents) -> Option<Told> {
     match list {
         "tweet_create_events" => serde_json::from_str::<Status>(row).ok()?.post(settings).map(|post| Told::Post(Box::new(post))),
         "tweet_delete_events" => {

@@ -6,7 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use sportello_sdk::{Interaction, lenient, time};
 
@@ -39,11 +40,11 @@ struct Filter {
 #[derive(Default, Deserialize)]
 struct Includes {
     #[serde(default, deserialize_with = "lenient::list")]
-    users: Vec<User>,
+    users: Vec<Unwrapped<User>>,
 }
 
-/// A person, sometimes wrapped in `data`.
-#[derive(Clone, Default, Deserialize)]
+/// A person.
+#[derive(Deserialize)]
 pub(crate) struct User {
     #[serde(default, deserialize_with = "lenient::id")]
     id: Option<String>,
@@ -51,16 +52,28 @@ pub(crate) struct User {
     username: Option<String>,
     #[serde(default, deserialize_with = "lenient::text")]
     name: Option<String>,
-    #[serde(default, deserialize_with = "lenient::value")]
-    data: Option<Box<User>>,
 }
 
 impl User {
-    pub(crate) fn person(&self) -> Option<Person> {
-        match &self.data {
-            Some(user) => user.person(),
-            None => Some(Person { id: self.id.clone()?, handle: self.username.clone(), name: self.name.clone() }),
-        }
+    fn person(self) -> Option<Person> {
+        Some(Person { id: self.id?, handle: self.username, name: self.name })
+    }
+}
+
+/// Something X wraps in `data` now and then: once, and what lies deeper is not looked for.
+pub(crate) struct Unwrapped<T>(pub(crate) T);
+
+#[derive(Deserialize)]
+struct Wrapped<'a> {
+    #[serde(borrow)]
+    data: &'a RawValue,
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Unwrapped<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = <&'de RawValue>::deserialize(deserializer)?.get();
+        let inner = serde_json::from_str::<Wrapped<'de>>(raw).ok().and_then(|wrapped| serde_json::from_str(wrapped.data.get()).ok());
+        inner.map_or_else(|| serde_json::from_str(raw), Ok).map(Self).map_err(D::Error::custom)
     }
 }
 
@@ -207,9 +220,9 @@ struct Like {
 #[derive(Deserialize)]
 struct Follow {
     #[serde(default, deserialize_with = "lenient::value")]
-    source: Option<User>,
+    source: Option<Unwrapped<User>>,
     #[serde(default, deserialize_with = "lenient::value")]
-    target: Option<User>,
+    target: Option<Unwrapped<User>>,
 }
 
 /// `data` is one event; should it be a list one day, it is several.
@@ -218,8 +231,8 @@ pub(crate) fn events(data: &RawValue) -> Vec<&RawValue> {
 }
 
 /// People by id.
-pub(crate) fn people(users: Vec<User>) -> BTreeMap<String, Person> {
-    users.into_iter().filter_map(|user| user.person()).map(|person| (person.id.clone(), person)).collect()
+pub(crate) fn people(users: Vec<Unwrapped<User>>) -> BTreeMap<String, Person> {
+    users.into_iter().filter_map(|user| user.0.person()).map(|person| (person.id.clone(), person)).collect()
 }
 
 /// What an event tells. One application can be subscribed to several accounts, and each event says whose it is; only deletions come by subscriptions
@@ -283,7 +296,7 @@ pub(crate) fn reaction(settings: &Settings, target: &str, person: &Person, at_ms
 
 fn follow(settings: &Settings, payload: &str, uuid: Option<&str>, is_taken_back: bool) -> Option<Told> {
     let follow: Follow = serde_json::from_str(payload).ok()?;
-    let (source, target) = (follow.source?.person()?, follow.target?.person()?);
+    let (source, target) = (follow.source?.0.person()?, follow.target?.0.person()?);
     Some(following(settings, (&source, &target), None, uuid, is_taken_back))
 }
 

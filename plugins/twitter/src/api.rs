@@ -10,6 +10,7 @@ use serde::Deserialize;
 use sportello_sdk::{Error, diagnostics, headroom, http, lenient, time};
 
 use crate::Settings;
+use crate::activity::{Unwrapped, User};
 
 /// How long to wait after a limit that does not say how long: its windows are of a quarter of an hour.
 const LIMIT_PAUSE: Duration = Duration::from_secs(15 * 60);
@@ -143,7 +144,7 @@ pub(crate) struct Document<Data> {
 #[derive(Default, Deserialize)]
 pub(crate) struct Includes {
     #[serde(default, deserialize_with = "lenient::list")]
-    pub(crate) users: Vec<crate::activity::User>,
+    pub(crate) users: Vec<Unwrapped<User>>,
 }
 
 #[derive(Deserialize)]

@@ -3,6 +3,8 @@
 //! Only the envelope must be JSON; what is inside is taken as far as it is understood, and kept raw as a range of the body in any case. So nothing that X
 //! adds one day costs a delivery.
 
+use std::fmt::Display;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use sportello_sdk::{Context, Error, Interaction, diagnostics, lenient, time};
@@ -34,13 +36,14 @@ struct Envelope<'a> {
 
 /// Everything a delivery tells of this channel's account.
 pub(crate) fn interactions(context: &Context<Settings>, body: &[u8]) -> Result<Vec<Interaction>, Error> {
-    let envelope: Envelope<'_> =
-        serde_json::from_slice(body).map_err(|error| Error::reject(format!("the delivery is not of X's shape: {error}")))?;
+    let not_of_shape = |error: &dyn Display| Error::reject(format!("the delivery is not of X's shape: {error}"));
+    let text = str::from_utf8(body).map_err(|error| not_of_shape(&error))?;
+    let envelope: Envelope<'_> = serde_json::from_str(text).map_err(|error| not_of_shape(&error))?;
     let settings = &context.settings;
     let mut told: Vec<(Told, &str)> = match (envelope.data, &envelope.for_user_id) {
         (Some(data), _) => activity::events(data).into_iter().map(|event| (activity::told(settings, event.get()), event.get())).collect(),
         (None, Some(user)) if *user != settings.user_id => return Err(of_another_account(settings, user)),
-        (None, _) => account::events(settings, body),
+        (None, _) => account::events(settings, text),
     };
     leave_out_others(settings, &mut told)?;
     place_in_threads(

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use sportello_sdk::{Interaction, lenient, time};
 
 use crate::Settings;
+use crate::activity::Unwrapped;
 use crate::delivery::Told;
 use crate::post::{Person, unescaped};
 
@@ -18,7 +19,7 @@ struct Payload<'a> {
     #[serde(borrow)]
     direct_message_events: Vec<&'a RawValue>,
     #[serde(default, deserialize_with = "lenient::value")]
-    users: Option<BTreeMap<String, Correspondent>>,
+    users: Option<Correspondents>,
 }
 
 #[derive(Deserialize)]
@@ -53,8 +54,8 @@ struct Data {
     text: Option<String>,
 }
 
-/// A person beside messages: `username` in one shape, `screen_name` in the other, perhaps wrapped in `data`.
-#[derive(Clone, Deserialize)]
+/// A person beside messages: `username` in one shape, `screen_name` in the other.
+#[derive(Deserialize)]
 pub(crate) struct Correspondent {
     #[serde(default, deserialize_with = "lenient::text")]
     name: Option<String>,
@@ -62,18 +63,14 @@ pub(crate) struct Correspondent {
     username: Option<String>,
     #[serde(default, deserialize_with = "lenient::text")]
     screen_name: Option<String>,
-    #[serde(default, deserialize_with = "lenient::value")]
-    data: Option<Box<Correspondent>>,
 }
+
+/// People beside messages, by id.
+pub(crate) type Correspondents = BTreeMap<String, Unwrapped<Correspondent>>;
 
 impl Correspondent {
     fn person(&self, id: &str) -> Person {
-        match &self.data {
-            Some(data) => data.person(id),
-            None => {
-                Person { id: id.to_owned(), handle: self.username.clone().or_else(|| self.screen_name.clone()), name: self.name.clone() }
-            }
-        }
+        Person { id: id.to_owned(), handle: self.username.clone().or_else(|| self.screen_name.clone()), name: self.name.clone() }
     }
 }
 
@@ -84,7 +81,7 @@ pub(crate) fn of_payload(settings: &Settings, payload: &str) -> Option<Told> {
 }
 
 /// One message.
-pub(crate) fn told(settings: &Settings, event: &str, people: &BTreeMap<String, Correspondent>) -> Option<Told> {
+pub(crate) fn told(settings: &Settings, event: &str, people: &Correspondents) -> Option<Told> {
     let event: Event = serde_json::from_str(event).ok()?;
     let created = event.message_create?;
     let sender = created.sender_id?;
@@ -94,7 +91,8 @@ pub(crate) fn told(settings: &Settings, event: &str, people: &BTreeMap<String, C
         return Some(Told::NotOurs(other.clone()));
     }
     let other = if own { recipient.as_deref().unwrap_or("unknown") } else { sender.as_str() };
-    let author = people.get(&sender).map_or_else(|| Person { id: sender.clone(), handle: None, name: None }, |known| known.person(&sender));
+    let author =
+        people.get(&sender).map_or_else(|| Person { id: sender.clone(), handle: None, name: None }, |known| known.0.person(&sender));
     let at = event.created_timestamp.map_or_else(time::now, time::from_milliseconds);
     let message =
         Interaction::new(event.id?, "direct-message", at, format!("{KEY_PREFIX}{other}")).private().own(own).author(author.profile());

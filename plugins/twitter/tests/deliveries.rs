@@ -300,6 +300,32 @@ fn what_is_not_understood_is_kept_raw_and_costs_nothing_else() {
 }
 
 #[test]
+fn odd_json_is_kept_raw_too() {
+    let _host = host().start();
+    for body in ["[]", r#"{"tweet_create_events\u0021": [{"hue": 7}]}"#] {
+        let told = deliver_raw(body);
+        assert_eq!(told.len(), 1, "{body}");
+        assert_eq!(told[0].attributes[0].name, "not-understood", "{body}");
+        assert!(told[0].raw.is_some(), "{body}");
+    }
+    let not_utf_8 = channel().deliver(&webhook::Request::post(b"{\"mystery\": \"\xff\"}".to_vec()));
+    assert!(matches!(not_utf_8, Err(Error::Reject(_))), "{not_utf_8:?}");
+}
+
+#[test]
+fn people_wrapped_however_deep_cost_nothing() {
+    let _host = host().start();
+    let deep = format!("{}{}{}", r#"{"data":"#.repeat(10_000), maria()[0], "}".repeat(10_000));
+    let follow = event(1, "follow.follow", &json!({"source": "MARIA", "target": {"id": COMPANY}}), &json!(["MARIA"]));
+    let told = deliver_raw(follow.to_string().replace(r#""MARIA""#, &deep));
+    assert_eq!((told.len(), told[0].native_id.as_str()), (1, "event:1"), "who follows is not understood: {told:?}");
+    let message = json!({"type": "message_create", "id": "5", "message_create": {"sender_id": MARIA, "target": {"recipient_id": COMPANY}}});
+    let message = json!({"for_user_id": COMPANY, "direct_message_events": [message], "users": {MARIA: "MARIA"}});
+    let told = deliver_raw(message.to_string().replace(r#""MARIA""#, &deep));
+    assert_eq!((told.len(), told[0].native_id.as_str()), (1, "5"));
+}
+
+#[test]
 fn a_delivery_for_another_account_is_rejected_so_that_it_can_be_replayed_with_the_right_settings() {
     let _host = host().start();
     let mut body = account("tweet_create_events", &json!([account_post(1, "x")]));
