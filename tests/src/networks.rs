@@ -281,12 +281,12 @@ impl Network {
         }
     }
 
-    /// Calls that were made though a limit was reached; `None`: it does not count them.
-    pub fn calls_over_limit(&self) -> Option<u64> {
+    /// Calls that were made though a limit was reached.
+    pub fn calls_over_limit(&self) -> u64 {
         match self {
-            Self::Facebook(_) => None,
-            Self::Twitter(twitter) => Some(twitter.calls_over_limit()),
-            Self::LinkedIn(linkedin) => Some(linkedin.calls_over_limit()),
+            Self::Facebook(facebook) => facebook.calls_over_limit(),
+            Self::Twitter(twitter) => twitter.calls_over_limit(),
+            Self::LinkedIn(linkedin) => linkedin.calls_over_limit(),
         }
     }
 

@@ -17,6 +17,7 @@
 
 mod delivery;
 mod graph;
+mod limits;
 mod world;
 
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -27,11 +28,13 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 pub use self::delivery::{Forgery, PAUSE_MAX};
-pub use self::graph::{Permission, RateLimit};
+pub use self::graph::Permission;
+pub use self::limits::{CALLS_MAX, RateLimit};
 pub use self::world::{Person, Reply};
 pub use super::webhook::{Counts, DeliveryPlan, DeliveryReport};
 
 use self::graph::Access;
+use self::limits::Limits;
 use self::world::{Body, World};
 use super::webhook::Outbox;
 use super::{Faults, Serving, random_hex};
@@ -54,6 +57,8 @@ pub struct FacebookSettings {
     pub access_token: String,
     /// What whoever gave the token allowed it.
     pub permissions: Vec<Permission>,
+    /// Calls of the page within 24 hours.
+    pub calls_max: u64,
     /// What is sent as `hub.verify_token`.
     pub verify_token: String,
     /// When the platform's clock starts.
@@ -74,6 +79,7 @@ impl Default for FacebookSettings {
             app_secret: random_hex(16),
             access_token: format!("EAAG{}", random_hex(24)),
             permissions: Permission::ALL.to_vec(),
+            calls_max: CALLS_MAX,
             verify_token: random_hex(8),
             now: Timestamp::now(),
             answer_time_max: ANSWER_TIME_MAX,
@@ -88,6 +94,7 @@ struct Inside {
     world: World,
     outbox: Outbox,
     access: Access,
+    limits: Limits,
     random: fastrand::Rng,
 }
 
@@ -119,6 +126,7 @@ impl Facebook {
             world: World::new(&settings.page_id, &settings.page_name, settings.now),
             outbox: Outbox::new(delivery::RULES),
             access: Access::new(&settings.access_token, &settings.permissions),
+            limits: Limits::new(settings.calls_max),
             random: fastrand::Rng::with_seed(settings.seed),
         }));
         let faults = Faults::default();
@@ -254,7 +262,14 @@ impl Facebook {
     pub fn limit_rate(&self, limit: RateLimit, time: Duration) {
         let mut inside = self.inside();
         let until = inside.world.now() + SignedDuration::try_from(time).expect("a rate limit is shorter than 292 billion years");
-        inside.access.limit(limit, until);
+        inside.limits.refuse(limit, until);
+    }
+
+    /// Another app of the company's called the page so often, so long ago: all of them share what is allowed.
+    pub fn others_called(&self, calls: u64, ago: Duration) {
+        let mut inside = self.inside();
+        let at = inside.world.now() - SignedDuration::try_from(ago).expect("less than 292 billion years ago");
+        inside.limits.count(calls, at);
     }
 
     /// Ends the access token (code 190, subcode 463) until [`Facebook::renew_token`].
@@ -296,6 +311,11 @@ impl Facebook {
             replies[..position].iter().any(|earlier| earlier.target == reply.target && earlier.text == reply.text)
         };
         replies.iter().enumerate().filter(|(position, reply)| is_doubled(*position, reply)).map(|(_, reply)| reply.clone()).collect()
+    }
+
+    /// Calls that were made although a limit was reached.
+    pub fn calls_over_limit(&self) -> u64 {
+        self.inside().limits.calls_over()
     }
 
     fn inside(&self) -> MutexGuard<'_, Inside> {

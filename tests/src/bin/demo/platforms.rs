@@ -40,7 +40,7 @@ pub(crate) struct Books {
     replies: Vec<Reply>,
     /// What a person would see twice.
     pub(crate) doubled: Vec<String>,
-    pub(crate) calls_over_limit: Option<u64>,
+    pub(crate) calls_over_limit: u64,
     pub(crate) token_refreshes: Option<u64>,
 }
 

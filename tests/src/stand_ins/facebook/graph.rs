@@ -9,7 +9,6 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::super::{form_fields, random_hex};
@@ -20,36 +19,6 @@ use crate::http_client::with_query;
 /// Rows of a list by default, and at most. [graph]
 const ROWS_DEFAULT: usize = 25;
 const ROWS_MAX: usize = 100;
-
-/// Which limit is hit. [limits]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RateLimit {
-    /// Code 32: calls with a page token, old style.
-    Page,
-    /// Code 80001: the business-use-case limit of pages.
-    BusinessUseCase,
-    /// Code 4: the whole app.
-    App,
-    /// Code 17: the user.
-    User,
-    /// Code 613: calls of this kind.
-    Custom,
-}
-
-impl RateLimit {
-    fn code_and_text(self) -> (u32, &'static str) {
-        match self {
-            Self::Page => (32, "(#32) Page request limit reached"),
-            Self::BusinessUseCase => (
-                80001,
-                "(#80001) There have been too many calls to this Page account. Wait a bit and try again. For more info, please refer to https://developers.facebook.com/docs/graph-api/overview/rate-limiting.",
-            ),
-            Self::App => (4, "(#4) Application request limit reached"),
-            Self::User => (17, "(#17) User request limit reached"),
-            Self::Custom => (613, "(#613) Calls to this api have exceeded the rate limit."),
-        }
-    }
-}
 
 /// What a page token may be allowed. [posts]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,12 +49,11 @@ pub(super) struct Access {
     permissions: Vec<Permission>,
     retired: Vec<String>,
     state: TokenState,
-    limited: Option<(RateLimit, Timestamp)>,
 }
 
 impl Access {
     pub(super) fn new(token: &str, permissions: &[Permission]) -> Self {
-        Self { token: token.to_owned(), permissions: permissions.to_vec(), retired: Vec::new(), state: TokenState::Valid, limited: None }
+        Self { token: token.to_owned(), permissions: permissions.to_vec(), retired: Vec::new(), state: TokenState::Valid }
     }
 
     pub(super) fn token(&self) -> &str {
@@ -99,10 +67,6 @@ impl Access {
     pub(super) fn renew(&mut self, token: &str) {
         self.retired.push(std::mem::replace(&mut self.token, token.to_owned()));
         self.state = TokenState::Valid;
-    }
-
-    pub(super) fn limit(&mut self, limit: RateLimit, until: Timestamp) {
-        self.limited = Some((limit, until));
     }
 
     /// Whether the token is allowed all of this; otherwise the refusal. Its words are those that are seen where posts are published.
@@ -125,11 +89,6 @@ impl Access {
                 "(#200) If posting to a page, requires both pages_read_engagement and pages_manage_posts as an admin with sufficient administrative permission",
             ),
         })
-    }
-
-    /// Minutes until calls are taken again, rounded up.
-    fn wait_minutes(&self, now: Timestamp) -> i64 {
-        self.limited.filter(|(_, until)| *until > now).map_or(0, |(_, until)| (until.as_second() - now.as_second() + 59) / 60)
     }
 }
 
@@ -181,14 +140,14 @@ pub(super) async fn serve(
     let bearer = headers.get("authorization").and_then(|value| value.to_str().ok()).and_then(|value| value.strip_prefix("Bearer "));
     let token = parameters.get("access_token").cloned().or_else(|| bearer.map(str::to_owned));
     let mut inside = inside.lock().expect("no panic while the platform is held");
-    let answer = check(&inside, token.as_deref()).and_then(|()| route(&mut inside, &method, uri.path(), &host, &parameters));
-    let wait_minutes = inside.access.wait_minutes(inside.world.now());
-    let page_id = inside.world.page().id.clone();
+    let answer = check(&mut inside, token.as_deref()).and_then(|()| route(&mut inside, &method, uri.path(), &host, &parameters));
+    // [limits] The headers are on every answer once the page has been called often enough; here they are from the first.
+    let usage = inside.limits.usage(&inside.world.page().id, inside.world.now());
     drop(inside);
-    into_response(answer, wait_minutes, &page_id)
+    into_response(answer, usage)
 }
 
-fn check(inside: &Inside, token: Option<&str>) -> Result<(), GraphError> {
+fn check(inside: &mut Inside, token: Option<&str>) -> Result<(), GraphError> {
     let access = &inside.access;
     let bad_token = |subcode, text: &str| Err(GraphError::new("OAuthException", 190, subcode, text));
     match token {
@@ -205,13 +164,10 @@ fn check(inside: &Inside, token: Option<&str>) -> Result<(), GraphError> {
         }
         Some(_) => {}
     }
-    match access.limited {
-        Some((limit, until)) if until > inside.world.now() => {
-            let (code, text) = limit.code_and_text();
-            Err(GraphError { transient: true, ..GraphError::new("OAuthException", code, None, text) })
-        }
-        _ => Ok(()),
-    }
+    inside.limits.take(inside.world.now()).map_err(|limit| {
+        let (code, text) = limit.code_and_text();
+        GraphError { transient: true, ..GraphError::new("OAuthException", code, None, text) }
+    })
 }
 
 fn route(inside: &mut Inside, method: &Method, path: &str, host: &str, parameters: &BTreeMap<String, String>) -> Answer {
@@ -375,12 +331,7 @@ fn names(fields: &str) -> Vec<String> {
     outer.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
-fn into_response(answer: Answer, wait_minutes: i64, page_id: &str) -> Response {
-    let used = if wait_minutes > 0 { 100 } else { 12 };
-    // [limits] The header is on every answer to a page token; the time is in minutes.
-    let usage = json!({page_id: [{
-        "type": "pages", "call_count": used, "total_cputime": 5, "total_time": 7, "estimated_time_to_regain_access": wait_minutes,
-    }]});
+fn into_response(answer: Answer, usage: [(&'static str, Value); 2]) -> Response {
     let is_token_error = matches!(&answer, Err(error) if error.code == 190);
     let (status, body) = match answer {
         Ok(body) => (StatusCode::OK, body),
@@ -398,8 +349,10 @@ fn into_response(answer: Answer, wait_minutes: i64, page_id: &str) -> Response {
     };
     let mut response = (status, [("content-type", "application/json; charset=UTF-8"), ("facebook-api-version", "v21.0")], body.to_string())
         .into_response();
-    if let Ok(usage) = HeaderValue::try_from(usage.to_string()) {
-        response.headers_mut().insert("x-business-use-case-usage", usage);
+    for (name, share) in usage {
+        if let Ok(share) = HeaderValue::try_from(share.to_string()) {
+            response.headers_mut().insert(name, share);
+        }
     }
     if is_token_error {
         let challenge = HeaderValue::from_static("OAuth \"Facebook Platform\" \"invalid_token\" \"Error validating access token\"");

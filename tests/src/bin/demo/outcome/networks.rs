@@ -22,7 +22,7 @@ impl Outcome {
         let mut limited: Vec<(&str, u64)> = Vec::new();
         for (channel, books) in &platforms.books {
             let by_faults: usize = ledger.limits.iter().filter(|(of, _)| of == channel).map(|(_, handle)| handle.count()).sum();
-            limited.push((books.name, books.calls_over_limit.unwrap_or_default() + by_faults as u64));
+            limited.push((books.name, books.calls_over_limit + by_faults as u64));
         }
         let wrong = limited.iter().filter(|(_, calls)| *calls > CALLS_PER_LIMIT_MAX);
         let wrong =
