@@ -1,0 +1,47 @@
+//! What the soak needs of a CRM: its operators, and its books.
+
+use sportello_tests::host::HostPlan;
+use sportello_tests::stand_ins::Faults;
+
+/// Somebody to be entered.
+pub(crate) struct Entry {
+    /// Told apart by this number.
+    pub(crate) number: usize,
+    pub(crate) name: String,
+    /// Their id on Facebook, if it is known.
+    pub(crate) facebook: Option<String>,
+}
+
+/// A CRM with its operators.
+pub(crate) trait Books: Sized {
+    /// How many minutes there are from one deed of the operators to the next.
+    const MINUTES_PER_DEED: u64;
+    /// Whether it takes notes of what customers asked.
+    const TAKES_NOTES: bool;
+
+    /// None: it is not installed, which has been said.
+    async fn open() -> Option<Self>;
+
+    /// The plan with the channel `crm`.
+    fn plan(&self, plan: HostPlan) -> HostPlan;
+
+    /// What can be made to go wrong on the way to it; None: there is no way.
+    fn faults(&self) -> Option<&Faults>;
+
+    /// Gives the record's id.
+    async fn enter(&self, entry: &Entry) -> String;
+
+    async fn rename(&self, id: &str, name: &str);
+
+    /// The record is kept, and not in use any more.
+    async fn put_away(&self, id: &str);
+
+    /// Ends all sessions.
+    async fn expire_sessions(&self);
+
+    /// A minute ends: what is still in hand is handed over.
+    async fn minute_ends(&self, random: &mut fastrand::Rng);
+
+    /// The notes about somebody.
+    async fn notes(&self, id: &str) -> Vec<String>;
+}
