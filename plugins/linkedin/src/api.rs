@@ -12,24 +12,14 @@ use crate::{Settings, TOKEN};
 
 /// How long to wait after a limit that is not the day's: the platform says neither how long nor how many.
 const RATE_LIMIT_PAUSE: Duration = Duration::from_secs(5 * 60);
-/// How long to wait before a look that failed in passing is made again.
-const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(10);
 /// How long to wait before a call whose token had expired is made again with another.
 const AFTER_RENEWAL: Duration = Duration::from_secs(1);
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
-/// Whether a request would change something.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Purpose {
-    Look,
-    Change,
-}
-
 /// An answer that is no success.
 pub(crate) struct Refusal {
-    pub(crate) status: u16,
+    response: http::Response,
     body: Body,
-    retry_after: Option<Duration>,
     request: String,
 }
 
@@ -69,23 +59,27 @@ pub(crate) fn request(settings: &Settings, method: &str, url: String) -> http::R
 pub(crate) fn send(request: http::Request) -> Result<Result<http::Response, Refusal>, Error> {
     let name = format!("{} {}", request.method(), request.path());
     let response = request.send()?;
-    if (200..300).contains(&response.status) {
+    if response.is_success() {
         return Ok(Ok(response));
     }
     let body = serde_json::from_slice(&response.body).unwrap_or_default();
-    Ok(Err(Refusal { status: response.status, body, retry_after: response.retry_after(), request: name }))
+    Ok(Err(Refusal { response, body, request: name }))
 }
 
 /// Reads something.
 pub(crate) fn look(context: &Context<Settings>, url: String) -> Result<http::Response, Error> {
     let request = request(&context.settings, "GET", url);
-    send(request)?.map_err(|refusal| refusal.meaning(context, Purpose::Look))
+    send(request)?.map_err(|refusal| refusal.meaning(context))
 }
 
 impl Refusal {
+    pub(crate) fn status(&self) -> u16 {
+        self.response.status
+    }
+
     /// Whether the same words stand there already.
     pub(crate) fn is_duplicate(&self) -> bool {
-        self.status == 409 || (self.status == 422 && self.code().is_some_and(|code| code.contains("DUPLICATE")))
+        self.status() == 409 || (self.status() == 422 && self.code().is_some_and(|code| code.contains("DUPLICATE")))
     }
 
     /// What the platform says, for a person.
@@ -93,13 +87,13 @@ impl Refusal {
         let code = self.code().unwrap_or("no code");
         let service = self.body.service_error_code.as_deref().map_or_else(String::new, |number| format!("/{number}"));
         let message = self.body.message.as_deref().unwrap_or("no message");
-        format!("{}: LinkedIn says ({code}{service}): {message} [HTTP {}]", self.request, self.status)
+        format!("{}: LinkedIn says ({code}{service}): {message} [HTTP {}]", self.request, self.status())
     }
 
     /// What the host must do.
-    pub(crate) fn meaning(&self, context: &Context<Settings>, purpose: Purpose) -> Error {
+    pub(crate) fn meaning(&self, context: &Context<Settings>) -> Error {
         let reason = self.reason();
-        match self.status {
+        match self.status() {
             401 if self.says("EXPIRED_ACCESS_TOKEN", "65602") => match credentials::renew(TOKEN) {
                 // Nothing took effect, whatever it was: a new token is all that is missing.
                 Ok(()) => Error::retry(AFTER_RENEWAL, reason),
@@ -115,11 +109,7 @@ impl Refusal {
                 context.settings.version
             )),
             429 => Error::rate_limited(self.regained(context), reason),
-            408 | 500.. => match purpose {
-                Purpose::Look => Error::retry(self.retry_after.unwrap_or(LOOK_AGAIN_AFTER), reason),
-                Purpose::Change => Error::uncertain(reason),
-            },
-            _ => Error::reject(reason),
+            _ => self.response.failure(reason),
         }
     }
 
@@ -136,7 +126,7 @@ impl Refusal {
     fn regained(&self, context: &Context<Settings>) -> String {
         let is_of_the_day = self.body.message.as_deref().is_some_and(|message| message.contains(" DAY "));
         let now_ms = time::milliseconds(&context.now).unwrap_or_default();
-        match self.retry_after {
+        match self.response.retry_after() {
             Some(pause) => time::after(pause),
             None if is_of_the_day => time::from_milliseconds((now_ms.div_euclid(DAY_MS) + 1) * DAY_MS),
             None => time::after(RATE_LIMIT_PAUSE),

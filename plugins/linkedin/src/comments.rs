@@ -4,7 +4,7 @@ use serde::Deserialize;
 use sportello_sdk::{Context, Error, http, lenient};
 
 use crate::Settings;
-use crate::api::{self, Purpose};
+use crate::api;
 use crate::urn::Comment;
 
 /// A comment.
@@ -92,7 +92,7 @@ pub(crate) fn request(settings: &Settings, comment: &Comment) -> http::Request {
 pub(crate) fn read(context: &Context<Settings>, comment: &Comment) -> Result<Option<Shown>, Error> {
     match api::send(request(&context.settings, comment))? {
         Ok(response) => response.json().map(Some),
-        Err(refusal) if refusal.status == 404 => Ok(None),
-        Err(refusal) => Err(refusal.meaning(context, Purpose::Look)),
+        Err(refusal) if refusal.status() == 404 => Ok(None),
+        Err(refusal) => Err(refusal.meaning(context)),
     }
 }

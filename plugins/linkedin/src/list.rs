@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use sportello_sdk::{Context, Error, lenient};
 
 use crate::Settings;
-use crate::api::{self, Purpose};
+use crate::api;
 
 /// Pages of a list that are read before it is given up.
 const PAGES_MAX: usize = 50;
@@ -77,8 +77,8 @@ pub(crate) fn read<T: DeserializeOwned>(
             api::request(&context.settings, "GET", url.to_owned()).query("start", start.to_string()).query("count", ROWS.to_string());
         let page: Page<T> = match api::send(request)? {
             Ok(response) => response.json()?,
-            Err(refusal) if refusal.status == 404 => return Ok(Listed::Gone),
-            Err(refusal) => return Err(refusal.meaning(context, Purpose::Look)),
+            Err(refusal) if refusal.status() == 404 => return Ok(Listed::Gone),
+            Err(refusal) => return Err(refusal.meaning(context)),
         };
         // Where a row went, those behind it moved up: one of them may have been passed over.
         if let (Some(now), Some(before)) = (page.total(), total)

@@ -8,7 +8,7 @@ use serde_json::json;
 use sportello_sdk::{Context, Effect, Error, Receipt, http, lenient};
 
 use crate::Settings;
-use crate::api::{self, Purpose};
+use crate::api;
 use crate::find::{self, Look};
 use crate::list::{self, Listed};
 use crate::publish;
@@ -63,7 +63,7 @@ pub(crate) fn publish(context: &Context<Settings>, effect: &Effect) -> Result<Re
         Ok(response) => response,
         // The older post may be long ago: here the whole list is looked through.
         Err(refusal) if refusal.is_duplicate() => return Err(publish::duplicate(&refusal, find::post(context, effect, true))),
-        Err(refusal) => return Err(refusal.meaning(context, Purpose::Change)),
+        Err(refusal) => return Err(refusal.meaning(context)),
     };
     match response.header("x-restli-id").map(http::decode).as_deref().and_then(urn::post) {
         Some(post) => Ok(Receipt::new(post.as_str()).url(Target::Post(post).url())),

@@ -4,7 +4,7 @@ use serde_json::json;
 use sportello_sdk::{Context, Effect, Error, Receipt, http, time};
 
 use crate::Settings;
-use crate::api::{self, Purpose, Refusal};
+use crate::api::{self, Refusal};
 use crate::comments::{self, Shown};
 use crate::find::{self, Look};
 use crate::urn::{Comment, Target};
@@ -62,7 +62,7 @@ fn write(context: &Context<Settings>, effect: &Effect, target: &Target) -> Resul
 /// nothing.
 fn comment_above(context: &Context<Settings>, target: &Target, refusal: &Refusal) -> Result<Option<Target>, Error> {
     let Target::Comment(comment) = target else { return Ok(None) };
-    if refusal.status != 400 {
+    if refusal.status() != 400 {
         return Ok(None);
     }
     // A failure here is one of a look, so what it says holds for the reply: nothing took effect.
@@ -73,9 +73,9 @@ fn meaning(context: &Context<Settings>, effect: &Effect, target: &Target, refusa
     if refusal.is_duplicate() {
         return duplicate(refusal, find::reply(context, effect, target.clone()));
     }
-    match (refusal.meaning(context, Purpose::Change), target) {
+    match (refusal.meaning(context), target) {
         // Somebody else's post, on which they may not let everybody comment: that is no reason to stop the channel.
-        (Error::Auth(_), Target::Post(_)) if refusal.status == 403 => Error::reject(refusal.reason()),
+        (Error::Auth(_), Target::Post(_)) if refusal.status() == 403 => Error::reject(refusal.reason()),
         (error, _) => error,
     }
 }

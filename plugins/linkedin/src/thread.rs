@@ -57,7 +57,7 @@ impl<'a> Threads<'a> {
             Err(error) if self.can_wait && !matches!(error, Error::Reject(_)) => return Err(error),
             Err(error) => {
                 self.is_given_up = !self.can_wait;
-                diagnostics::warning!("what a comment answers can't be read, so it begins a conversation of its own: {}", reason(&error));
+                diagnostics::warning!("what a comment answers can't be read, so it begins a conversation of its own: {}", error.reason());
                 Place::Unknown
             }
         };
@@ -76,16 +76,8 @@ impl<'a> Threads<'a> {
                 _ => Place::Top,
             }),
             // It was deleted meanwhile.
-            Err(refusal) if refusal.status == 404 => Ok(Place::Unknown),
-            Err(refusal) => Err(refusal.meaning(self.context, api::Purpose::Look)),
+            Err(refusal) if refusal.status() == 404 => Ok(Place::Unknown),
+            Err(refusal) => Err(refusal.meaning(self.context)),
         }
-    }
-}
-
-fn reason(error: &Error) -> &str {
-    match error {
-        Error::Retry(retry) => &retry.reason,
-        Error::RateLimited(limit) => &limit.reason,
-        Error::Auth(reason) | Error::Reject(reason) | Error::Uncertain(reason) => reason,
     }
 }

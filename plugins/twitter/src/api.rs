@@ -14,8 +14,6 @@ use crate::activity::{Unwrapped, User};
 
 /// How long to wait after a limit that does not say how long: its windows are of a quarter of an hour.
 const LIMIT_PAUSE: Duration = Duration::from_secs(15 * 60);
-/// How long to wait before a look that failed in passing is made again.
-const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(10);
 /// How long a delivery waits for one look-up.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Ids in one look-up.
@@ -47,7 +45,7 @@ pub(crate) struct Refusal {
 
 /// Reads something. `window` names the endpoint's limit.
 pub(crate) fn look(request: &http::Request, window: &str) -> Result<http::Response, Error> {
-    send(request, window)?.map_err(|refusal| refusal.meaning(Error::retry(refusal.pause(LOOK_AGAIN_AFTER), refusal.reason())))
+    send(request, window)?.map_err(|refusal| refusal.meaning())
 }
 
 /// Changes something; an answer that is no success is given apart, for those who know more of it than its usual meaning.
@@ -63,7 +61,7 @@ fn send(request: &http::Request, window: &str) -> Result<Result<http::Response, 
     headroom::take(window)?;
     let response = request.clone().send()?;
     report(&response, window);
-    if (200..300).contains(&response.status) {
+    if response.is_success() {
         return Ok(Ok(response));
     }
     let said = said(&response);
@@ -81,23 +79,17 @@ impl Refusal {
         format!("X says: {} [HTTP {}]", self.said, self.response.status)
     }
 
-    /// What the host must do after a change. X may have made it where a server failed.
-    pub(crate) fn meaning_of_change(&self) -> Error {
-        self.meaning(Error::uncertain(self.reason()))
-    }
-
-    fn meaning(&self, of_failure: Error) -> Error {
+    /// What the host must do.
+    pub(crate) fn meaning(&self) -> Error {
+        let reason = self.reason();
         match self.response.status {
             // X says when; a gateway before it says for how long.
-            429 => Error::rate_limited(resets_at(&self.response).unwrap_or_else(|| time::after(self.pause(LIMIT_PAUSE))), self.reason()),
-            401 => Error::auth(self.reason()),
-            408 | 500.. => of_failure,
-            _ => Error::reject(self.reason()),
+            429 => {
+                let pause = || time::after(self.response.retry_after().unwrap_or(LIMIT_PAUSE));
+                Error::rate_limited(resets_at(&self.response).unwrap_or_else(pause), reason)
+            }
+            _ => self.response.failure(reason),
         }
-    }
-
-    fn pause(&self, usual: Duration) -> Duration {
-        self.response.retry_after().unwrap_or(usual)
     }
 }
 

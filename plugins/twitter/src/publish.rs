@@ -46,7 +46,7 @@ pub(crate) fn create(context: &Context<Settings>, effect: &Effect) -> Result<Rec
 /// words do not stand there as this effect's, they are another's, and it took no effect.
 fn meaning(context: &Context<Settings>, effect: &Effect, refusal: &Refusal) -> Error {
     if !refusal.is_duplicate() {
-        return refusal.meaning_of_change();
+        return refusal.meaning();
     }
     let reason = refusal.reason();
     match find::look(context, effect, find::since_ms(effect) - DUPLICATES_MS) {

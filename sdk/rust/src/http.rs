@@ -300,29 +300,46 @@ impl Response {
     /// This answer, if its status is 2xx.
     ///
     /// # Errors
-    /// The usual meaning of the others, for platforms that keep to it: 401 [`Error::auth`]; 429 [`Error::rate_limited`] until `Retry-After`
-    /// (without it, a minute); 408, 500, 502, 503, 504 [`Error::retry`] where the request can be repeated, otherwise [`Error::uncertain`]; the
-    /// rest [`Error::reject`].
+    /// Those of [`Response::failure`], with the beginning of the body as the reason.
     pub fn success(self) -> Result<Self, Error> {
-        if (200..300).contains(&self.status) {
+        if self.is_success() {
             return Ok(self);
         }
         let excerpt: String = self.text().chars().take(300).collect();
-        let reason = format!("{}: HTTP {}: {excerpt}", self.request, self.status);
-        Err(match self.status {
+        Err(self.failure(format!("{}: HTTP {}: {excerpt}", self.request, self.status)))
+    }
+
+    /// Whether its status is 2xx.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// The usual meaning of an answer that is no success, for platforms that keep to it, with what the platform says as the reason: 401
+    /// [`Error::auth`]; 429 [`Error::rate_limited`] until `Retry-After` (without it, a minute); 408 and 500 upwards [`Error::retry`] where the request
+    /// can be repeated, otherwise [`Error::uncertain`]; the rest [`Error::reject`].
+    #[must_use]
+    pub fn failure(&self, reason: impl Into<String>) -> Error {
+        match self.status {
             401 => Error::auth(reason),
             429 => Error::rate_limited(time::after(self.retry_after().unwrap_or(Duration::from_secs(60))), reason),
             408 | 500.. if self.repeatable => Error::retry(self.retry_after().unwrap_or(RETRY_AFTER), reason),
             // Gateways have numbers of their own (520 and above), for servers that may have done it.
             408 | 500.. => Error::uncertain(reason),
             _ => Error::reject(reason),
-        })
+        }
     }
 
-    /// What `Retry-After` says, where it is a number of seconds.
+    /// How long to wait by `Retry-After`, which is a number of seconds or a date. <https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3>
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
-        self.header("retry-after")?.trim().parse().ok().map(Duration::from_secs)
+        let text = self.header("retry-after")?.trim();
+        text.parse().ok().map(Duration::from_secs).or_else(|| {
+            let until_ms = time::milliseconds(&time::from_http_date(text)?)?;
+            let wait_ms = until_ms.saturating_sub(time::now_milliseconds());
+            // A moment that has passed is no wait at all.
+            Some(Duration::from_millis(u64::try_from(wait_ms).unwrap_or_default()))
+        })
     }
 }
 

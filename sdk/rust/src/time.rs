@@ -84,6 +84,17 @@ pub fn normalise(text: &str) -> Option<String> {
     milliseconds(text).map(from_milliseconds)
 }
 
+/// The moment of a date as HTTP's headers write it, `Sun, 06 Nov 1994 08:49:37 GMT`, or None where `text` is none. The two obsolete ways of writing
+/// one are not read. <https://www.rfc-editor.org/rfc/rfc9110#section-5.6.7>
+#[must_use]
+pub fn from_http_date(text: &str) -> Option<String> {
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let words: Vec<&str> = text.split_ascii_whitespace().collect();
+    let [_, day, month, year, clock, "GMT"] = words.as_slice() else { return None };
+    let month = MONTHS.iter().position(|known| known == month)? + 1;
+    normalise(&format!("{year}-{month:02}-{day}T{clock}Z"))
+}
+
 /// The call's time. Guests have no other clock.
 #[must_use]
 pub fn now() -> String {
@@ -98,13 +109,13 @@ pub fn after(duration: Duration) -> String {
 
 /// Of WASI itself: a guest built without it has no clock in the standard library.
 #[cfg(target_arch = "wasm32")]
-fn now_milliseconds() -> i64 {
+pub(crate) fn now_milliseconds() -> i64 {
     let now = wasip2::clocks::wall_clock::now();
     i64::try_from(now.seconds).unwrap_or(i64::MAX).saturating_mul(1000).saturating_add(i64::from(now.nanoseconds / 1_000_000))
 }
 
 #[cfg(not(target_arch = "wasm32"))]
-fn now_milliseconds() -> i64 {
+pub(crate) fn now_milliseconds() -> i64 {
     crate::testing::now_milliseconds()
 }
 

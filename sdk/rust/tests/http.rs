@@ -56,6 +56,21 @@ fn a_status_means_the_usual_and_a_repetition_is_never_offered_for_what_may_have_
     assert_eq!(limit.until, "2026-01-15T12:01:30Z");
     let Error::Retry(retry) = answers(get(), Response::new(503).with_header("retry-after", "7")) else { panic!("retry") };
     assert_eq!(retry.after_ms, 7000);
+    let own = Request::get("https://a.example/x");
+    let _host = Host::new().http(|_: &Request| Response::new(503)).start();
+    assert!(matches!(own.send().unwrap().failure("the platform sleeps"), Error::Retry(retry) if retry.reason == "the platform sleeps"));
+}
+
+#[test]
+fn a_wait_is_a_number_of_seconds_or_a_date() {
+    let _host = Host::new().start();
+    let wait = |text: &str| Response::new(429).with_header("retry-after", text).retry_after();
+    assert_eq!(wait(" 90 "), Some(Duration::from_secs(90)));
+    assert_eq!(wait("Thu, 15 Jan 2026 12:01:30 GMT"), Some(Duration::from_secs(90)));
+    assert_eq!(wait("Thu, 15 Jan 2026 11:00:00 GMT"), Some(Duration::ZERO), "it has passed");
+    for other in ["", "soon", "-1", "1.5", "Thu, 15 Jan 2026 12:01:30 CET"] {
+        assert_eq!(wait(other), None, "{other}");
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What the moments promise.
 
-use sportello_sdk::time::{from_milliseconds, from_seconds, milliseconds, normalise};
+use sportello_sdk::time::{from_http_date, from_milliseconds, from_seconds, milliseconds, normalise};
 
 #[test]
 fn moments_are_written_as_the_contract_wants_them() {
@@ -37,6 +37,16 @@ fn offsets_and_fractions_of_all_spellings_are_understood() {
         "2025-11-24t16:00:00,0z",
     ] {
         assert_eq!(normalise(text).as_deref(), Some("2025-11-24T16:00:00Z"), "{text}");
+    }
+}
+
+#[test]
+fn a_date_of_http_is_a_moment() {
+    assert_eq!(from_http_date("Sun, 06 Nov 1994 08:49:37 GMT").as_deref(), Some("1994-11-06T08:49:37Z"));
+    for other in
+        ["Sun, 06 Nov 1994 08:49:37 CET", "Sun, 06 anF 1994 08:49:37 GMT", "Sun, 31 Feb 1994 08:49:37 GMT", "1994-11-06T08:49:37Z", ""]
+    {
+        assert_eq!(from_http_date(other), None, "{other}");
     }
 }
 

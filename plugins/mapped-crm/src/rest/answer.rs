@@ -38,25 +38,12 @@ pub(crate) fn send(rest: &Rest, purpose: Purpose, request: Request) -> Result<Op
         401 => Err(Error::auth(reason(&format!("it does not take the credential `{}`", rest.authentication.word())))),
         403 => Err(Error::reject(reason("the credential's owner may not do this"))),
         409 | 412 => Err(Error::retry(COLLISION_PAUSE, reason("somebody else wrote at the same time"))),
-        429 => Err(Error::rate_limited(until(&response), reason("its limit of requests is reached"))),
+        429 => {
+            Err(Error::rate_limited(time::after(response.retry_after().unwrap_or(LIMIT_PAUSE)), reason("its limit of requests is reached")))
+        }
         300..=399 => Err(Error::reject(reason("it sends elsewhere, and requests go to base-url only"))),
         _ => response.success().map(Some),
     }
-}
-
-/// When `Retry-After` ends, be it seconds or a date.
-fn until(response: &Response) -> String {
-    let date = response.header("retry-after").and_then(http_date).map(time::from_milliseconds);
-    date.unwrap_or_else(|| time::after(response.retry_after().unwrap_or(LIMIT_PAUSE)))
-}
-
-/// A date of HTTP, `Sun, 06 Nov 1994 08:49:37 GMT`.
-fn http_date(text: &str) -> Option<i64> {
-    const MONTHS: &str = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    let words: Vec<&str> = text.split_ascii_whitespace().collect();
-    let [_, day, month, year, clock, "GMT"] = words.as_slice() else { return None };
-    let month = MONTHS.find(month).filter(|at| month.len() == 3 && at % 3 == 0)? / 3 + 1;
-    time::milliseconds(&format!("{year}-{month:02}-{day}T{clock}Z"))
 }
 
 /// The answer's document.
@@ -80,17 +67,4 @@ pub(crate) fn unfit(rest: &Rest, unfit: &Unfit) -> Error {
         Unfit::Missing(what) => format!("{}: the record has no `{what}`, which the mapping's request needs", rest.name),
         Unfit::Value(why) => format!("{}: the mapping's request cannot hold this value: {why}", rest.name),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_date_of_http_is_a_moment() {
-        assert_eq!(http_date("Sun, 06 Nov 1994 08:49:37 GMT").map(time::from_milliseconds).as_deref(), Some("1994-11-06T08:49:37Z"));
-        for wrong in ["120", "Sun, 06 nov 1994 08:49:37 GMT", "Sun, 06 ovD 1994 08:49:37 GMT", "06 Nov 1994", ""] {
-            assert_eq!(http_date(wrong), None, "{wrong}");
-        }
-    }
 }
