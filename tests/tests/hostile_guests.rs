@@ -358,6 +358,19 @@ async fn http_to_a_private_address_is_refused_even_where_the_origin_is_granted()
 }
 
 #[tokio::test]
+async fn a_check_of_settings_reaches_nobody_and_uses_no_credential() {
+    let house = House::new();
+    let echo = Echo::start().await;
+    let channel = house.reaching("reach-out-in-check", &echo.origin(), &format!("{}/page", echo.origin())).await;
+    let problems = channel.check_settings(call().now).await.unwrap();
+    let message = &problems[0].message;
+    assert!(echo.requests().is_empty(), "a check of settings reached the network: {message}");
+    assert_eq!(message.matches("ask nobody anything").count(), 2, "{message}");
+    assert!(!message.contains("Ok("), "{message}");
+    house.still_serves().await;
+}
+
+#[tokio::test]
 async fn a_redirect_is_not_followed_and_leads_nowhere_that_is_not_granted() {
     let house = House::new();
     let inner = Echo::start().await;

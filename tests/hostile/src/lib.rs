@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant, SystemTime};
 
 use serde::Deserialize;
-use sportello_sdk::{credentials, diagnostics, http, poll, state, webhook, *};
+use sportello_sdk::{configuration, credentials, diagnostics, http, poll, state, webhook, *};
 
 /// Memory the bomb takes before it is content: more than a call's default limit, less than a slot of the pool.
 const BOMB_BYTES: usize = 160 << 20;
@@ -57,6 +57,7 @@ enum Behaviour {
     Folders,
     UseCredentials,
     State,
+    ReachOutInCheck,
 }
 
 /// The connector.
@@ -92,7 +93,7 @@ impl Description for Hostile {
 impl Poll for Hostile {
     fn poll(context: &Context<Settings>, _: Option<String>) -> Result<poll::Page, Error> {
         let told = match context.settings.behaviour {
-            Behaviour::WellBehaved => "well".to_owned(),
+            Behaviour::WellBehaved | Behaviour::ReachOutInCheck => "well".to_owned(),
             Behaviour::EndlessLoop => endless_loop(),
             Behaviour::HostCallStorm => loop {
                 black_box(state::get::<String>("anything")?);
@@ -171,6 +172,17 @@ impl Publish for Hostile {
     fn publish(_: &Context<Settings>, effect: &Effect) -> Result<Receipt, Error> {
         state::set("published", &effect.key)?;
         Ok(Receipt::new("1"))
+    }
+}
+
+impl Configuration for Hostile {
+    fn check(context: &Context<Settings>) -> Vec<configuration::Problem> {
+        let Behaviour::ReachOutInCheck = context.settings.behaviour else { return Vec::new() };
+        let answer = tell(http::Request::get(&context.settings.target).send());
+        let renewed = credentials::renew("token");
+        let signed = credentials::sign("signing", Mac::HmacSha256, b"data");
+        let message = format!("answer={answer} renewed={renewed:?} signed={signed:?}");
+        vec![configuration::Problem { pointer: String::new(), line: None, message }]
     }
 }
 
@@ -267,7 +279,7 @@ fn use_credentials(context: &Context<Settings>) -> String {
     )
 }
 
-export!(Hostile: webhook, poll, publish);
+export!(Hostile: webhook, poll, publish, configuration);
 
 /// Tries every way out of a folder that may only be read; tells what each try brought.
 fn folders() -> String {
