@@ -14,7 +14,7 @@ use sportello_core::ids::{ChannelName, Digest};
 use sportello_core::tables::key_bytes;
 use sportello_runtime::contract::SettingsProblem;
 use sportello_runtime::limits::{CallLimits, QuarantineLimits};
-use sportello_runtime::{Channel, ChannelOptions, Prepared, RuntimeError};
+use sportello_runtime::{CallFailure, Channel, ChannelOptions, Prepared, RuntimeError};
 use sportello_views::Direction;
 use thiserror::Error;
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
@@ -72,12 +72,12 @@ pub enum ChannelError {
         problems: String,
     },
     /// The connector could not be asked whether its settings are right.
-    #[error("channel {channel}: its settings could not be checked: {problem}")]
+    #[error("channel {channel}: its settings could not be checked: {source}")]
     Unchecked {
         /// Which.
         channel: ChannelName,
         /// What went wrong.
-        problem: String,
+        source: Box<CallFailure>,
     },
     /// There is no such channel.
     #[error("there is no channel {0}")]
@@ -314,7 +314,7 @@ impl Channels {
         let problems = runtime
             .check_settings(now)
             .await
-            .map_err(|error| ChannelError::Unchecked { channel: name.clone(), problem: error.to_string() })?;
+            .map_err(|failure| ChannelError::Unchecked { channel: name.clone(), source: Box::new(failure) })?;
         if !problems.is_empty() {
             return Err(ChannelError::Configuration { channel: name.clone(), problems: told(&problems) });
         }

@@ -211,6 +211,8 @@ impl From<ChannelError> for Problem {
     fn from(error: ChannelError) -> Self {
         match error {
             ChannelError::Connector { source, .. } => source.into(),
+            // Nothing is wrong with the settings: there was no guest free to judge them.
+            ChannelError::Unchecked { ref source, .. } if source.retry_after().is_some() => Self::overloaded(error.to_string()),
             ChannelError::Runtime { .. }
             | ChannelError::Secret { .. }
             | ChannelError::Settings { .. }
@@ -220,5 +222,30 @@ impl From<ChannelError> for Problem {
             ChannelError::Submit(error) => error.into(),
             ChannelError::Views(error) => error.into(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use sportello_core::ids::ChannelName;
+    use sportello_runtime::{CallFailure, Slots};
+
+    use super::*;
+
+    #[test]
+    fn settings_that_no_guest_was_free_to_check_are_to_be_sent_again_and_are_not_called_wrong() {
+        let problem = |failure| -> Problem {
+            ChannelError::Unchecked { channel: ChannelName::new("town-page").unwrap(), source: Box::new(failure) }.into()
+        };
+        let busy = problem(CallFailure::Busy { slots: Slots::Pool(64), waited: Duration::from_secs(5) });
+        assert!(busy.detail.contains("try again later"), "{}", busy.detail);
+        let response = busy.into_response();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(response.headers().contains_key(header::RETRY_AFTER));
+
+        let trapped = CallFailure::Trap { connector: "mapped".into(), call: "configuration.check", reason: "unreachable".into() };
+        assert_eq!(problem(trapped).status, StatusCode::UNPROCESSABLE_ENTITY);
     }
 }
