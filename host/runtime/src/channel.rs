@@ -84,7 +84,7 @@ impl Channel {
     pub(crate) fn new(host: Arc<Host>, prepared: &Prepared, options: ChannelOptions) -> Result<Self, RuntimeError> {
         let manifest = prepared.manifest();
         grant::check_settings(prepared, &options)?;
-        grant::check_secrets(prepared, &options)?;
+        grant::check_secrets(manifest, &options)?;
         let granted = grant::check_origins(prepared, &options)?;
         let folders = grant::check_folders(prepared, &options)?;
         let channel_grant = ChannelGrant {

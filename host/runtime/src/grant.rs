@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::channel::ChannelOptions;
-use crate::contract::Origin as AskedOrigin;
+use crate::contract::{Manifest, Origin as AskedOrigin};
 use crate::error::RuntimeError;
 use crate::limits::manifest as manifest_limits;
 use crate::outbound::Origin;
@@ -48,9 +48,9 @@ fn allowed(schema: &Value, keyword_path: &str) -> String {
     format!("{keyword} {value}").chars().take(QUOTED_MAX).collect()
 }
 
-/// Secrets are bound to credentials and fields that exist, and wholly; whoever is to verify signatures has its secret.
-pub(crate) fn check_secrets(prepared: &Prepared, options: &ChannelOptions) -> Result<(), RuntimeError> {
-    let manifest = prepared.manifest();
+/// Secrets are bound to credentials and fields that exist, and wholly; whoever is to verify signatures has its secret, unless it is optional:
+/// what is signed with that is then refused delivery by delivery.
+pub(crate) fn check_secrets(manifest: &Manifest, options: &ChannelOptions) -> Result<(), RuntimeError> {
     let refuse = |credential: &str, problem: String| {
         Err(RuntimeError::Credential {
             channel: options.name.clone(),
@@ -71,8 +71,10 @@ pub(crate) fn check_secrets(prepared: &Prepared, options: &ChannelOptions) -> Re
             return refuse(name, format!("the field {missing} is not bound; bind all of {}", credential.fields.join(", ")));
         }
     }
-    if let Some(unbound) = manifest.signatures.iter().find(|signature| !options.secrets.contains_key(&signature.credential)) {
-        return refuse(&unbound.credential, "deliveries are signed with it, and no secret is bound to it".to_owned());
+    let needed = manifest.credentials.iter().filter(|credential| !credential.optional);
+    let mut signing = needed.filter(|credential| manifest.signatures.iter().any(|signature| signature.credential == credential.name));
+    if let Some(unbound) = signing.find(|credential| !options.secrets.contains_key(&credential.name)) {
+        return refuse(&unbound.name, "deliveries are signed with it, and no secret is bound to it".to_owned());
     }
     Ok(())
 }
@@ -144,4 +146,41 @@ pub(crate) fn check_origins(prepared: &Prepared, options: &ChannelOptions) -> Re
         missing,
         line: format!("origins = [{}]", all.join(", ")),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::limits::{CallLimits, QuarantineLimits};
+    use crate::manifest::tests::sound;
+    use crate::vault::NoVault;
+
+    fn options(settings: Value) -> ChannelOptions {
+        ChannelOptions {
+            tenant: "tenant".into(),
+            name: "channel".into(),
+            settings,
+            granted_origins: vec!["https://api.example.com".into()],
+            granted_folders: Vec::new(),
+            secrets: BTreeMap::new(),
+            allow_private_network: false,
+            vault: Arc::new(NoVault),
+            limits: CallLimits::default(),
+            quarantine: QuarantineLimits::default(),
+        }
+    }
+
+    #[test]
+    fn a_signing_credential_that_is_missing_stops_the_channel_unless_it_is_optional() {
+        let mut manifest = sound();
+        let refused = check_secrets(&manifest, &options(json!({}))).unwrap_err().to_string();
+        assert!(refused.contains("app-secret") && refused.contains("no secret is bound"), "{refused}");
+        manifest.credentials[0].optional = true;
+        check_secrets(&manifest, &options(json!({}))).unwrap();
+    }
 }
