@@ -85,8 +85,8 @@ impl Channel {
         let manifest = prepared.manifest();
         grant::check_settings(prepared, &options)?;
         grant::check_secrets(manifest, &options)?;
-        let granted = grant::check_origins(prepared, &options)?;
-        let folders = grant::check_folders(prepared, &options)?;
+        let granted = grant::check_origins(manifest, &options)?;
+        let folders = grant::check_folders(manifest, &options)?;
         let channel_grant = ChannelGrant {
             channel: &format!("{}/{}", options.tenant, options.name),
             manifest,

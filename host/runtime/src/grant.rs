@@ -79,9 +79,14 @@ pub(crate) fn check_secrets(manifest: &Manifest, options: &ChannelOptions) -> Re
     Ok(())
 }
 
+/// What a setting says. One that is `null` is not set, as one that is not there.
+fn given<'settings>(settings: &'settings Value, pointer: &str) -> Option<&'settings Value> {
+    settings.pointer(pointer).filter(|value| !value.is_null())
+}
+
 /// Every folder the connector asks for on this channel is granted and there. Returns where each is.
-pub(crate) fn check_folders(prepared: &Prepared, options: &ChannelOptions) -> Result<Vec<GrantedFolder>, RuntimeError> {
-    let connector = &prepared.manifest().name;
+pub(crate) fn check_folders(manifest: &Manifest, options: &ChannelOptions) -> Result<Vec<GrantedFolder>, RuntimeError> {
+    let connector = &manifest.name;
     let wrong = |folder: &str, problem: String| RuntimeError::Folder {
         channel: options.name.clone(),
         connector: connector.clone(),
@@ -89,8 +94,8 @@ pub(crate) fn check_folders(prepared: &Prepared, options: &ChannelOptions) -> Re
         problem,
     };
     let mut found = Vec::new();
-    for folder in &prepared.manifest().folders {
-        let Some(value) = options.settings.pointer(&folder.setting) else { continue };
+    for folder in &manifest.folders {
+        let Some(value) = given(&options.settings, &folder.setting) else { continue };
         let text = value.as_str().ok_or_else(|| wrong(&folder.setting, "the setting names a folder and must be a text".to_owned()))?;
         if !Path::new(text).is_absolute() {
             return Err(wrong(text, "write an absolute path".to_owned()));
@@ -111,8 +116,7 @@ pub(crate) fn check_folders(prepared: &Prepared, options: &ChannelOptions) -> Re
 }
 
 /// Every origin the connector asks for on this channel is granted. Returns what is granted.
-pub(crate) fn check_origins(prepared: &Prepared, options: &ChannelOptions) -> Result<Vec<Origin>, RuntimeError> {
-    let manifest = prepared.manifest();
+pub(crate) fn check_origins(manifest: &Manifest, options: &ChannelOptions) -> Result<Vec<Origin>, RuntimeError> {
     let http = |problem: String| RuntimeError::Http { of: format!("channel {}", options.name), problem };
     let granted = options
         .granted_origins
@@ -127,7 +131,7 @@ pub(crate) fn check_origins(prepared: &Prepared, options: &ChannelOptions) -> Re
             }
             // A setting that is not there asks for nothing; whether it must be there is the schema's affair.
             AskedOrigin::Setting(pointer) => {
-                if let Some(value) = options.settings.pointer(pointer) {
+                if let Some(value) = given(&options.settings, pointer) {
                     let url = value.as_str().ok_or_else(|| http(format!("the setting {pointer} names an origin and must be a text")))?;
                     asked.insert(Origin::of_url(url).map_err(|error| http(format!("the setting {pointer}: {error}")))?);
                 }
@@ -182,5 +186,15 @@ mod tests {
         assert!(refused.contains("app-secret") && refused.contains("no secret is bound"), "{refused}");
         manifest.credentials[0].optional = true;
         check_secrets(&manifest, &options(json!({}))).unwrap();
+    }
+
+    #[test]
+    fn a_setting_that_is_null_asks_for_no_folder_and_no_origin() {
+        for settings in [json!({}), json!({ "folder": null, "base-url": null })] {
+            assert!(check_folders(&sound(), &options(settings.clone())).unwrap().is_empty());
+            check_origins(&sound(), &options(settings)).unwrap();
+        }
+        let refused = check_folders(&sound(), &options(json!({ "folder": 7 }))).unwrap_err().to_string();
+        assert!(refused.contains("must be a text"), "{refused}");
     }
 }
