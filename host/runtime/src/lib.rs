@@ -47,6 +47,7 @@ mod contract_check;
 mod digest;
 mod engine;
 mod error;
+mod form;
 mod grant;
 mod guest;
 mod headroom;

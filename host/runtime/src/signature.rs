@@ -10,10 +10,10 @@ use base64::Engine as _;
 use base64::alphabet::URL_SAFE;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD, STANDARD_NO_PAD};
-use http::header;
 use ring::hmac;
 
 use crate::contract::{Carrier, DigestText, Mac, Signature};
+use crate::form::is_form;
 use crate::limits::SIGNED_FIELD_BYTES_MAX;
 use crate::secret::Secret;
 
@@ -81,11 +81,6 @@ fn place(carrier: &Carrier) -> String {
         Carrier::Header(name) => format!("header {name}"),
         Carrier::SignedField(name) => format!("form field {name}"),
     }
-}
-
-fn is_form(headers: &http::HeaderMap) -> bool {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    content_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
 
 /// Whether the delivery with these headers and this raw body was signed under `secret`, by the scheme the manifest describes, and what of it

@@ -16,6 +16,7 @@ use super::failure::Failure;
 use super::oauth1::{self, Keys, Signed};
 use super::session::Session;
 use crate::contract::RequestSigning;
+use crate::form::is_form;
 
 /// What the host calls itself where the guest says nothing. Platforms ask for a name.
 pub(super) const USER_AGENT: &str = concat!("sportello/", env!("CARGO_PKG_VERSION"));
@@ -237,9 +238,4 @@ fn put_form(body: &mut Bytes, name: &str, value: &str) -> Result<(), Taken> {
 
 fn pair(name: &str, value: &str) -> String {
     form_urlencoded::Serializer::new(String::new()).append_pair(name, value).finish()
-}
-
-fn is_form(headers: &HeaderMap) -> bool {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    content_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
