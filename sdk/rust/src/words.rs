@@ -184,12 +184,13 @@ impl Interaction {
         self
     }
 
-    /// The platform's own words: `part`, which was borrowed from the delivery's `body` (a `RawValue`'s text, mostly). Costs nothing.
+    /// The platform's own words: `part`, which was borrowed from the delivery's `body` (a `RawValue`'s text, mostly). Costs nothing. A part that
+    /// was not is left out: the host would refuse the whole answer.
     #[must_use]
     pub fn raw_part(self, body: &[u8], part: &str) -> Self {
         let start = part.as_ptr().addr().wrapping_sub(body.as_ptr().addr());
-        debug_assert!(start <= body.len() && part.len() <= body.len() - start, "the part must be borrowed from the body");
-        self.raw_input(start, part.len())
+        let is_inside = start.checked_add(part.len()).is_some_and(|end| end <= body.len());
+        if is_inside { self.raw_input(start, part.len()) } else { self }
     }
 
     /// The platform's own words, as a range of the call's input. A range that does not fit 32 bits is left out: no input is that large.
@@ -405,5 +406,21 @@ impl crm::ContactPage {
     #[must_use]
     pub fn new(contacts: impl IntoIterator<Item = Contact>, cursor: Option<String>, more: bool) -> Self {
         Self { contacts: contacts.into_iter().collect(), cursor, more }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_that_was_not_borrowed_from_the_body_is_left_out() {
+        let raw = |body: &[u8], part: &str| Interaction::new("1", "comment", "2026-11-26T10:00:00Z", "thread").raw_part(body, part).raw;
+        let text = "{\"a\":1}, and more";
+        let (body, rest) = text.split_at(7);
+        assert!(matches!(raw(body.as_bytes(), &body[5..]), Some(Raw::Input(ByteRange { start: 5, length: 2 }))));
+        for part in [rest, &text[5..9], "elsewhere"] {
+            assert!(raw(body.as_bytes(), part).is_none(), "{part}");
+        }
     }
 }
