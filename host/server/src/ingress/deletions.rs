@@ -10,9 +10,11 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse as _, Response};
 use sportello_core::domain::deletion::{DELETION_REQUESTS, is_done};
 use sportello_core::ids::ChannelName;
+use sportello_views::ViewsError;
 
 use crate::desk::Host;
 use crate::ingress::take_in::confirmation;
+use crate::tenant::Tenant;
 
 /// What a page says.
 struct Words {
@@ -21,6 +23,7 @@ struct Words {
     done: &'static str,
     under_way: &'static str,
     unknown: &'static str,
+    cannot_tell: &'static str,
 }
 
 const ENGLISH: Words = Words {
@@ -29,6 +32,7 @@ const ENGLISH: Words = Words {
     done: "What we kept of you from this network has been deleted. You asked for it on",
     under_way: "What we keep of you from this network is being deleted; look again in a few minutes. You asked for it on",
     unknown: "We know of no request with this code.",
+    cannot_tell: "We cannot tell at the moment; look again in a few minutes.",
 };
 const ITALIAN: Words = Words {
     language: "it",
@@ -36,6 +40,7 @@ const ITALIAN: Words = Words {
     done: "Quanto conservavamo di te da questa rete è stato cancellato. Lo hai chiesto il",
     under_way: "Quanto conserviamo di te da questa rete è in corso di cancellazione; torna a vedere tra qualche minuto. Lo hai chiesto il",
     unknown: "Non conosciamo richieste con questo codice.",
+    cannot_tell: "In questo momento non possiamo dirlo; torna a vedere tra qualche minuto.",
 };
 
 /// Answers whoever asks.
@@ -44,17 +49,41 @@ pub async fn show(
     Path((tenant, channel, code)): Path<(String, String, String)>,
     headers: HeaderMap,
 ) -> Response {
-    let words = words(&headers);
-    let found = host.desk(&tenant).zip(ChannelName::new(channel).ok()).and_then(|(desk, channel)| {
-        let key = confirmation(&desk.tenant, &channel, &code);
-        let request = desk.tenant.get(&DELETION_REQUESTS, &key).ok().flatten()?;
-        let day = jiff::Timestamp::from_millisecond(request.at.0).ok()?.strftime("%Y-%m-%d").to_string();
-        Some((is_done(&*desk.tenant, &request), day))
-    });
+    let found = match host.desk(&tenant).zip(ChannelName::new(channel).ok()) {
+        Some((desk, channel)) => {
+            // It may wait for the disk.
+            let looked = tokio::task::spawn_blocking(move || look(&desk.tenant, &channel, &code)).await;
+            looked.map_err(|error| error.to_string()).and_then(|found| found.map_err(|error| error.to_string()))
+        }
+        None => Ok(None),
+    };
+    if let Err(problem) = &found {
+        tracing::error!(tenant, problem, "what became of a request for deletion could not be looked up");
+    }
+    page(words(&headers), found)
+}
+
+/// What became of a request.
+enum Standing {
+    Done,
+    UnderWay,
+}
+
+/// The request with this code and the day it came. None: there is none.
+fn look(tenant: &Tenant, channel: &ChannelName, code: &str) -> Result<Option<(Standing, String)>, ViewsError> {
+    let Some(request) = tenant.get(&DELETION_REQUESTS, &confirmation(tenant, channel, code))? else { return Ok(None) };
+    // A moment that is no date is none we wrote.
+    let Ok(at) = jiff::Timestamp::from_millisecond(request.at.0) else { return Ok(None) };
+    let done = tenant.read(|rows| is_done(rows, &request))?;
+    Ok(Some((if done { Standing::Done } else { Standing::UnderWay }, at.strftime("%Y-%m-%d").to_string())))
+}
+
+fn page<Failure>(words: &Words, found: Result<Option<(Standing, String)>, Failure>) -> Response {
     let (status, text) = match found {
-        Some((true, day)) => (StatusCode::OK, format!("{} {day}.", words.done)),
-        Some((false, day)) => (StatusCode::OK, format!("{} {day}.", words.under_way)),
-        None => (StatusCode::NOT_FOUND, words.unknown.to_owned()),
+        Ok(Some((Standing::Done, day))) => (StatusCode::OK, format!("{} {day}.", words.done)),
+        Ok(Some((Standing::UnderWay, day))) => (StatusCode::OK, format!("{} {day}.", words.under_way)),
+        Ok(None) => (StatusCode::NOT_FOUND, words.unknown.to_owned()),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, words.cannot_tell.to_owned()),
     };
     let page = format!(
         "<!doctype html><html lang=\"{}\"><meta charset=\"utf-8\"><meta name=\"robots\" content=\"noindex\"><title>{}</title>\
@@ -79,7 +108,38 @@ fn words(headers: &HeaderMap) -> &'static Words {
 
 #[cfg(test)]
 mod tests {
+    use sportello_core::domain::deletion::DeletionRequest;
+    use sportello_core::ids::ProfileId;
+    use sportello_core::time::Timestamp;
+
     use super::*;
+    use crate::clock::SystemClock;
+    use crate::tenant::TenantOptions;
+
+    #[test]
+    fn a_store_that_fails_is_told_as_that() {
+        let folder = tempfile::tempdir().unwrap();
+        let tenant = Tenant::open("demo", folder.path(), &TenantOptions::default(), Arc::new(SystemClock), &mut |_, _| {}).unwrap();
+        let channel = ChannelName::new("town-page").unwrap();
+        assert!(look(&tenant, &channel, "a-code").unwrap().is_none());
+        tenant.close().unwrap();
+        assert!(look(&tenant, &channel, "a-code").is_err());
+        let request = DeletionRequest { profile: Some(ProfileId(1)), at: Timestamp(0) };
+        assert!(tenant.read(|rows| is_done(rows, &request)).is_err(), "a row that cannot be read is not one that is gone");
+    }
+
+    #[test]
+    fn what_cannot_be_looked_up_is_not_called_unknown_and_not_called_done() {
+        let day = || "2026-11-26".to_owned();
+        for (found, status, says) in [
+            (Ok(Some((Standing::Done, day()))), StatusCode::OK, "done"),
+            (Ok(Some((Standing::UnderWay, day()))), StatusCode::OK, "under way"),
+            (Ok(None), StatusCode::NOT_FOUND, "unknown"),
+            (Err("the disk"), StatusCode::SERVICE_UNAVAILABLE, "cannot tell"),
+        ] {
+            assert_eq!(page(&ENGLISH, found).status(), status, "{says}");
+        }
+    }
 
     #[test]
     fn the_page_is_in_the_first_language_we_have() {

@@ -33,6 +33,7 @@ use crate::clock::{Clock, NeverBack};
 pub use read_ahead::{Decoded, ReadAhead, read_ahead};
 pub use record::{Event, RecordError, TenantRecord, encode};
 pub use replay::{Target, UNUSABLE_EVENTS, replay};
+use rows::ViewRows;
 use vault::TenantVault;
 pub use verify::Verified;
 pub use writer::SubmitError;
@@ -235,6 +236,16 @@ impl Tenant {
         key: &K,
     ) -> Result<Option<V>, ViewsError> {
         Ok(self.views.get(table.id, &key_bytes(key))?.and_then(|bytes| table.decode(&bytes)))
+    }
+
+    /// What one of the core's own functions reads from the rows, as of the last decided command.
+    ///
+    /// # Errors
+    /// The view store's.
+    pub fn read<T>(&self, read: impl FnOnce(&dyn Rows) -> T) -> Result<T, ViewsError> {
+        let rows = ViewRows::new(&self.views);
+        let answer = read(&rows);
+        rows.check().map(|()| answer)
     }
 
     /// Rows whose keys begin with `prefix`, from the row after `after` on, at most `limit`: (key bytes, value).
