@@ -133,8 +133,8 @@ pub(crate) enum SessionView {
     Failed {
         /// Whether the platform refused the credential; otherwise it could not be asked.
         refused: bool,
-        /// Why.
-        reason: String,
+        /// Why; null for viewers and agents: it may say how the host reaches the platform.
+        reason: Option<String>,
         /// When the next is tried at the earliest.
         retry_at: Moment,
     },
@@ -349,7 +349,7 @@ fn view(caller: &Caller, name: &ChannelName, row: &Channel) -> ChannelView {
                 .collect(),
         }),
         earlier: row.earlier.iter().map(|digest| hex::encode(digest.0)).collect(),
-        live: caller.desk.channels.get(name).map(|live| live_view(&live, caller.desk.tenant.now())),
+        live: caller.desk.channels.get(name).map(|live| live_view(&live, caller.desk.tenant.now(), caller.role)),
         policy: row.policy().map(|policy| PolicyView {
             link: policy.link,
             reply_only_summoned: policy.reply_only_summoned,
@@ -363,9 +363,8 @@ fn view(caller: &Caller, name: &ChannelName, row: &Channel) -> ChannelView {
     }
 }
 
-fn credential_views(live: &LiveChannel, now: Timestamp) -> Vec<CredentialView> {
+fn credential_views(live: &LiveChannel, now: Timestamp, role: Role) -> Vec<CredentialView> {
     let mut sessions: BTreeMap<String, SessionStanding> = live.runtime.sessions().into_iter().collect();
-    let after = |duration: std::time::Duration| now.plus_ms(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)).into();
     let declared = live.prepared.manifest().credentials.iter();
     declared
         .map(|credential| CredentialView {
@@ -373,17 +372,25 @@ fn credential_views(live: &LiveChannel, now: Timestamp) -> Vec<CredentialView> {
             purpose: credential.purpose.clone(),
             bound: live.runtime.is_bound(&credential.name),
             optional: credential.optional,
-            session: sessions.remove(&credential.name).map(|session| match session {
-                SessionStanding::Idle => SessionView::Idle,
-                SessionStanding::LoggingIn => SessionView::LoggingIn,
-                SessionStanding::Live { expires_in } => SessionView::Live { expires_at: expires_in.map(after) },
-                SessionStanding::Failed { refused, reason, retry_in } => SessionView::Failed { refused, reason, retry_at: after(retry_in) },
-            }),
+            session: sessions.remove(&credential.name).map(|session| session_view(session, now, role)),
         })
         .collect()
 }
 
-fn live_view(live: &LiveChannel, now: Timestamp) -> LiveView {
+fn session_view(session: SessionStanding, now: Timestamp, role: Role) -> SessionView {
+    let after = |duration: std::time::Duration| now.plus_ms(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)).into();
+    match session {
+        SessionStanding::Idle => SessionView::Idle,
+        SessionStanding::LoggingIn => SessionView::LoggingIn,
+        SessionStanding::Live { expires_in } => SessionView::Live { expires_at: expires_in.map(after) },
+        SessionStanding::Failed { refused, reason, retry_in } => {
+            let reason = (role >= Role::Operator).then_some(reason);
+            SessionView::Failed { refused, reason, retry_at: after(retry_in) }
+        }
+    }
+}
+
+fn live_view(live: &LiveChannel, now: Timestamp, role: Role) -> LiveView {
     let http = live.runtime.http_counters();
     let Shown { calls, windows, heard_at } = live.health.shown(now);
     LiveView {
@@ -396,7 +403,7 @@ fn live_view(live: &LiveChannel, now: Timestamp) -> LiveView {
             QuarantineState::Probing => QuarantineView::Probing,
         },
         calls_under_way: live.runtime.in_flight(),
-        credentials: credential_views(live, now),
+        credentials: credential_views(live, now, role),
         calls: calls
             .into_iter()
             .map(|(purpose, calls)| CallsView {
@@ -497,4 +504,24 @@ async fn switch(caller: Caller, channel: String, enabled: bool) -> Answer<Channe
     let row = off_thread(caller.clone(), move |caller| caller.row(&CHANNELS, &asked, "channel")).await?;
     caller.desk.channels.configure(&caller.name, &name, ChannelSettings { enabled, ..row.settings }).await?;
     shown(caller, name).await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn why_a_log_in_failed_is_told_to_those_who_configure_it_only() {
+        let shown = |role| {
+            let reason = "https://login.internal.example:8443/token refused the connection".to_owned();
+            let failed = SessionStanding::Failed { refused: false, reason, retry_in: Duration::from_secs(5) };
+            serde_json::to_string(&session_view(failed, Timestamp(0), role)).unwrap()
+        };
+        for (role, told) in [(Role::Viewer, false), (Role::Agent, false), (Role::Operator, true), (Role::Admin, true)] {
+            assert_eq!(shown(role).contains("login.internal.example"), told, "{role:?}");
+            assert!(shown(role).contains("\"refused\":false"), "{role:?}");
+        }
+    }
 }
