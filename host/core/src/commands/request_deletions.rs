@@ -36,17 +36,18 @@ impl RequestDeletions {
         }
         for request in &self.requests {
             let known = request.profile.and_then(|profile| Some((profile, draft.tables().get(&PROFILES, &profile)?)));
-            let kept = known.filter(|(_, row)| !row.erased);
+            let is_kept = known.as_ref().is_some_and(|(_, row)| !row.erased);
             // Told again: what the first request began is what is to be seen, also while it lasts.
-            if kept.is_none() && draft.tables().contains(&DELETION_REQUESTS, &request.confirmation) {
+            if !is_kept && draft.tables().contains(&DELETION_REQUESTS, &request.confirmation) {
                 continue;
             }
             draft.emit(DeletionRequested {
                 channel: self.channel.clone(),
                 confirmation: request.confirmation,
-                profile: kept.as_ref().map(|(profile, _)| *profile),
+                profile: known.as_ref().map(|(profile, _)| *profile),
             });
-            if let Some((profile, row)) = kept {
+            // Somebody who is being erased already, and can still be found, is erased once more: so the request is done when that is.
+            if let Some((profile, row)) = known {
                 forget_profile(draft, profile, &row, format!("channel:{}", self.channel));
             }
         }

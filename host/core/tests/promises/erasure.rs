@@ -164,3 +164,19 @@ fn who_asked_for_deletion_can_see_when_it_is_done() {
     assert!(is_done(&desk.rows, &request(&desk, 1).unwrap()) && is_done(&desk.rows, &request(&desk, 2).unwrap()));
     assert!(request(&desk, 3).is_none());
 }
+
+#[test]
+fn a_deletion_asked_for_while_an_administrator_s_is_under_way_is_not_done_before_it_is() {
+    let mut desk = two_people();
+    let ada = desk.get(&PROFILES, &ProfileId(501)).unwrap();
+    desk.must(ErasePerson { person: ada.person, by: "anna".into() });
+    let begun = desk.now;
+    desk.now = desk.now.plus_ms(1_000);
+    asked_by_platform(&mut desk, 1, Some(501));
+    let asked = desk.get(&DELETION_REQUESTS, &Fingerprint([1; 16])).unwrap();
+    assert!(!is_done(&desk.rows, &asked), "her words can still be read");
+    let whole = Due::WholeProfile(ProfileId(501));
+    desk.must(RecordErased { erased: vec![(Some(begun), whole), (Some(asked.at), whole)] });
+    assert!(is_done(&desk.rows, &asked));
+    assert!(desk.get(&ERASURES_DUE, &(asked.at, whole)).is_none() && desk.get(&ERASURES_DUE, &(begun, whole)).is_none());
+}
