@@ -16,7 +16,7 @@ use serde_json::json;
 use sportello_runtime::contract::{ConnectorError, Effect, Page, WebhookRequest};
 use sportello_runtime::limits::{CallLimits, EngineLimits, QuarantineLimits};
 use sportello_runtime::{
-    Call, CallFailure, Channel, ChannelOptions, Done, NoVault, QuarantineState, Runtime, RuntimeError, RuntimeOptions, Secret,
+    Call, CallFailure, Channel, ChannelOptions, Done, NoVault, QuarantineState, Runtime, RuntimeError, RuntimeOptions, Secret, Uncounted,
 };
 use sportello_tests::guests::guest;
 
@@ -90,7 +90,12 @@ impl House {
 }
 
 fn call() -> Call {
-    Call { now: "2026-11-22T10:15:00.25Z".parse().unwrap(), seed: 7, state: Arc::new(BTreeMap::<String, Vec<u8>>::new()) }
+    Call {
+        now: "2026-11-22T10:15:00.25Z".parse().unwrap(),
+        seed: 7,
+        state: Arc::new(BTreeMap::<String, Vec<u8>>::new()),
+        headroom: Arc::new(Uncounted),
+    }
 }
 
 async fn poll(channel: &Channel) -> Result<Done<Result<Page, ConnectorError>>, CallFailure> {

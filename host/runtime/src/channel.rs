@@ -330,7 +330,6 @@ impl Channel {
         let of_share = inner.host.slot_of_share(&inner.share, deadline).await?;
         running._slots = Some([of_share, inner.host.slot(deadline).await?]);
         let reaches_out = !matches!(access, Access::Nobody);
-        let reaches_out = !matches!(access, Access::Nobody);
         let options = GuestOptions {
             folders: &inner.folders,
             now: call.now,
