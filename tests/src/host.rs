@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 
 use crate::guests::component;
 use crate::http_client::{Answer, HttpClient};
-use crate::servers::Wiki;
+use crate::servers::{Account, Wiki};
 use crate::stand_ins::facebook::Facebook;
 use crate::stand_ins::linkedin::LinkedIn;
 use crate::stand_ins::twitter::Twitter;
@@ -114,13 +114,18 @@ impl HostPlan {
     /// With the channel `wiki`; `more` is further TOML of the channel.
     #[must_use]
     pub fn wiki(self, wiki: &dyn Wiki, more: &str) -> Self {
-        let url = wiki.api_url();
-        let host = url.find("://").map_or(0, |scheme| scheme + "://".len());
-        let (origin, path) = url.split_at(url[host..].find('/').map_or(url.len(), |slash| host + slash));
-        let bot = wiki.bot_account();
+        self.wiki_at(&wiki.api_url(), &wiki.bot_account(), "", more)
+    }
+
+    /// With the channel `wiki` on the wiki whose `api.php` is there. `settings` are further ones of the connector, each with a comma before it;
+    /// `more` is further TOML of the channel.
+    #[must_use]
+    pub fn wiki_at(self, api_url: &str, bot: &Account, settings: &str, more: &str) -> Self {
+        let host = api_url.find("://").map_or(0, |scheme| scheme + "://".len());
+        let (origin, path) = api_url.split_at(api_url[host..].find('/').map_or(api_url.len(), |slash| host + slash));
         let toml = format!(
             "connector = \"wiki\"\ncomponent = \"{{component:wiki}}\"\norigins = [\"{origin}\"]\nprivate-network = true\n\
-             settings = {{ base-url = \"{origin}\", api-path = \"{path}\", bot = \"{name}\", language = \"it\" }}\n\
+             settings = {{ base-url = \"{origin}\", api-path = \"{path}\", bot = \"{name}\", language = \"it\"{settings} }}\n\
              secrets.bot = {{ user = \"wiki-user\", password = \"wiki-password\" }}\n{more}\n",
             name = bot.name.split('@').next().unwrap_or_default(),
         );

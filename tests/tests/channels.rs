@@ -18,12 +18,17 @@ mod promises;
 mod soak;
 #[path = "channels/twitter.rs"]
 mod twitter;
+#[path = "channels/wiki.rs"]
+mod wiki;
 
 use facebook::Page;
 use linkedin::Organization;
 use twitter::{AccountActivity, Activity};
+use wiki::{StandInTalkPages, TalkPages};
 
 channel_promises!(of_facebook, Page);
 channel_promises!(of_x, Activity);
 channel_promises!(of_x_in_its_older_shape, AccountActivity);
 channel_promises!(of_linkedin, Organization);
+channel_promises!(of_a_wiki, TalkPages);
+channel_promises!(of_a_stand_in_wiki, StandInTalkPages);

@@ -73,9 +73,10 @@ impl ApiError {
     fn meaning(&self, purpose: Purpose) -> Error {
         let reason = format!("the wiki says {}: {}", self.code, self.info);
         match self.code.as_str() {
-            "maxlag" => Error::retry(self.retry_after.unwrap_or(LAG_PAUSE), reason),
-            "readonly" => Error::retry(self.retry_after.unwrap_or(READ_ONLY_PAUSE), reason),
-            "ratelimited" => Error::rate_limited(time::after(self.retry_after.unwrap_or(RATE_LIMIT_PAUSE)), reason),
+            // Nothing is wrong with the call, and no other would be taken either; a wiki may take no edits for hours.
+            "maxlag" => self.wait(LAG_PAUSE, reason),
+            "readonly" => self.wait(READ_ONLY_PAUSE, reason),
+            "ratelimited" => self.wait(RATE_LIMIT_PAUSE, reason),
             // Each of these means that the wiki refused before it changed anything.
             "editconflict" | "badtoken" => Error::retry(RETRY_PAUSE, reason),
             "assertuserfailed"
@@ -92,6 +93,11 @@ impl ApiError {
             },
             _ => Error::reject(reason),
         }
+    }
+
+    /// To come again when the wiki says, or after this pause.
+    fn wait(&self, pause: Duration, reason: String) -> Error {
+        Error::rate_limited(time::after(self.retry_after.unwrap_or(pause)), reason)
     }
 }
 

@@ -24,9 +24,17 @@ const TEXT_BYTES_MAX: usize = 64 << 10;
 /// The contract's limit of the interactions of one call.
 const INTERACTIONS_MAX: usize = 1_000;
 
-/// A row of recent changes.
+/// What every row has.
 #[derive(Deserialize)]
+struct Place {
+    rcid: u64,
+    timestamp: String,
+}
+
+/// A row of recent changes.
+#[derive(Default, Deserialize)]
 struct Row {
+    /// Empty where the row can't be read.
     #[serde(rename = "type")]
     kind: String,
     rcid: u64,
@@ -56,6 +64,21 @@ struct Row {
 }
 
 impl Row {
+    fn read(raw: &Value) -> Result<Self, Error> {
+        if let Ok(row) = Self::deserialize(raw) {
+            return Ok(row);
+        }
+        // One row that is strange must not keep back all that come after it.
+        let Place { rcid, timestamp } =
+            Place::deserialize(raw).map_err(|error| api::unexpected(&format!("row of recent changes ({error})")))?;
+        let title = raw["title"].as_str().unwrap_or_default().to_owned();
+        Ok(Self { rcid, timestamp, title, ..Self::default() })
+    }
+
+    fn is_understood(&self) -> bool {
+        matches!(self.kind.as_str(), "edit" | "new" | "log")
+    }
+
     fn is_edit(&self) -> bool {
         matches!(self.kind.as_str(), "edit" | "new")
     }
@@ -142,7 +165,7 @@ fn share_of_call(cursor: &Cursor, rows: Vec<Value>, next: Option<String>) -> Res
     let mut pages = BTreeSet::new();
     let mut bytes = 0;
     for raw in rows {
-        let row: Row = serde_json::from_value(raw.clone()).map_err(|error| api::unexpected(&format!("row of recent changes ({error})")))?;
+        let row = Row::read(&raw)?;
         let at_ms = row.at_ms()?;
         if cursor.has_read(at_ms, row.rcid) {
             continue;
@@ -158,8 +181,9 @@ fn share_of_call(cursor: &Cursor, rows: Vec<Value>, next: Option<String>) -> Res
 }
 
 fn interactions(settings: &Settings, rows: &[(&Row, &Value)]) -> Result<Vec<Interaction>, Error> {
-    // A row without a title is one whose title an administrator hid.
-    let followed: Vec<_> = rows.iter().filter(|(row, _)| !row.title.is_empty() && settings.follows(&row.title)).collect();
+    // A row without a title is one whose title an administrator hid, or one that nobody understands.
+    let is_followed = |row: &Row| if row.title.is_empty() { !row.is_understood() } else { settings.follows(&row.title) };
+    let followed: Vec<_> = rows.iter().filter(|(row, _)| is_followed(row)).collect();
     let mut wanted = BTreeMap::new();
     for (row, _) in followed.iter().filter(|(row, _)| row.is_edit()) {
         wanted.insert(row.revid, row.newlen);
@@ -171,7 +195,9 @@ fn interactions(settings: &Settings, rows: &[(&Row, &Value)]) -> Result<Vec<Inte
     let mut known = Known::default();
     let mut interactions = Vec::new();
     for (row, raw) in followed {
-        if row.is_page_deletion() {
+        if !row.is_understood() {
+            interactions.push(not_understood(row, raw));
+        } else if row.is_page_deletion() {
             interactions.extend(known.forget(row.pageid)?.into_iter().map(|revision| deletion(settings, row, revision)));
         } else if row.is_edit()
             && let Some(interaction) = edit(settings, row, raw, &texts)
@@ -227,6 +253,13 @@ fn edit(settings: &Settings, row: &Row, raw: &Value, texts: &BTreeMap<u64, Strin
         }
     }
     Some(interaction)
+}
+
+/// A row of a kind that nobody knows: somebody may have said something.
+fn not_understood(row: &Row, raw: &Value) -> Interaction {
+    let id = format!("rc:{}", row.rcid);
+    let key = if row.title.is_empty() { id.clone() } else { row.title.clone() };
+    Interaction::new(id, "page-edit", row.timestamp.as_str(), key).attribute("not-understood", "true").raw_text(raw.to_string())
 }
 
 fn deletion(settings: &Settings, row: &Row, revision: u64) -> Interaction {

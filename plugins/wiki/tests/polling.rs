@@ -133,13 +133,36 @@ fn each_error_of_the_wiki_becomes_what_the_host_must_do() {
         let _host = Host::new().http(move |_: &_| Response::with_json(200, &body).with_header("retry-after", "7")).start();
         channel(&json!({})).poll(Some(CURSOR)).unwrap_err()
     };
-    assert!(matches!(outcome("maxlag"), Error::Retry(retry) if retry.after_ms == 7000));
-    assert!(matches!(outcome("readonly"), Error::Retry(_)));
+    for code in ["maxlag", "readonly", "ratelimited"] {
+        assert!(matches!(outcome(code), Error::RateLimited(limit) if limit.until == "2026-01-15T12:00:07Z"), "{code}");
+    }
     assert!(matches!(outcome("internal_api_error_DBQueryError"), Error::Retry(_)));
-    assert!(matches!(outcome("ratelimited"), Error::RateLimited(limit) if limit.until == "2026-01-15T12:00:07Z"));
     assert!(matches!(outcome("blocked"), Error::Auth(_)));
     assert!(matches!(outcome("readapidenied"), Error::Auth(_)));
     assert!(matches!(outcome("badvalue"), Error::Reject(_)));
+}
+
+#[test]
+fn a_row_that_nobody_understands_is_kept_and_holds_up_nothing() {
+    let at = "2026-11-22T11:25:37Z";
+    let rows = json!({ "query": { "recentchanges": [
+        { "type": "shimmer", "ns": 1, "title": "Talk:Product", "rcid": 2, "timestamp": at, "hue": 7 },
+        { "type": "edit", "ns": 1, "title": "Talk:Product", "rcid": 3, "revid": "many", "timestamp": at },
+        { "type": "shimmer", "ns": 1, "title": null, "rcid": 4, "timestamp": at },
+        { "type": "log", "ns": 1, "title": "Talk:Product", "rcid": 5, "logtype": "shimmer", "logaction": "glow", "timestamp": at },
+        { "type": "new", "ns": 1, "title": "Talk:Product", "rcid": 6, "pageid": 2, "revid": 6, "newlen": 9, "timestamp": at, "hue": 7 },
+    ] } });
+    let revisions = json!({ "query": { "pages": [{ "revisions": [{ "revid": 6, "slots": { "main": { "content": "Down." } } }] }] } });
+    let _host = Host::new()
+        .http(move |request: &Request| Response::with_json(200, if request.query_value("list").is_some() { &rows } else { &revisions }))
+        .start();
+    let found = channel(&json!({})).poll(Some(CURSOR)).unwrap().interactions;
+    let strange =
+        |interaction: &sportello_sdk::Interaction| interaction.attributes.iter().any(|attribute| attribute.name == "not-understood");
+    let told: Vec<_> =
+        found.iter().map(|interaction| (interaction.native_id.as_str(), interaction.kind.as_str(), strange(interaction))).collect();
+    assert_eq!(told, [("rc:2", "page-edit", true), ("rc:3", "page-edit", true), ("rc:4", "page-edit", true), ("rev:6", "comment", false)]);
+    assert_eq!((found[0].conversation.key.as_str(), found[2].conversation.key.as_str()), ("Talk:Product", "rc:4"));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! where it is installed.
 
 mod crm_user;
+pub mod gateway;
 pub mod mediawiki;
 pub mod process;
 pub mod request_tracker;

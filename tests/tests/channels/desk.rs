@@ -99,7 +99,38 @@ impl<N: Network> Desk<N> {
     }
 
     pub(crate) async fn deliver(&self) {
-        self.network.deliver(&DeliveryPlan::default()).await;
+        self.deliver_by(&DeliveryPlan::default()).await;
+    }
+
+    /// What waits comes in: the network sends it, or the host asks for it as time passes.
+    pub(crate) async fn deliver_by(&self, plan: &DeliveryPlan) {
+        self.network.deliver(plan).await;
+        if self.network.times_asked().is_none() {
+            return;
+        }
+        self.asks_what_is_new().await;
+        if plan.shuffle {
+            self.network.deliver(&DeliveryPlan::default()).await;
+            self.asks_what_is_new().await;
+        }
+    }
+
+    /// Time passes, a minute at a time, until the host has asked what is new and taken it in: when it asks for the second time, it is done with the
+    /// first.
+    async fn asks_what_is_new(&self) {
+        for time in ["first", "second"] {
+            let before = self.network.times_asked();
+            for step in 0.. {
+                assert!(step < 2_400, "a minute passed, and the host has not asked what is new for the {time} time");
+                if step % 80 == 0 {
+                    self.advance(Duration::from_secs(60));
+                }
+                tokio::time::sleep(Duration::from_millis(25)).await;
+                if self.network.times_asked() > before {
+                    break;
+                }
+            }
+        }
     }
 
     /// Time passes, for the platform and for the host.

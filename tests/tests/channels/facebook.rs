@@ -123,7 +123,7 @@ impl Network for Page {
             Promise::Asking => Some("Facebook has no list of what happened on a page"),
             Promise::Tokens => Some("A page's token is not refreshed"),
             Promise::Headroom => Some("Facebook says how much is used in shares"),
-            Promise::Edits | Promise::Posts => None,
+            Promise::Edits | Promise::Posts | Promise::Disorder | Promise::LongIds => None,
         }
     }
 }

@@ -124,7 +124,7 @@ impl Network for Organization {
     fn cannot(promise: Promise) -> Option<&'static str> {
         match promise {
             Promise::Headroom => Some("No header says what is left under a limit"),
-            Promise::Asking | Promise::Tokens | Promise::Edits | Promise::Posts => None,
+            Promise::Asking | Promise::Tokens | Promise::Edits | Promise::Posts | Promise::Disorder | Promise::LongIds => None,
         }
     }
 }

@@ -17,6 +17,10 @@ pub(crate) enum Promise {
     Edits,
     /// The company can post something of its own.
     Posts,
+    /// What happened can become known in another order: what came later first.
+    Disorder,
+    /// Ids have more digits than a floating-point number keeps.
+    LongIds,
     /// It is told beforehand what is left under a limit.
     Headroom,
 }
@@ -26,6 +30,10 @@ pub(crate) trait Network: Sized + Send + Sync {
     /// The channel's name in plans, and the connector's.
     const CHANNEL: &'static str;
     const CONNECTOR: &'static str;
+    /// How many speak at once where it is about many.
+    const MANY: usize = 1_000;
+    /// How long the connector waits under a limit whose end nobody tells.
+    const PAUSE: Duration = Duration::from_secs(5 * 60);
 
     /// Starts it at this moment.
     async fn start(now: Timestamp) -> Self;
@@ -33,7 +41,7 @@ pub(crate) trait Network: Sized + Send + Sync {
     /// The plan with its channel.
     fn plan(&self, plan: HostPlan, more: &str) -> HostPlan;
 
-    /// Has it deliver to the host.
+    /// Has it deliver to the host; where the host asks: waits until it has asked once, because it reads from then on.
     async fn connect(&self, host: &RunningHost);
 
     /// Somebody (the same for the same name) says something that opens a case; gives the id by which the books know it.
@@ -50,14 +58,25 @@ pub(crate) trait Network: Sized + Send + Sync {
     /// The author takes it back.
     fn removes(&self, thing: &str);
 
+    /// Whether it can be taken back alone.
+    fn is_removable(&self, _thing: &str) -> bool {
+        true
+    }
+
     /// Something happens that nobody knows.
     fn shimmers(&self);
 
-    /// A whole delivery of one question by somebody new, with fields nobody knows at every place, signed and sent; gives the question's id.
+    /// A whole delivery of one question by somebody new, with fields nobody knows at every place, signed and sent; gives the question's id. Where
+    /// the host asks: the answers it gets will be like that.
     async fn sends_a_question_with_unknown_fields(&self, text: &str) -> String;
 
-    /// Sends what waits.
+    /// Sends what waits. Where the host asks: lets it be seen, as the plan's disorder has it.
     async fn deliver(&self, plan: &DeliveryPlan);
+
+    /// How often the host began to ask what is new; None: the network delivers.
+    fn times_asked(&self) -> Option<u64> {
+        None
+    }
 
     /// What the company said to it, as the platform counts.
     fn answers_to(&self, thing: &str) -> Vec<String>;

@@ -60,7 +60,7 @@ pub(crate) async fn a_redelivery_enters_once<N: Network>() {
     let all: BTreeSet<String> =
         (0..20).map(|number| desk.network.asks(&format!("Cliente {}", number % 3), &format!("Domanda {number}"))).collect();
     let twice = DeliveryPlan { updates_max: 1, duplicates_percent: 100, in_flight_max: 4, ..DeliveryPlan::default() };
-    desk.network.deliver(&twice).await;
+    desk.deliver_by(&twice).await;
     assert_eq!(desk.said().len(), 20);
     let words: BTreeSet<String> = desk.words().into_iter().map(|(id, _)| id).collect();
     assert_eq!(words, all.iter().map(|thing| desk.network.native_id(thing)).collect());
@@ -74,7 +74,7 @@ pub(crate) async fn any_order_gives_the_same<N: Network>() {
         for number in 0..30 {
             desk.network.asks(&format!("Cliente {}", number % 5), &format!("Domanda {number}"));
         }
-        desk.network.deliver(&DeliveryPlan { updates_max: 1, shuffle, in_flight_max: 4, ..DeliveryPlan::default() }).await;
+        desk.deliver_by(&DeliveryPlan { updates_max: 1, shuffle, in_flight_max: 4, ..DeliveryPlan::default() }).await;
         let words: BTreeSet<String> = desk.words().into_iter().map(|(_, text)| text).collect();
         told.push((desk.said().len(), words.len(), desk.cases()));
         desk.stop().await;
@@ -91,7 +91,7 @@ pub(crate) async fn an_edit_that_comes_before_its_original_is_filed_with_it<N: N
     let thing = desk.network.asks("Ada", QUESTION);
     desk.advance(Duration::from_secs(60));
     desk.network.edits(&thing, "La rete è su, grazie");
-    desk.network.deliver(&DeliveryPlan { updates_max: 1, reverse: true, ..DeliveryPlan::default() }).await;
+    desk.deliver_by(&DeliveryPlan { updates_max: 1, reverse: true, ..DeliveryPlan::default() }).await;
     let said = desk.said();
     let told: Vec<(Change, Option<&str>)> =
         said.iter().map(|(row, content)| (row.change, content.as_ref().and_then(|content| content.text.as_deref()))).collect();
@@ -104,11 +104,14 @@ pub(crate) async fn an_edit_that_comes_before_its_original_is_filed_with_it<N: N
 }
 
 pub(crate) async fn a_deletion_that_comes_before_its_original_leaves_no_words<N: Network>() {
+    if !is_given::<N>(Promise::Disorder) {
+        return;
+    }
     let desk = Desk::<N>::listening().await;
     let thing = desk.network.asks("Ada", QUESTION);
     desk.advance(Duration::from_secs(60));
     desk.network.removes(&thing);
-    desk.network.deliver(&DeliveryPlan { updates_max: 1, reverse: true, ..DeliveryPlan::default() }).await;
+    desk.deliver_by(&DeliveryPlan { updates_max: 1, reverse: true, ..DeliveryPlan::default() }).await;
     let said = desk.said();
     assert_eq!(said.iter().map(|(row, _)| row.change).collect::<Vec<_>>(), [Change::Deleted, Change::Created]);
     assert!(said.iter().all(|(_, content)| content.as_ref().is_none_or(|content| content.text.is_none())), "no words are left: {said:?}");
@@ -148,6 +151,7 @@ pub(crate) async fn what_nobody_knows_costs_nothing_else<N: Network>() {
 pub(crate) async fn fields_nobody_knows_cost_nothing_and_are_kept<N: Network>() {
     let desk = Desk::<N>::listening().await;
     desk.network.sends_a_question_with_unknown_fields(QUESTION).await;
+    desk.deliver().await;
     let said = desk.said();
     assert_eq!(said.len(), 1, "{said:?}");
     let content = said[0].1.as_ref().expect("its words are there");
@@ -160,13 +164,14 @@ pub(crate) async fn fields_nobody_knows_cost_nothing_and_are_kept<N: Network>() 
 pub(crate) async fn ids_keep_every_digit_and_words_every_letter<N: Network>() {
     let desk = Desk::<N>::listening().await;
     let text = "𝔘𝔯𝔤𝔢𝔫𝔱𝔢 🙏🏽 «così» — перше & <b>\u{200d}";
+    let long_ids = is_given::<N>(Promise::LongIds);
     let things: Vec<String> = (0..10).map(|number| desk.network.asks("Zoë 𝔊", &format!("{text} {number}"))).collect();
     desk.deliver().await;
     let words = desk.words();
     for (number, thing) in things.iter().enumerate() {
         let id = desk.network.native_id(thing);
         let digits: Vec<u64> = id.split(|letter: char| !letter.is_ascii_digit()).filter_map(|part| part.parse().ok()).collect();
-        assert!(digits.iter().any(|digits| *digits > 1 << 53), "{id} proves nothing");
+        assert!(!long_ids || digits.iter().any(|digits| *digits > 1 << 53), "{id} proves nothing");
         let found = words.iter().find(|(native_id, _)| *native_id == id).unwrap_or_else(|| panic!("{id} is not among {words:?}"));
         assert_eq!(found.1, desk.network.worded(&format!("{text} {number}")));
     }
@@ -175,12 +180,12 @@ pub(crate) async fn ids_keep_every_digit_and_words_every_letter<N: Network>() {
 
 pub(crate) async fn a_thousand_at_once_all_come_in<N: Network>() {
     let desk = Desk::<N>::listening().await;
-    for number in 0..1_000 {
+    for number in 0..N::MANY {
         desk.network.asks(&format!("Cliente {}", number % 50), &format!("Domanda {number}"));
     }
-    desk.network.deliver(&DeliveryPlan { in_flight_max: 8, ..DeliveryPlan::default() }).await;
+    desk.deliver_by(&DeliveryPlan { in_flight_max: 8, ..DeliveryPlan::default() }).await;
     let words: BTreeSet<String> = desk.words().into_iter().map(|(_, text)| text).collect();
-    assert_eq!((desk.said().len(), words.len(), desk.parked()), (1_000, 1_000, 0));
+    assert_eq!((desk.said().len(), words.len(), desk.parked()), (N::MANY, N::MANY, 0));
     desk.stop().await;
 }
 
@@ -207,7 +212,7 @@ pub(crate) async fn what_was_not_delivered_is_asked_for_page_by_page<N: Network>
 pub(crate) async fn a_limit_is_waited_for_and_nothing_is_called_meanwhile<N: Network>() {
     let desk = Desk::<N>::answering().await;
     let things: Vec<String> = ["Ada", "Bruno", "Carla"].map(|who| desk.network.asks(who, QUESTION)).into();
-    desk.network.limits(Duration::from_secs(10 * 60));
+    desk.network.limits(Duration::from_secs(15 * 60));
     desk.deliver().await;
     desk.until("the limit was met, and all answers wait", |desk| {
         let effects: Vec<_> = (1..=3).filter_map(|effect| desk.effect(effect)).collect();
@@ -215,15 +220,18 @@ pub(crate) async fn a_limit_is_waited_for_and_nothing_is_called_meanwhile<N: Net
         waits && effects.iter().any(|effect| effect.attempts > 0)
     })
     .await;
-    let before = desk.requests();
+    // Who asks what is new may go on asking: there it counts how often it is refused.
+    let made = || if desk.network.times_asked().is_none() { desk.requests() } else { desk.network.calls_over_limit() };
+    let before = made();
+    let watched = Duration::from_secs(9 * 60);
     for _ in 0..9 {
-        desk.advance(Duration::from_secs(60));
+        desk.advance(watched / 9);
         tokio::time::sleep(Duration::from_millis(30)).await;
     }
-    // Who is not told until when has to try now and then: every five minutes, and each of the answers under way finds out for itself.
-    let tries = if N::cannot(Promise::Headroom).is_none() { 0 } else { 3 };
-    let made = desk.requests() - before;
-    assert!(made <= tries, "{made} requests were made in nine of the ten minutes");
+    // Who is not told until when has to try now and then, and each of the answers under way finds out for itself.
+    let tries = if N::cannot(Promise::Headroom).is_none() { 0 } else { 3 * (watched.as_secs() / N::PAUSE.as_secs()) };
+    let made = made() - before;
+    assert!(made <= tries, "{made} requests were made in nine of the fifteen minutes");
     assert!(things.iter().all(|thing| desk.network.answers_to(thing).is_empty()));
     for effect in 1..=3 {
         desk.until_effect(effect, EffectState::Done).await;
@@ -253,7 +261,9 @@ pub(crate) async fn a_token_that_ends_costs_nothing<N: Network>() {
     let lost = desk.network.faults().arm(Fault::RefuseAfterEffect { status: 502 }, desk.network.publishing(), 1);
     let third = desk.network.asks("Carla", QUESTION);
     desk.deliver().await;
-    desk.until("the answer is lost", |desk| desk.effect(3).is_some_and(|effect| effect.state == EffectState::Unknown)).await;
+    // Where the host asks what is new it may know by the echo already.
+    let is_lost = |desk: &Desk<N>| desk.effect(3).is_some_and(|effect| matches!(effect.state, EffectState::Unknown | EffectState::Done));
+    desk.until("the answer is lost", is_lost).await;
     desk.network.expires_token();
     desk.until_effect(3, EffectState::Done).await;
     assert_eq!(lost.count(), 1);

@@ -91,7 +91,7 @@ fn act<N: Network>(desk: &Desk<N>, random: &mut fastrand::Rng, things: &mut BTre
             desk.network.edits(chosen, &format!("Domanda {minute}: tutto a posto"));
             thing.edits += 1;
         }
-        2 => {
+        2 if desk.network.is_removable(chosen) => {
             desk.network.removes(chosen);
             thing.removed = true;
         }

@@ -66,7 +66,7 @@ impl Shape for InAccountActivity {
     fn cannot(promise: Promise) -> Option<&'static str> {
         match promise {
             Promise::Edits => Some("In the older shape an edited post comes as a new one"),
-            Promise::Asking | Promise::Tokens | Promise::Posts | Promise::Headroom => None,
+            Promise::Asking | Promise::Tokens | Promise::Posts | Promise::Headroom | Promise::Disorder | Promise::LongIds => None,
         }
     }
 }

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{HeaderMap, Method, Response, StatusCode, Uri};
+use axum::http::{HeaderMap, Method, Response, Uri};
 use futures_util::future::BoxFuture;
-use sportello_tests::http_client::HttpClient;
+use sportello_tests::servers::gateway;
 use tokio::task::JoinHandle;
 
 type Act = Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
@@ -101,27 +101,11 @@ async fn pass_on(State(inside): State<Inside>, method: Method, uri: Uri, headers
     if let Some(Deed::Before(act)) = deed.as_deref() {
         act().await;
     }
-    let kept = ["content-type", "cookie", "authorization"].into_iter();
-    let kept: Vec<_> = kept.filter_map(|name| Some((name, headers.get(name)?.to_str().ok()?))).collect();
-    let answer = HttpClient::default().send(method, &format!("{}{uri}", inside.target), &kept, body).await;
+    let answer = gateway::pass_on(&inside.target, method, &uri, &headers, body).await;
     if matches!(deed.as_deref(), Some(Deed::LoseAnswer)) {
         // A body that breaks off: the client sees a connection that was cut while it waited.
         let broken = futures_util::stream::once(async { Err::<Bytes, _>(std::io::Error::other("the answer is lost")) });
         return Response::new(Body::from_stream(broken));
     }
-    let Ok(answer) = answer else { return status(StatusCode::BAD_GATEWAY) };
-    let mut response = status(StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY));
-    for (name, value) in &answer.headers {
-        if !["content-length", "transfer-encoding", "connection"].contains(&name.as_str()) {
-            response.headers_mut().append(name, value.clone());
-        }
-    }
-    *response.body_mut() = Body::from(answer.body);
-    response
-}
-
-fn status(status: StatusCode) -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = status;
-    response
+    gateway::handed_back(answer)
 }
