@@ -14,10 +14,9 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sportello_sdk::crm::ContactPage;
-use sportello_sdk::{Context, Error, time};
+use sportello_sdk::{Context, Error, hash, time};
 
 use crate::Settings;
-use crate::hash::{FNV_1A_START, fnv_1a};
 use crate::party;
 use crate::rpc::{self, Purpose};
 use crate::settings::ChangesFrom;
@@ -114,7 +113,7 @@ fn last_moments(settings: &Settings, model: &str, field: &str, at: Stamp) -> Res
     let params = json!([domain, 0, LAST_MOMENTS_ROWS_MAX, [[field, "DESC"], ["id", "DESC"]], [field], { "active_test": false }]);
     let rows: Vec<Value> = rpc::call(settings, Purpose::Look, &format!("model.{model}.search_read"), params)?;
     let rows = rows.iter().filter_map(|row| moment_and_number(row, field));
-    Ok(rows.fold(FNV_1A_START, |hash, (at, id)| fnv_1a(hash, format!("{id}:{};", at.microseconds()).as_bytes())))
+    Ok(rows.fold(hash::START, |hash, (at, id)| hash::fnv_1a(hash, format!("{id}:{};", at.microseconds()).as_bytes())))
 }
 
 fn moment_and_number(row: &Value, field: &str) -> Option<(Stamp, u64)> {

@@ -11,7 +11,6 @@
 //! | `changes.rs` | which parties changed since a cursor |
 //! | `contact.rs` | making a party, or changing one under Tryton's lock |
 //! | `marker.rs` | the effect's key on a party, and looking whether it is there |
-//! | `hash.rs` | what tells versions apart |
 //! | `activity.rs` | a note on a party, and looking whether it is there |
 //!
 //! What the system promises and what it can't stands in README.md.
@@ -19,7 +18,6 @@
 mod activity;
 mod changes;
 mod contact;
-mod hash;
 mod look_up;
 mod marker;
 mod party;

@@ -3,10 +3,9 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use sportello_sdk::{Contact, Effect, Error, diagnostics};
+use sportello_sdk::{Contact, Effect, Error, diagnostics, lenient};
 
 use crate::Settings;
-use crate::hash::{FNV_1A_START, fnv_1a};
 use crate::marker;
 use crate::rpc::{self, Purpose};
 use crate::settings::{External, Rule};
@@ -138,6 +137,5 @@ pub(crate) fn newest(row: &Value) -> Option<Stamp> {
 
 /// The newest moment tells changes in time; the hash tells the ones that leave no moment behind (a mechanism deleted, other settings).
 fn version(newest: Option<Stamp>, content: &str) -> String {
-    let hash = fnv_1a(FNV_1A_START, content.as_bytes());
-    format!("{}-{hash:016x}", newest.map_or(0, Stamp::microseconds))
+    format!("{}-{}", newest.map_or(0, Stamp::microseconds), lenient::checksum(content))
 }

@@ -1,7 +1,5 @@
 //! LinkedIn's check of the webhook's address, every two hours: a code comes in the query, and its MAC under the app's secret goes back.
 
-use std::fmt::Write as _;
-
 use serde_json::json;
 use sportello_sdk::{Error, Mac, credentials, webhook};
 
@@ -15,12 +13,7 @@ pub(crate) fn answer(request: &webhook::Request) -> Result<webhook::Outcome, Err
     let Some(code) = request.query_value("challengeCode").filter(|code| is_code(code)) else {
         return Ok(webhook::Outcome::answer(webhook::Response::text(400, "no challenge of LinkedIn's")));
     };
-    let mac = credentials::sign(CLIENT_SECRET, Mac::HmacSha256, code.as_bytes())?;
-    let digits = mac.iter().fold(String::new(), |mut digits, byte| {
-        // Writing to a string can't fail.
-        let _ = write!(digits, "{byte:02x}");
-        digits
-    });
+    let digits = credentials::sign_hex(CLIENT_SECRET, Mac::HmacSha256, code.as_bytes())?;
     let response = webhook::Response::json(200, &json!({ "challengeCode": code, "challengeResponse": digits }))?;
     Ok(webhook::Outcome::answer(response))
 }

@@ -9,6 +9,8 @@
 //! heading. A renamed heading, and a moved page, begin a new conversation; answers to the old key of a moved page still arrive, through the
 //! redirect. A heading too long for a key is cut and ends with a hash of the whole.
 
+use sportello_sdk::lenient;
+
 use crate::words;
 
 /// The contract's limit of a conversation's key, in bytes.
@@ -130,7 +132,7 @@ impl Name {
         if page.len() + heading.len() <= KEY_BYTES_MAX {
             return page + heading;
         }
-        let hash = format!("~{:016x}", fnv1a(heading));
+        let hash = format!("~{}", lenient::checksum(heading));
         let room = KEY_BYTES_MAX.saturating_sub(page.len() + hash.len());
         format!("{page}{}{hash}", cut(heading, room))
     }
@@ -150,11 +152,6 @@ pub(crate) fn page_of(key: &str) -> &str {
 /// The beginning of a text, at most so many bytes.
 pub(crate) fn cut(text: &str, bytes_max: usize) -> &str {
     &text[..text.floor_char_boundary(bytes_max)]
-}
-
-/// The hash FNV-1a of 64 bits: tells long headings apart, protects nothing.
-fn fnv1a(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }
 
 #[cfg(test)]

@@ -15,6 +15,14 @@ pub fn sign(credential: &str, mac: Mac, data: &[u8]) -> Result<Vec<u8>, Error> {
     outcome.map_err(|refusal| refused(credential, refusal))
 }
 
+/// The same as hexadecimal digits in lower case.
+///
+/// # Errors
+/// As for [`sign`].
+pub fn sign_hex(credential: &str, mac: Mac, data: &[u8]) -> Result<String, Error> {
+    Ok(sign(credential, mac, data)?.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
 /// Whether `candidate` is the credential's secret, compared in constant time: verify tokens.
 ///
 /// # Errors

@@ -30,7 +30,7 @@
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::time;
+use crate::{hash, time};
 
 /// From here on a number can't be seconds (that would be the year 5138): it is milliseconds.
 const MILLISECONDS_FROM: i64 = 100_000_000_000;
@@ -93,6 +93,5 @@ pub fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> 
 /// nothing.
 #[must_use]
 pub fn checksum(text: &str) -> String {
-    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-    format!("{hash:016x}")
+    format!("{:016x}", hash::fnv_1a(hash::START, text.as_bytes()))
 }

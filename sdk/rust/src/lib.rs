@@ -106,6 +106,7 @@ pub mod credentials;
 pub mod diagnostics;
 mod error;
 mod export;
+pub mod hash;
 pub mod headroom;
 pub mod http;
 pub mod lenient;
