@@ -77,7 +77,8 @@ impl Bare {
         let component = Component::new(&engine, guest)?;
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-        // Of the contract this guest imports types only, which need no definition.
+        // Of the contract this guest imports types, which need no definition, and diagnostics, which it writes when it panics.
+        linker.define_unknown_imports_as_traps(&component)?;
         let pre = linker.instantiate_pre(&component)?;
         Ok(Self {
             poll: poll::GuestIndices::new(&pre)?,

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use sportello_runtime::contract::WebhookRequest;
 use sportello_runtime::limits::{CallLimits, QuarantineLimits};
-use sportello_runtime::{Call, Channel, ChannelOptions, NoVault, Runtime, RuntimeOptions, Secret};
+use sportello_runtime::{Call, Channel, ChannelOptions, NoVault, Runtime, RuntimeOptions, Secret, Uncounted};
 
 use crate::measured::Measured;
 use crate::samples::{Paired, median};
@@ -82,7 +82,12 @@ async fn against_native(plan: &Plan, subject: &Subject, channel: &Channel, size:
 }
 
 async fn sandboxed(channel: &Channel, requests: &[WebhookRequest]) -> Result<(), Problem> {
-    let call = Call { now: jiff::Timestamp::from_second(1_795_000_100)?, seed: 1, state: Arc::new(BTreeMap::<String, Vec<u8>>::new()) };
+    let call = Call {
+        now: jiff::Timestamp::from_second(1_795_000_100)?,
+        seed: 1,
+        state: Arc::new(BTreeMap::<String, Vec<u8>>::new()),
+        headroom: Arc::new(Uncounted),
+    };
     let done = channel.webhook(call, requests).await?;
     let mut interactions = 0;
     for outcome in &done.value {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use sportello_runtime::contract::WebhookRequest;
 use sportello_runtime::limits::{CallLimits, QuarantineLimits};
-use sportello_runtime::{Call, Channel, ChannelOptions, NoVault, Runtime, RuntimeOptions, Secret};
+use sportello_runtime::{Call, Channel, ChannelOptions, NoVault, Runtime, RuntimeOptions, Secret, Uncounted};
 
 use crate::bare::Bare;
 use crate::extism::Extism;
@@ -99,7 +99,7 @@ pub(crate) async fn run(plan: &Plan, contestants: Contestants) -> Result<Vec<Mea
 }
 
 /// What two contestants take; the order is given.
-async fn in_turn(
+pub(crate) async fn in_turn(
     ours_first: bool,
     ours: impl AsyncFnOnce() -> Result<Duration, Problem>,
     other: impl AsyncFnOnce() -> Result<Duration, Problem>,
@@ -114,7 +114,7 @@ async fn in_turn(
 }
 
 /// The mean time of a call.
-async fn timed(calls: u32, mut call: impl AsyncFnMut() -> Result<(), Problem>) -> Result<Duration, Problem> {
+pub(crate) async fn timed(calls: u32, mut call: impl AsyncFnMut() -> Result<(), Problem>) -> Result<Duration, Problem> {
     let started = Instant::now();
     for _ in 0..calls {
         call().await?;
@@ -130,7 +130,7 @@ fn expect(comments: usize) -> Result<(), Problem> {
     }
 }
 
-async fn channel(runtime: &Runtime, guest: &[u8]) -> Result<Channel, Problem> {
+pub(crate) async fn channel(runtime: &Runtime, guest: &[u8]) -> Result<Channel, Problem> {
     let prepared = runtime.prepare(guest).await?;
     let secret = BTreeMap::from([("secret".to_owned(), Secret::new("not used here").into())]);
     let options = ChannelOptions {
@@ -149,10 +149,10 @@ async fn channel(runtime: &Runtime, guest: &[u8]) -> Result<Channel, Problem> {
 }
 
 fn call() -> Call {
-    Call { now: jiff::Timestamp::UNIX_EPOCH, seed: 1, state: Arc::new(BTreeMap::<String, Vec<u8>>::new()) }
+    Call { now: jiff::Timestamp::UNIX_EPOCH, seed: 1, state: Arc::new(BTreeMap::<String, Vec<u8>>::new()), headroom: Arc::new(Uncounted) }
 }
 
-async fn poll(channel: &Channel) -> Result<(), Problem> {
+pub(crate) async fn poll(channel: &Channel) -> Result<(), Problem> {
     let done = channel.poll(call(), None).await?;
     done.value.map(drop).map_err(|error| format!("the guest refused a poll: {error:?}").into())
 }

@@ -7,6 +7,7 @@
 //! | `connectors.rs` | each connector's webhook against the same code as a native function |
 //! | `extism.rs` | the same call against Extism, in a process of its own |
 //! | `whole_path/` | signed deliveries to the real binary, against Node-RED |
+//! | `without_wasi.rs` | a guest built without WASI against the same one built for `wasm32-wasip2` |
 //! | `replay.rs` | applying the journal against appending it; rebuilding with views |
 //!
 //! Absolute times drift with the machine while ratios hold, so what is compared takes turns. Figures are medians; the noise is the same ratio in
@@ -21,6 +22,7 @@ mod measured;
 mod replay;
 mod samples;
 mod whole_path;
+mod without_wasi;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -68,6 +70,7 @@ enum Group {
     FreshCall,
     Extism,
     Connectors,
+    WithoutWasi,
     WholePath,
     Replay,
 }
@@ -116,7 +119,7 @@ fn run(arguments: &Arguments) -> Result<bool, Problem> {
         folder: arguments.folder.clone().unwrap_or_else(|| beside.to_path_buf()),
         seconds: arguments.seconds.unwrap_or(if arguments.quick { 5 } else { 60 }),
         binary: arguments.binary.clone().unwrap_or_else(|| beside.join("sportello")),
-        guests: arguments.guests.clone().unwrap_or_else(|| beside.join("../../plugins/target/wasm32-wasip2/release")),
+        guests: arguments.guests.clone().unwrap_or_else(|| beside.join("../../plugins/target/guests")),
     };
     let wanted = |group| arguments.only.is_empty() || arguments.only.contains(&group);
     let mut passed = true;
@@ -142,6 +145,9 @@ fn run(arguments: &Arguments) -> Result<bool, Problem> {
     }
     if wanted(Group::Connectors) {
         show(runtime()?.block_on(connectors::run(&plan))?);
+    }
+    if wanted(Group::WithoutWasi) {
+        show(runtime()?.block_on(without_wasi::run(&plan))?);
     }
     if wanted(Group::Replay) {
         show(runtime()?.block_on(replay::run(&plan))?);

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 #[must_use]
 pub fn component(name: &str) -> PathBuf {
     let folder = std::env::var_os("SPORTELLO_GUESTS")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../plugins/target/wasm32-wasip2/release"), PathBuf::from);
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../plugins/target/guests"), PathBuf::from);
     let path = folder.join(format!("{}.wasm", name.replace('-', "_")));
     assert!(path.exists(), "{} is missing: run cargo xtask guests", path.display());
     path.canonicalize().unwrap_or(path)

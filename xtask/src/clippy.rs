@@ -1,6 +1,8 @@
 //! `cargo xtask clippy`: lints of both workspaces, warnings are errors.
 
-use crate::guests::TARGET;
+use std::process::Command;
+
+use crate::guests::{self, NATIVE, TARGET, WASI_TARGET};
 use crate::process::{self, Failure, Workspace};
 use crate::sabotage;
 
@@ -10,17 +12,32 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     }
     let features = sabotage::features()?.join(",");
     // Cheapest first. What only a sabotaged build or only the sandbox compiles is looked at too, so that it cannot rot.
-    let passes: [(Workspace, &[&str]); 4] = [
-        (Workspace::Connectors, &["--all-targets"]),
-        (Workspace::Connectors, &["--lib", "--target", TARGET]),
-        (Workspace::Host, &["--all-targets"]),
-        (Workspace::Host, &["--all-targets", "--features", &features]),
-    ];
-    for (workspace, flags) in passes {
-        let mut command = process::cargo(&["clippy"], workspace);
-        command.arg("--workspace").args(flags);
-        command.args(["--", "-D", "warnings"]);
-        process::run(&mut command)?;
-    }
-    Ok(())
+    lint(Workspace::Connectors, &["--workspace", "--all-targets"])?;
+    lint_guests()?;
+    lint(Workspace::Host, &["--workspace", "--all-targets"])?;
+    lint(Workspace::Host, &["--workspace", "--all-targets", "--features", &features])
+}
+
+/// As they are built, and with lints of their own for those without WASI.
+fn lint_guests() -> Result<(), Failure> {
+    let with_wasi = guests::with_wasi()?;
+    let mut command = process::cargo(&["clippy"], Workspace::Connectors);
+    command.env("CLIPPY_CONF_DIR", process::root().join("plugins/sandbox-lints"));
+    command.args(["--lib", "--target", TARGET, "--workspace", "--exclude", NATIVE]);
+    command.args(with_wasi.iter().flat_map(|guest| ["--exclude", guest]));
+    deny_warnings(command)?;
+    let mut flags = vec!["--lib", "--target", WASI_TARGET];
+    flags.extend(with_wasi.iter().flat_map(|guest| ["--package", guest]));
+    lint(Workspace::Connectors, &flags)
+}
+
+fn lint(workspace: Workspace, flags: &[&str]) -> Result<(), Failure> {
+    let mut command = process::cargo(&["clippy"], workspace);
+    command.args(flags);
+    deny_warnings(command)
+}
+
+fn deny_warnings(mut command: Command) -> Result<(), Failure> {
+    command.args(["--", "-D", "warnings"]);
+    process::run(&mut command)
 }

@@ -16,7 +16,7 @@ const TASKS: &[Task] = &[
         usage: "run [--once] [--speed N]",
         about: "the demo: the weekend the network fell",
         details: "\
-Adds the wasm target if it is missing, builds the connectors, the host and the demo, and starts it. Everything binds 127.0.0.1.
+Adds the wasm targets if they are missing, builds the connectors, the host and the demo, and starts it. Everything binds 127.0.0.1.
 Stops with Ctrl-C. Arguments are handed on to the demo:
   --once      play to the end, print the outcome, exit 0 only if it is right
   --speed N   N times faster than the story's own clock
@@ -63,8 +63,10 @@ Examples:
     Task {
         name: "guests",
         usage: "guests",
-        about: "build the connectors for wasm32-wasip2",
-        details: "Leaves plugins/target/wasm32-wasip2/release/*.wasm and prints their sizes. Adds the wasm target if it is missing.",
+        about: "build the connectors for the sandbox",
+        details: "\
+For wasm32-unknown-unknown, or wasm32-wasip2 where plugins/Cargo.toml says that a guest needs more of WASI. Leaves all of them in
+plugins/target/guests/*.wasm and prints their sizes. Adds the wasm targets if they are missing.",
     },
     Task {
         name: "fmt",
@@ -76,7 +78,7 @@ Examples:
         name: "clippy",
         usage: "clippy",
         about: "lints of both workspaces, warnings are errors",
-        details: "Host with and without the feature `sabotage`, connectors natively and for wasm32-wasip2.",
+        details: "Host with and without the feature `sabotage`, connectors natively and for wasm32-unknown-unknown.",
     },
     Task {
         name: "deny",

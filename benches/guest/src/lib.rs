@@ -1,4 +1,5 @@
-//! The connector the benchmarks call: `poll` is a trivial export, `webhook` parses 2 KB of JSON and answers with three interactions.
+//! The connector the benchmarks call: `poll` is a trivial export, `webhook` parses 2 KB of JSON and answers with three interactions. It needs nothing
+//! of WASI, so tests look at it, too: the cursor `panic` makes it do that.
 
 mod document;
 
@@ -29,6 +30,7 @@ impl Description for Bench {
 
 impl Poll for Bench {
     fn poll(_: &Context<Settings>, cursor: Option<String>) -> Result<poll::Page, Error> {
+        assert!(cursor.as_deref() != Some("panic"), "as asked");
         Ok(poll::Page::new([], cursor, false))
     }
 }

@@ -41,7 +41,8 @@ pub enum RuntimeError {
 
     /// A core module, not a component.
     #[error(
-        "this is a core WebAssembly module, not a component: build for wasm32-wasip2 (Rust), or make a component of it with `wasm-tools component new`"
+        "this is a core WebAssembly module, not a component: in Rust name wasm-component-ld as the linker of wasm32-unknown-unknown, or build for \
+         wasm32-wasip2; in other languages make a component of it with `wasm-tools component new`"
     )]
     CoreModule,
 

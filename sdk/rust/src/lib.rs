@@ -90,7 +90,8 @@
 //! assert_eq!(host.requests()[0].path(), "/threads/t");
 //! ```
 //!
-//! Build it with `cargo build --release --target wasm32-wasip2` and `crate-type = ["cdylib", "rlib"]`; the file is ready to be installed.
+//! Build it with `cargo build --release --target wasm32-unknown-unknown`, `crate-type = ["cdylib", "rlib"]`, and `wasm-component-ld` as that target's
+//! linker (`.cargo/config.toml` of this repository); the file is ready to be installed. What needs files is built for `wasm32-wasip2` instead.
 //!
 //! # Errors
 //!

@@ -16,7 +16,7 @@ fn example(text: &str) -> Cli {
     let mut text = text.replace("workflows = [\"workflows\"]", &format!("workflows = [{:?}]", folder.join("workflows")));
     text = text.replace("../plugins/mapped-crm", &folder.join("../plugins/mapped-crm").display().to_string());
     for name in ["facebook", "wiki", "twitter", "linkedin", "legacy-crm", "mapped-crm"] {
-        let written = format!("../plugins/target/wasm32-wasip2/release/{}.wasm", name.replace('-', "_"));
+        let written = format!("../plugins/target/guests/{}.wasm", name.replace('-', "_"));
         assert!(text.contains(&written), "the example names {written}");
         text = text.replace(&written, &component(name).display().to_string());
     }
