@@ -103,6 +103,17 @@ async fn texts_are_counted_as_the_platform_counts() {
 }
 
 #[tokio::test]
+async fn a_domain_counts_as_a_link_whether_or_not_a_scheme_was_typed() {
+    let api = Api::start().await;
+    let mention = api.twitter.post(&api.twitter.person("Ada"), "@TelefoniaSole aiuto");
+    let fits = format!("example.org {}", "b".repeat(256));
+    let (status, detail) = problem(&api.reply(&mention, &format!("{fits}b")).await);
+    assert!(status == 403 && detail.contains("too long"), "{status} {detail}");
+    assert_eq!(api.reply(&mention, &fits).await.status, 201);
+    assert_eq!(api.reply(&mention, &format!("info@example.org {}", "b".repeat(263))).await.status, 201, "an address is none");
+}
+
+#[tokio::test]
 async fn what_cannot_be_posted_is_refused_and_does_nothing() {
     let api = Api::start().await;
     let mention = api.twitter.post(&api.twitter.person("Ada"), "@TelefoniaSole aiuto");
