@@ -96,6 +96,8 @@ pub struct TwitterSettings {
     pub access_token: String,
     /// The first refresh token; it serves once.
     pub refresh_token: String,
+    /// What the tokens of OAuth 2 are good for: scopes with spaces between them.
+    pub scope: String,
     /// The token of OAuth 1.0a, which does not end.
     pub oauth1_token: String,
     /// That token's secret.
@@ -128,6 +130,7 @@ impl Default for TwitterSettings {
             client_secret: random_hex(25),
             access_token: random_hex(32),
             refresh_token: random_hex(32),
+            scope: access::SCOPE.to_owned(),
             oauth1_token: format!("1499874563210987655-{}", random_hex(15)),
             oauth1_token_secret: random_hex(22),
             now: Timestamp::now(),
@@ -191,7 +194,7 @@ impl Twitter {
             world: World::new(company, settings.now, settings.payloads, settings.seed),
             outbox: Outbox::new(sender::RULES),
             standing: None,
-            access: Access::new(client, tokens, keys, settings.now),
+            access: Access::new(client, tokens, &settings.scope, keys, settings.now),
             limits: Limits::new(settings.calls_max.clone()),
             random: fastrand::Rng::with_seed(settings.seed),
             reply_rule: settings.reply_rule,
@@ -358,9 +361,9 @@ impl Twitter {
         self.inside().access.expire();
     }
 
-    /// Ends the refresh token, as when the user takes the application's rights away.
-    pub fn revoke_refresh_token(&self) {
-        self.inside().access.revoke_refresh();
+    /// The user takes the application's rights away: every token ends.
+    pub fn revoke(&self) {
+        self.inside().access.revoke();
     }
 
     /// Whether lists and look-ups name something that was not found, beside their data.

@@ -69,7 +69,7 @@ async fn each_channel_shows_what_it_may_whether_its_tokens_work_and_what_is_left
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_credential_that_the_platform_refuses_is_shown_with_its_reason() {
     let twitter = Twitter::start().await.unwrap();
-    twitter.revoke_refresh_token();
+    twitter.revoke();
     let mut cli = Cli::new(&HostPlan::default().twitter(&twitter, "poll-seconds = 0"));
     let agent = cli.token("anna", "agent");
     let host = HostProcess::start(&cli.config).await;

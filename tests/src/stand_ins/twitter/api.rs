@@ -70,7 +70,7 @@ pub(super) async fn serve(
     let now = inside.world.now();
     let answer = inside
         .access
-        .authorize(&headers, &signed, now)
+        .authorize(endpoint, &headers, &signed, now)
         .and_then(|()| inside.limits.take(endpoint, now))
         .and_then(|()| once_each(&pairs))
         .and_then(|parameters| route(&mut inside, endpoint, &parts, &parameters, &headers, &body));

@@ -53,8 +53,37 @@ async fn an_access_token_ends_after_two_hours_and_a_refresh_token_serves_once() 
     assert_eq!(api.twitter.token_refreshes(), 1, "a refusal gives nothing out");
     api.twitter.expire_token();
     assert_eq!(api.get("/2/users/me", &[]).await.status, 401);
-    api.twitter.revoke_refresh_token();
-    assert_eq!(refresh(&api, &api.twitter.refresh_token()).await.status, 400, "the user took the rights away");
+}
+
+#[tokio::test]
+async fn a_user_who_takes_the_rights_away_ends_every_token() {
+    let api = Api::start().await;
+    let settings = api.twitter.settings();
+    let address = format!("{}/2/users/me", api.twitter.api_url());
+    let now = api.twitter.now().as_second();
+    let header = |nonce: &str| oauth1_header(settings, &settings.oauth1_token_secret, "GET", &address, &[], now, nonce);
+    assert_eq!((api.get("/2/users/me", &[]).await.status, me_with(&api, &header("a")).await), (200, 200));
+    api.twitter.revoke();
+    assert_eq!(api.get("/2/users/me", &[]).await.status, 401, "the access token");
+    assert_eq!(me_with(&api, &header("b")).await, 401, "that of OAuth 1.0a");
+    assert_eq!(refresh(&api, &api.twitter.refresh_token()).await.status, 400, "the refresh token");
+}
+
+#[tokio::test]
+async fn a_token_is_good_for_its_scopes_only() {
+    let with = |scope: &str| Api::start_with(TwitterSettings { scope: scope.to_owned(), ..TwitterSettings::default() });
+    let reader = with("tweet.read users.read offline.access").await;
+    let question = reader.twitter.post(&reader.twitter.person("Ada"), "@TelefoniaSole aiuto");
+    assert_eq!(reader.get("/2/users/me", &[]).await.status, 200);
+    assert_eq!(problem(&reader.reply(&question, "Eccoci").await), (403, "Forbidden".to_owned()));
+    assert!(reader.twitter.replies().is_empty());
+    let given = refresh(&reader, &reader.twitter.refresh_token()).await.json().expect("JSON");
+    assert_eq!(given["scope"], json!("tweet.read users.read offline.access"));
+    assert_eq!(reader.reply(&question, "Eccoci").await.status, 403, "a refresh gives no more than there was");
+    let stranger = with("users.read offline.access").await;
+    for path in ["/2/users/me".to_owned(), stranger.mentions_path(), stranger.timeline_path(), format!("/2/tweets/{question}")] {
+        assert_eq!(problem(&stranger.get(&path, &[]).await), (403, "Forbidden".to_owned()), "{path}");
+    }
 }
 
 #[tokio::test]
