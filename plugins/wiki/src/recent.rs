@@ -106,7 +106,7 @@ pub(crate) fn poll(context: &Context<Settings>, cursor: Option<&str>) -> Result<
         return Ok(Page::new([], Some(cursor.written()?), settings.since.is_some()));
     };
     let cursor = Cursor::parse(cursor)?;
-    let (rows, next) = match rows(settings, &cursor) {
+    let Listed { rows, next, at_ms } = match listed(settings, &cursor) {
         // The row was deleted meanwhile, or the wiki was upgraded and writes it otherwise: by time we find our place again.
         Err(trouble) if trouble.is("badcontinue") => return Ok(Page::new([], Some(cursor.without_next().written()?), true)),
         outcome => outcome.map_err(|trouble| trouble.meaning(Purpose::Look))?,
@@ -115,7 +115,7 @@ pub(crate) fn poll(context: &Context<Settings>, cursor: Option<&str>) -> Result<
     let interactions = interactions(settings, &rows.iter().map(|(_, row, raw)| (row, raw)).collect::<Vec<_>>())?;
     let more = next.is_some();
     let places: Vec<_> = rows.iter().map(|(at_ms, row, _)| (*at_ms, row.rcid)).collect();
-    let cursor = cursor.behind(&places, next, settings.overlap_seconds);
+    let cursor = cursor.behind(&places, at_ms, next, settings.overlap_seconds);
     Ok(Page::new(interactions, Some(cursor.written()?), more))
 }
 
@@ -134,7 +134,16 @@ fn first_moment_ms(settings: &Settings) -> Result<i64, Error> {
     reply["curtimestamp"].as_str().and_then(time::milliseconds).ok_or_else(|| api::unexpected("curtimestamp"))
 }
 
-fn rows(settings: &Settings, cursor: &Cursor) -> Result<(Vec<Value>, Option<String>), Trouble> {
+/// A page of recent changes.
+struct Listed {
+    rows: Vec<Value>,
+    /// The row to go on with.
+    next: Option<String>,
+    /// When it was read, by the wiki's clock; by ours where the wiki does not say.
+    at_ms: i64,
+}
+
+fn listed(settings: &Settings, cursor: &Cursor) -> Result<Listed, Trouble> {
     let namespaces: Vec<_> = settings.namespaces.iter().map(u32::to_string).collect();
     let (namespaces, limit, start) = (namespaces.join("|"), settings.page_rows.to_string(), cursor.start(settings.overlap_seconds));
     let mut asked = vec![
@@ -145,6 +154,7 @@ fn rows(settings: &Settings, cursor: &Cursor) -> Result<(Vec<Value>, Option<Stri
         ("rctype", "edit|new|log"),
         ("rcnamespace", &namespaces),
         ("rclimit", &limit),
+        ("curtimestamp", "1"),
     ];
     match cursor.next() {
         Some(next) => asked.extend([("rccontinue", next), ("continue", "-||")]),
@@ -154,7 +164,9 @@ fn rows(settings: &Settings, cursor: &Cursor) -> Result<(Vec<Value>, Option<Stri
     let Value::Array(rows) = reply["query"]["recentchanges"].take() else {
         return Err(api::unexpected("list of recent changes").into());
     };
-    Ok((rows, reply["continue"]["rccontinue"].as_str().map(str::to_owned)))
+    let at = reply["curtimestamp"].as_str().map_or_else(time::now, str::to_owned);
+    let at_ms = time::milliseconds(&at).ok_or_else(|| api::unexpected("curtimestamp"))?;
+    Ok(Listed { rows, next: reply["continue"]["rccontinue"].as_str().map(str::to_owned), at_ms })
 }
 
 type Read = (i64, Row, Value);

@@ -28,6 +28,13 @@ pub enum Fault {
         /// `Retry-After` in seconds, if any.
         retry_after_s: Option<u32>,
     },
+    /// Answer with HTTP 200 and this JSON, which says that it was not done; nothing happens on the platform.
+    Decline {
+        /// What it says.
+        json: &'static str,
+        /// `Retry-After` in seconds, if any.
+        retry_after_s: Option<u32>,
+    },
     /// It happens on the platform, but the answer is this status.
     RefuseAfterEffect {
         /// The HTTP status, for instance 502.
@@ -173,6 +180,7 @@ pub(crate) async fn apply(State(faults): State<Faults>, request: Request, next: 
                 refusal(status, None)
             }
             Some(Fault::BrokenBody) => in_halves(next.run(request).await, None).await,
+            Some(Fault::Decline { json, retry_after_s }) => declined(json, retry_after_s),
             // Nobody is there to let it go.
             Some(Fault::SlowBody | Fault::HoldBefore | Fault::HoldAfter) => {
                 let (release, released) = watch::channel(false);
@@ -191,6 +199,7 @@ pub(crate) async fn apply(State(faults): State<Faults>, request: Request, next: 
     };
     match armed.fault {
         Fault::Refuse { status, retry_after_s } => refusal(status, retry_after_s),
+        Fault::Decline { json, retry_after_s } => declined(json, retry_after_s),
         Fault::RefuseAfterEffect { status } => {
             next.run(request).await;
             refusal(status, None)
@@ -211,7 +220,15 @@ pub(crate) async fn apply(State(faults): State<Faults>, request: Request, next: 
 
 fn refusal(status: u16, retry_after_s: Option<u32>) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
-    let mut response = (status, "<html><body>The stand-in was told to fail.</body></html>").into_response();
+    in_time((status, "<html><body>The stand-in was told to fail.</body></html>").into_response(), retry_after_s)
+}
+
+fn declined(json: &'static str, retry_after_s: Option<u32>) -> Response {
+    in_time(([("content-type", "application/json; charset=utf-8")], json).into_response(), retry_after_s)
+}
+
+/// The response with the header that says when to come again.
+fn in_time(mut response: Response, retry_after_s: Option<u32>) -> Response {
     if let Some(seconds) = retry_after_s {
         response.headers_mut().insert("retry-after", HeaderValue::from(seconds));
     }

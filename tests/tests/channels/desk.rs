@@ -122,7 +122,7 @@ impl<N: Network> Desk<N> {
             let before = self.network.times_asked();
             for step in 0.. {
                 assert!(step < 2_400, "a minute passed, and the host has not asked what is new for the {time} time");
-                if step % 80 == 0 {
+                if step % 40 == 0 {
                     self.advance(Duration::from_secs(60));
                 }
                 tokio::time::sleep(Duration::from_millis(25)).await;

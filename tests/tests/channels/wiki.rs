@@ -13,13 +13,15 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use serde_json::json;
 use sportello_core::domain::channel::CURSORS;
+use sportello_core::domain::effect::EffectState;
 use sportello_tests::host::{HostPlan, RunningHost};
 use sportello_tests::servers::gateway::{Gateway, Refusal};
 use sportello_tests::servers::{Wiki, WikiUser, any_wiki};
 use sportello_tests::stand_ins::wiki::WikiStandIn;
-use sportello_tests::stand_ins::{DeliveryPlan, Faults};
+use sportello_tests::stand_ins::{DeliveryPlan, Fault, Faults};
 use sportello_views::Direction;
 
+use crate::desk::Desk;
 use crate::network::{Network, Promise};
 
 /// Which wiki it is.
@@ -67,8 +69,8 @@ struct Time {
 }
 
 impl Kind for AsInstalled {
-    // An edit of the real one takes a tenth of a second.
-    const MANY: usize = 100;
+    // An edit of the real one takes a tenth of a second, an account three.
+    const MANY: usize = 50;
 
     fn start() -> BoxFuture<'static, Box<dyn Wiki>> {
         async { any_wiki().await.expect("a wiki starts") }.boxed()
@@ -260,4 +262,74 @@ impl<K: Kind> Network for Talk<K> {
             Promise::Asking | Promise::Tokens => None,
         }
     }
+}
+
+/// What each request of reading and answering contains.
+const CALLS: [&[&str]; 7] = [
+    &["list=recentchanges"],
+    &["revids="],
+    &["prop=revisions", "redirects="],
+    &["action=parse"],
+    &["action=edit"],
+    &["type=login"],
+    &["action=login"],
+];
+
+/// What can become of one; errors as MediaWiki says them.
+const TROUBLES: [Fault; 10] = [
+    Fault::Refuse { status: 503, retry_after_s: None },
+    Fault::Refuse { status: 429, retry_after_s: Some(90) },
+    Fault::RefuseAfterEffect { status: 502 },
+    Fault::BrokenBody,
+    Fault::Decline {
+        json: r#"{"error":{"code":"maxlag","info":"Waiting for a database server: 7 seconds lagged."}}"#,
+        retry_after_s: Some(5),
+    },
+    Fault::Decline { json: r#"{"error":{"code":"readonly","info":"The wiki is currently in read-only mode."}}"#, retry_after_s: None },
+    Fault::Decline { json: r#"{"error":{"code":"ratelimited","info":"You've exceeded your rate limit."}}"#, retry_after_s: None },
+    Fault::Decline { json: r#"{"error":{"code":"internal_api_error_DBQueryError","info":"Caught exception"}}"#, retry_after_s: None },
+    Fault::Decline { json: r#"{"error":{"code":"assertuserfailed","info":"You are no longer logged in."}}"#, retry_after_s: None },
+    Fault::Decline { json: r#"{"error":{"code":"badtoken","info":"Invalid CSRF token."}}"#, retry_after_s: None },
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn trouble_of_any_kind_at_any_request_costs_no_word_and_no_answer() {
+    let desk = Desk::<StandInTalkPages>::answering().await;
+    let mut effect = 0;
+    for call in CALLS {
+        for trouble in TROUBLES {
+            println!("{trouble:?} at {call:?}");
+            if call[0].ends_with("=login") {
+                desk.network.expires_token();
+            }
+            let struck = desk.network.faults().arm(trouble, call, 1);
+            let thing = desk.network.asks(&format!("Cliente {}", effect % 5), "Perché?");
+            effect += 1;
+            desk.deliver().await;
+            desk.as_time_passes("it is answered", |desk| desk.effect(effect).is_some_and(|effect| effect.state == EffectState::Done)).await;
+            assert_eq!((struck.count(), desk.network.answers_to(&thing).len()), (1, 1));
+        }
+    }
+    assert_eq!((desk.network.doubled(), desk.words().len(), desk.parked()), (0, CALLS.len() * TROUBLES.len(), 0));
+    desk.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_asked_is_answered_however_long_the_wiki_takes_no_edits() {
+    let desk = Desk::<StandInTalkPages>::answering().await;
+    // By each of the wiki's ways in turn.
+    for effect in 1..=3 {
+        let thing = desk.network.asks("Ada", "Perché?");
+        desk.network.limits(Duration::from_secs(12 * 60 * 60));
+        let refused = desk.network.calls_over_limit();
+        for _ in 0..12 * 12 {
+            desk.advance(Duration::from_secs(5 * 60));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert!(desk.network.calls_over_limit() > refused + 20, "it was tried all the time");
+        desk.deliver().await;
+        desk.until_effect(effect, EffectState::Done).await;
+        assert_eq!(desk.network.answers_to(&thing).len(), 1);
+    }
+    desk.stop().await;
 }
