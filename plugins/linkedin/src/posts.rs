@@ -5,11 +5,12 @@
 
 use serde::Deserialize;
 use serde_json::json;
+use sportello_sdk::find::{Candidates, same_words};
 use sportello_sdk::{Context, Effect, Error, Receipt, http, lenient};
 
 use crate::Settings;
 use crate::api;
-use crate::find::{self, Look};
+use crate::find;
 use crate::list::{self, Listed};
 use crate::publish;
 use crate::urn::{self, Target};
@@ -82,14 +83,13 @@ pub(crate) fn since(context: &Context<Settings>, since_ms: i64) -> Result<Listed
     })
 }
 
-/// For [`find::post`].
-pub(crate) fn look_of(rows: &[Shown], effect: &Effect, since_ms: i64) -> Look {
-    let mut look = find::Counted::new(effect, since_ms);
-    for row in rows {
-        let receipt = row.urn().map(|urn| Receipt::new(urn.as_str()).url(Target::Post(urn).url()));
-        look.count(row.text().as_deref(), true, row.created_ms(), receipt);
+/// Those among them that may be the effect.
+pub(crate) fn candidates(rows: &[Shown], effect: &Effect) -> Candidates {
+    let mut candidates = Candidates::new(effect);
+    for row in rows.iter().filter(|row| row.text().is_some_and(|text| same_words(&text, &effect.text))) {
+        candidates.own(row.created_ms(), row.urn().map(|urn| Receipt::new(urn.as_str()).url(Target::Post(urn).url())));
     }
-    look.into()
+    candidates
 }
 
 fn escaped(text: &str) -> String {

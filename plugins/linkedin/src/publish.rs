@@ -85,7 +85,7 @@ fn meaning(context: &Context<Settings>, effect: &Effect, target: &Target, refusa
 pub(crate) fn duplicate(refusal: &Refusal, look: Result<Look, Error>) -> Error {
     let reason = refusal.reason();
     match look {
-        Ok(Look::Seen { since, before: 1.., unclear: 0 }) if since.is_empty() => {
+        Ok(Look::Seen(candidates)) if candidates.are_others() => {
             Error::reject(format!("{reason}; an earlier one has the same words, and LinkedIn takes no second"))
         }
         _ => Error::uncertain(reason),

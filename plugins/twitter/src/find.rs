@@ -7,8 +7,8 @@
 
 use std::collections::BTreeMap;
 
-use sportello_sdk::find::Presence;
-use sportello_sdk::{Context, Effect, Error, Receipt, diagnostics, http, time};
+use sportello_sdk::find::{Candidates, Presence, since_ms};
+use sportello_sdk::{Context, Effect, Error, Receipt, diagnostics, http};
 
 use crate::Settings;
 use crate::activity::Row;
@@ -19,40 +19,16 @@ use crate::publish::target;
 
 /// How many pages of the timeline a look reads before it gives up.
 const PAGES_MAX: usize = 32;
-/// How far the platform's clock may be behind ours, in milliseconds.
-const CLOCK_SKEW_MS: i64 = 120_000;
-
-/// What a look brought.
-#[derive(Default)]
-pub(crate) struct Seen {
-    /// Those that may be the effect: the same words, the same post answered, since it was queued.
-    pub(crate) own: Vec<Receipt>,
-    /// How many others have the same words: they are older, or answer something else.
-    pub(crate) others: usize,
-    /// Whether the whole list was shown and read.
-    pub(crate) is_whole: bool,
-}
 
 /// Says whether the effect is there.
 pub(crate) fn presence(context: &Context<Settings>, effect: &Effect) -> Result<Presence, Error> {
-    let mut seen = look(context, effect, since_ms(effect))?;
-    Ok(match seen.own.len() {
-        0 if seen.is_whole => Presence::Absent,
-        1 => Presence::Present(seen.own.remove(0)),
-        // Twice the same words to the same post: which effect is which, nobody can tell. Or something was not shown.
-        _ => Presence::CannotTell,
-    })
+    Ok(look(context, effect, since_ms(effect))?.map_or(Presence::CannotTell, Candidates::presence))
 }
 
-/// What was made before this moment is not the effect, in milliseconds since 1970.
-pub(crate) fn since_ms(effect: &Effect) -> i64 {
-    time::milliseconds(&effect.queued_at).unwrap_or_default() - CLOCK_SKEW_MS
-}
-
-/// Reads the account's timeline since a moment.
-pub(crate) fn look(context: &Context<Settings>, effect: &Effect, from_ms: i64) -> Result<Seen, Error> {
+/// Reads the account's timeline since a moment; None: it is too long.
+pub(crate) fn look(context: &Context<Settings>, effect: &Effect, from_ms: i64) -> Result<Option<Candidates>, Error> {
     let target = target(effect)?;
-    let mut seen = Seen { is_whole: true, ..Seen::default() };
+    let mut candidates = Candidates::new(effect);
     let mut token: Option<String> = None;
     for _ in 0..PAGES_MAX {
         let mut request = http::Request::get(context.settings.account("tweets"))
@@ -64,13 +40,15 @@ pub(crate) fn look(context: &Context<Settings>, effect: &Effect, from_ms: i64) -
         }
         let document: Document<Row> = api::look(&request, "timeline")?.json()?;
         document.note_errors("timeline");
-        seen.is_whole &= document.is_whole();
+        if !document.is_whole() {
+            candidates.unclear();
+        }
         for row in document.data {
-            seen.count(context, effect, target, row);
+            count(&mut candidates, context, effect, target, row);
         }
         let next = document.meta.and_then(|meta| meta.next_token);
         if next.is_none() {
-            return Ok(seen);
+            return Ok(Some(candidates));
         }
         if next == token {
             break;
@@ -78,30 +56,22 @@ pub(crate) fn look(context: &Context<Settings>, effect: &Effect, from_ms: i64) -
         token = next;
     }
     diagnostics::warning!("effect {}: not all posts could be read within {PAGES_MAX} pages", effect.key);
-    // What was not read may have the same words, too.
-    Ok(Seen::default())
+    Ok(None)
 }
 
-impl Seen {
-    fn count(&mut self, context: &Context<Settings>, effect: &Effect, target: Option<&str>, row: Row) {
-        let links = row.links();
-        let Some(post) = row.post(&context.settings, &BTreeMap::new()) else {
-            self.is_whole = false;
-            return;
-        };
-        let text = post.text.as_deref().map(|text| plain(text, &links, post.answers.is_some())).unwrap_or_default();
-        if post.reposts.is_some() || !same_words(&text, &effect.text) {
-            return;
-        }
-        if post.answers.as_deref() != target || post.at_ms.is_some_and(|at_ms| at_ms < since_ms(effect)) {
-            self.others += 1;
-            return;
-        }
-        let receipt = Receipt::new(post.root()).url(format!("https://x.com/i/status/{}", post.id));
-        self.own.push(match post.at_ms {
-            Some(at_ms) => receipt.at(time::from_milliseconds(at_ms)),
-            None => receipt,
-        });
+fn count(candidates: &mut Candidates, context: &Context<Settings>, effect: &Effect, target: Option<&str>, row: Row) {
+    let links = row.links();
+    let Some(post) = row.post(&context.settings, &BTreeMap::new()) else {
+        return candidates.unclear();
+    };
+    let text = post.text.as_deref().map(|text| plain(text, &links, post.answers.is_some())).unwrap_or_default();
+    if post.reposts.is_some() || !same_words(&text, &effect.text) {
+        return;
+    }
+    if post.answers.as_deref() == target {
+        candidates.own(post.at_ms, Some(Receipt::new(post.root()).url(format!("https://x.com/i/status/{}", post.id))));
+    } else {
+        candidates.other();
     }
 }
 

@@ -4,11 +4,12 @@
 
 use serde::Deserialize;
 use serde_json::json;
+use sportello_sdk::find::since_ms;
 use sportello_sdk::{Context, Effect, Error, Receipt, http, lenient};
 
 use crate::Settings;
 use crate::api::{self, Refusal};
-use crate::find::{self, Seen};
+use crate::find;
 use crate::message;
 
 /// How far back a look goes for whatever has the same words, in milliseconds: a day.
@@ -49,8 +50,8 @@ fn meaning(context: &Context<Settings>, effect: &Effect, refusal: &Refusal) -> E
         return refusal.meaning();
     }
     let reason = refusal.reason();
-    match find::look(context, effect, find::since_ms(effect) - DUPLICATES_MS) {
-        Ok(Seen { own, others: 1.., is_whole: true }) if own.is_empty() => {
+    match find::look(context, effect, since_ms(effect).saturating_sub(DUPLICATES_MS)) {
+        Ok(Some(candidates)) if candidates.are_others() => {
             Error::reject(format!("{reason}; another post of the account has the same words, and X takes no second"))
         }
         _ => Error::uncertain(reason),

@@ -107,6 +107,7 @@ pub mod credentials;
 pub mod diagnostics;
 mod error;
 mod export;
+pub mod find;
 pub mod hash;
 pub mod headroom;
 pub mod http;
@@ -140,11 +141,6 @@ pub mod webhook {
 /// What [`Poll`] gives.
 pub mod poll {
     pub use crate::bindings::poll::exports::sportello::connector::poll::Page;
-}
-
-/// What [`Find`] gives.
-pub mod find {
-    pub use crate::bindings::find::exports::sportello::connector::find::Presence;
 }
 
 /// What [`Configuration`] gives.
