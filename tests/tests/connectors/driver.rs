@@ -213,7 +213,6 @@ impl<T> First<T> for Done<Vec<T>> {
             output_bytes_discarded: self.output_bytes_discarded,
             elapsed: self.elapsed,
             http_requests: self.http_requests,
-            headroom: self.headroom,
         }
     }
 }
