@@ -16,6 +16,8 @@ pub(crate) struct Entry {
 pub(crate) trait Books: Sized {
     /// How many minutes there are from one deed of the operators to the next.
     const MINUTES_PER_DEED: u64;
+    /// What the host is given to work in while a minute passes, in milliseconds: it works by the machine's clock.
+    const MS_PER_MINUTE: u64 = 25;
     /// Whether it takes notes of what customers asked.
     const TAKES_NOTES: bool;
 

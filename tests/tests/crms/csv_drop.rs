@@ -1,6 +1,6 @@
 //! Files that are dropped into a folder: in two halves, some of them twice.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard};
 
@@ -22,7 +22,12 @@ struct Desk {
     half: Option<(PathBuf, Vec<u8>)>,
     files: usize,
     last: Option<Vec<u8>>,
+    /// Files in the folder, the oldest first.
+    lying: VecDeque<PathBuf>,
 }
+
+/// The connector takes 200: the operator moves away what is older. A file a minute comes at most, and the folder is looked at every five.
+const LYING_MAX: usize = 100;
 
 pub(crate) struct Drop {
     folder: TempDir,
@@ -103,8 +108,9 @@ impl Books for Drop {
                 let row = |id: &String| {
                     let (name, is_away) = &desk.records[id];
                     let is_away = if *is_away { "J" } else { "N" };
-                    // Whole minutes: many versions of a record may have the same.
-                    format!("{id};{name};cliente-{id}@example.org;;{number},50;26/11/2026 10:{:02};{is_away}\r\n", number / 5 % 60)
+                    // Whole minutes, and slow ones: many versions of a record have the same.
+                    let (hour, minute) = (number / 5 / 60, number / 5 % 60);
+                    format!("{id};{name};cliente-{id}@example.org;;{number},50;26/11/2026 {hour:02}:{minute:02};{is_away}\r\n")
                 };
                 latin(&format!("{HEAD}{}#ENDE\r\n", changed.iter().map(row).collect::<String>()))
             }
@@ -113,6 +119,10 @@ impl Books for Drop {
         let path = self.folder.path().join(format!("contacts-{:06}.csv", desk.files));
         let end = if random.bool() { random.usize(..bytes.len()) } else { bytes.len() };
         std::fs::write(&path, &bytes[..end]).expect("the first half is written");
+        desk.lying.push_back(path.clone());
+        if desk.lying.len() > LYING_MAX {
+            std::fs::remove_file(desk.lying.pop_front().expect("the oldest")).expect("it is moved away");
+        }
         desk.half = (end < bytes.len()).then(|| (path, bytes.clone()));
         desk.last = Some(bytes);
     }

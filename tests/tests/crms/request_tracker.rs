@@ -13,7 +13,7 @@ fn mapping() -> String {
     let own = include_str!("../../../plugins/mapped-crm/mappings/request-tracker.yaml");
     let external = "    - {scheme: external, at: /Name}\n";
     assert!(own.contains(external), "the mapping has changed");
-    own.replace(external, &format!("{external}    - {{scheme: facebook.id, at: /NickName}}\n"))
+    own.replace(external, &format!("{external}    - {{scheme: facebook.id, at: /Address2}}\n"))
 }
 
 pub(crate) struct Tracker {
@@ -27,7 +27,8 @@ fn number(id: &str) -> u64 {
 
 impl Books for Tracker {
     // It takes a second for a user.
-    const MINUTES_PER_DEED: u64 = 20;
+    const MINUTES_PER_DEED: u64 = 15;
+    const MS_PER_MINUTE: u64 = 150;
     const TAKES_NOTES: bool = true;
 
     async fn open() -> Option<Self> {
@@ -56,7 +57,7 @@ impl Books for Tracker {
         let login = format!("cliente-{}", entry.number);
         let user = self.tracker.create_user(&login, &entry.name, &format!("{login}@example.org")).await.expect("a user");
         if let Some(facebook) = &entry.facebook {
-            self.tracker.change_user(user, &json!({ "NickName": facebook })).await.expect("their id on Facebook");
+            self.tracker.change_user(user, &json!({ "Address2": facebook })).await.expect("their id on Facebook");
         }
         user.to_string()
     }

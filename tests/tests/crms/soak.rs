@@ -25,8 +25,6 @@ use crate::books::{Books, Entry};
 /// Share of requests and moments that meet each kind of trouble.
 const TROUBLE_PERCENT: u8 = 5;
 const MINUTE: Duration = Duration::from_secs(60);
-/// What the host is given to work in while a minute passes: it works by the machine's clock.
-const PER_MINUTE: Duration = Duration::from_millis(25);
 /// The longest it is waited for, by the machine's clock, until nothing is left to do.
 const SETTLE_MAX: Duration = Duration::from_secs(240);
 /// Two looks at the CRM and more, after nothing was left to do.
@@ -89,7 +87,7 @@ pub(crate) async fn everything_goes_wrong<B: Books>(hours: u64) {
             trouble(&day, TROUBLE_PERCENT, random.u64(..));
         }
         day.advance(MINUTE);
-        tokio::time::sleep(PER_MINUTE).await;
+        tokio::time::sleep(Duration::from_millis(B::MS_PER_MINUTE)).await;
     }
     troubles += day.troubles();
     trouble(&day, 0, seed);
@@ -237,7 +235,7 @@ impl<B: Books> Day<B> {
                 );
             }
             self.advance(MINUTE);
-            tokio::time::sleep(PER_MINUTE).await;
+            tokio::time::sleep(Duration::from_millis(B::MS_PER_MINUTE)).await;
         }
     }
 
