@@ -14,10 +14,11 @@ use sportello_core::ids::{CaseId, ChannelName, EffectId};
 use sportello_core::time::Timestamp;
 use sportello_server::access::create_token;
 use sportello_server::clock::{Clock, SetClock, SystemClock};
+use sportello_server::health::Purpose;
 use sportello_tests::host::{HostPlan, RunningHost};
 use sportello_tests::http_client::HttpClient;
 use sportello_tests::servers::Wiki;
-use sportello_tests::stand_ins::facebook::{DeliveryPlan, Facebook, RateLimit};
+use sportello_tests::stand_ins::facebook::{CALLS_MAX, DeliveryPlan, Facebook, FacebookSettings, RateLimit};
 use sportello_tests::stand_ins::faults::{Fault, FaultHandle};
 use sportello_tests::stand_ins::twitter::{Endpoint, Twitter, TwitterSettings};
 use sportello_tests::stand_ins::wiki::WikiStandIn;
@@ -309,5 +310,50 @@ async fn where_no_more_looks_are_left_answers_go_on() {
     let carla = asks("Carla").await;
     running.until("Carla is answered", |desk| count(desk, EffectState::Done) == 2).await;
     assert_eq!((count(&running.desk(), EffectState::Unknown), twitter.replies_to(&carla).len(), twitter.calls_over_limit()), (1, 1, 0));
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_whose_share_is_used_up_is_not_called_until_it_has_slid_away() {
+    const ANSWER: &str = "name: answer\non: case.opened\nsteps:\n  - reply: \"Caso ${case.number}: ci stiamo lavorando\"\n";
+    const LEFT: u64 = 10;
+    const MINUTE: Duration = Duration::from_secs(60);
+    let folder = tempfile::tempdir().unwrap();
+    let now = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second()).unwrap();
+    let clock = Arc::new(SetClock::at(Timestamp(now.as_millisecond())));
+    let facebook = Facebook::start_with(FacebookSettings { now, ..FacebookSettings::default() }).await.unwrap();
+    let plan = HostPlan::default().facebook_page(&facebook, "").workflow("answer", ANSWER);
+    let running = RunningHost::start_at(folder.path(), &plan, Arc::clone(&clock) as Arc<dyn Clock>).await;
+    facebook.subscribe(&running.url("/hooks/demo/facebook-page")).await.unwrap();
+    let step = |time: Duration| {
+        facebook.advance(time);
+        clock.advance_ms(u64::try_from(time.as_millis()).unwrap());
+    };
+    let answered = || facebook.replies().len() as u64;
+    let nothing_is_left = |desk: &sportello_server::desk::Desk| {
+        let under_way = desk.tenant.list(&EFFECTS_STARTED, &[], None, Direction::Forward, 1).unwrap();
+        let health = &desk.channels.get(&ChannelName::new("facebook-page").unwrap()).unwrap().health;
+        under_way.is_empty() && health.held(Purpose::Publish, desk.tenant.now()).is_some()
+    };
+
+    // Of a day's calls ten are left, and what used up the others is a day old in a quarter of an hour.
+    facebook.others_called(CALLS_MAX - LEFT, MINUTE * (24 * 60 - 15));
+    let post = facebook.post(&facebook.page(), "Manutenzione sabato");
+    for number in 0..20 {
+        facebook.comment(&facebook.person(&format!("Cliente {number}")), &post, "La rete è giù");
+    }
+    facebook.deliver(&DeliveryPlan::default()).await.unwrap();
+    running.until("nothing is left of this minute", nothing_is_left).await;
+    // Whoever was under way is told, and one a minute of the last percent is used.
+    while answered() < LEFT {
+        step(MINUTE);
+        running.until("nothing is left of this minute", nothing_is_left).await;
+    }
+    assert_eq!((answered(), facebook.calls_over_limit()), (LEFT, 0));
+    step(MINUTE * 16);
+    running.until("one has found out that there is room again", |desk| answered() > LEFT && nothing_is_left(desk)).await;
+    step(MINUTE);
+    running.until("all are answered", |_| answered() == 20).await;
+    assert_eq!((facebook.calls_over_limit(), facebook.doubled_replies().len()), (0, 0));
     running.stop().await;
 }

@@ -8,6 +8,7 @@
 //! | `deletion.rs` | requests to delete what is kept of somebody |
 //! | `account.rs` | who somebody is |
 //! | `graph.rs` | requests to the Graph API, and what its errors mean |
+//! | `usage.rs` | how much is used of the platform's limits |
 //! | `publish.rs`, `find.rs` | replies and posts, and looking whether they are there |
 //!
 //! What the platform promises and what it can't stands in README.md.
@@ -21,6 +22,7 @@ mod graph;
 mod messaging;
 mod publish;
 mod settings;
+mod usage;
 
 use sportello_sdk::*;
 

@@ -115,14 +115,14 @@ impl Network for Page {
     }
 
     fn calls_over_limit(&self) -> u64 {
-        0
+        self.facebook.calls_over_limit()
     }
 
     fn cannot(promise: Promise) -> Option<&'static str> {
         match promise {
             Promise::Asking => Some("Facebook has no list of what happened on a page"),
             Promise::Tokens => Some("A page's token is not refreshed"),
-            Promise::Headroom => Some("Facebook says how much is used in shares"),
+            Promise::Headroom => Some("A share is no number of calls"),
             Promise::Edits | Promise::Posts | Promise::Disorder | Promise::LongIds => None,
         }
     }

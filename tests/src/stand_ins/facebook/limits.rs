@@ -73,7 +73,7 @@ impl Limits {
     /// Counts one call, or refuses it. What is refused counts as well. <https://developers.facebook.com/blog/post/2016/06/16/page-level-rate-limits/>
     pub(super) fn take(&mut self, now: Timestamp) -> Result<(), RateLimit> {
         self.calls.retain(|at, _| *at + WINDOW > now);
-        let used_up = self.used() >= self.calls_max;
+        let used_up = self.used(now) >= self.calls_max;
         self.count(1, now);
         let limit = self.refused_now(now).map(|(limit, _)| limit).or(used_up.then_some(RateLimit::BusinessUseCase));
         self.calls_over += u64::from(limit.is_some());
@@ -85,7 +85,7 @@ impl Limits {
         let limit = self.refused_now(now);
         let of_the_page = limit.filter(|(limit, _)| matches!(limit, RateLimit::Page | RateLimit::BusinessUseCase));
         let wait_minutes = minutes_until(of_the_page.map_or(now, |(_, until)| until).max(self.below_the_limit(now)), now);
-        let share = self.used() * 100 / self.calls_max;
+        let share = self.used(now) * 100 / self.calls_max;
         let share = if of_the_page.is_some() { share.max(100) } else { share };
         let page = json!({page_id: [{
             "type": "pages", "call_count": share, "total_cputime": 5, "total_time": 7, "estimated_time_to_regain_access": wait_minutes,
@@ -95,8 +95,8 @@ impl Limits {
         [("x-business-use-case-usage", page), ("x-app-usage", app)]
     }
 
-    fn used(&self) -> u64 {
-        self.calls.values().sum()
+    fn used(&self, now: Timestamp) -> u64 {
+        self.calls.iter().filter(|(at, _)| **at + WINDOW > now).map(|(_, calls)| calls).sum()
     }
 
     fn refused_now(&self, now: Timestamp) -> Option<(RateLimit, Timestamp)> {
@@ -105,13 +105,13 @@ impl Limits {
 
     /// From when on the window has room, if nobody calls meanwhile.
     fn below_the_limit(&self, now: Timestamp) -> Timestamp {
-        let mut left = self.used();
+        let mut used = self.used(now);
         let mut until = now;
-        for (at, calls) in &self.calls {
-            if left < self.calls_max {
+        for (at, calls) in self.calls.iter().filter(|(at, _)| **at + WINDOW > now) {
+            if used < self.calls_max {
                 break;
             }
-            left -= calls;
+            used -= calls;
             until = *at + WINDOW;
         }
         until
