@@ -8,13 +8,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use ring::digest;
 use sportello_core::commands::{Command, ConfigureChannel, GrantConnector, SetUpChannel};
 use sportello_core::domain::channel::{CHANNELS, Channel as ChannelRow, ChannelSettings};
-use sportello_core::ids::{ChannelName, Digest};
+use sportello_core::ids::{ChannelName, Digest, Fingerprint};
 use sportello_core::tables::key_bytes;
 use sportello_runtime::contract::SettingsProblem;
 use sportello_runtime::limits::{CallLimits, QuarantineLimits};
-use sportello_runtime::{CallFailure, Channel, ChannelOptions, Prepared, RuntimeError};
+use sportello_runtime::{BoundField, CallFailure, Channel, ChannelOptions, Prepared, RuntimeError};
 use sportello_views::Direction;
 use thiserror::Error;
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
@@ -102,6 +103,8 @@ pub struct LiveChannel {
     pub runtime: Channel,
     /// How it is, over all generations.
     pub health: Arc<Health>,
+    /// Equal for generations with the same settings and secrets.
+    pub account: Fingerprint,
     /// Deliveries that wait for a guest.
     pub(crate) gathering: Gathering,
 }
@@ -293,6 +296,7 @@ impl Channels {
             }
             secrets.insert(credential.clone(), bound);
         }
+        let account = account(&self.tenant, &row.settings, &secrets);
         let options = ChannelOptions {
             tenant: self.tenant.name().to_owned(),
             name: name.to_string(),
@@ -319,7 +323,8 @@ impl Channels {
             return Err(ChannelError::Configuration { channel: name.clone(), problems: told(&problems) });
         }
         let health = self.health(name);
-        Ok(Some(Arc::new(LiveChannel { name: name.clone(), row, prepared, runtime, health, gathering: Gathering::default() })))
+        let gathering = Gathering::default();
+        Ok(Some(Arc::new(LiveChannel { name: name.clone(), row, prepared, runtime, health, account, gathering })))
     }
 
     /// How a channel is. There are as many as there are channels.
@@ -350,6 +355,9 @@ impl Channels {
     }
 
     fn swap(&self, name: &ChannelName, next: Option<Arc<LiveChannel>>) {
+        if let Some(channel) = &next {
+            channel.health.serve(channel.account);
+        }
         let mut live = LiveChannels::clone(&self.live.load());
         match next {
             Some(channel) => live.insert(name.clone(), channel),
@@ -358,6 +366,26 @@ impl Channels {
         self.live.store(Arc::new(live));
         self.changed.send_modify(|changes| *changes += 1);
     }
+}
+
+/// Whom the channel is to its platform, as far as the host can tell.
+fn account(tenant: &Tenant, settings: &ChannelSettings, secrets: &BTreeMap<String, BTreeMap<String, BoundField>>) -> Fingerprint {
+    let mut context = digest::Context::new(&digest::SHA256);
+    let mut add = |text: &str| {
+        context.update(&(text.len() as u64).to_le_bytes());
+        context.update(text.as_bytes());
+    };
+    for (credential, fields) in secrets {
+        for (field, bound) in fields {
+            add(credential);
+            add(field);
+            add(match bound {
+                BoundField::Secret(secret) => secret.expose(),
+                BoundField::Plain(text) => text,
+            });
+        }
+    }
+    tenant.fingerprint("account", &[&settings.connector, &settings.settings, &hex::encode(context.finish())])
 }
 
 /// Problems of settings as people read them: one line each, with the setting and the line in it.
@@ -374,4 +402,39 @@ pub fn told(problems: &[SettingsProblem]) -> String {
 #[must_use]
 pub fn channel_prefix(name: &ChannelName) -> Vec<u8> {
     key_bytes(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use sportello_runtime::Secret;
+
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::tenant::TenantOptions;
+
+    #[test]
+    fn another_secret_or_other_settings_are_another_account_and_the_same_ones_are_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let tenant = Tenant::open("demo", folder.path(), &TenantOptions::default(), Arc::new(SystemClock), &mut |_, _| {}).unwrap();
+        let of = |settings: &str, token: &str| {
+            let settings = ChannelSettings {
+                connector: "example".into(),
+                settings: settings.into(),
+                origins: Vec::new(),
+                private_network: false,
+                folders: Vec::new(),
+                secrets: BTreeMap::new(),
+                poll_ms: None,
+                policy: None,
+                enabled: true,
+            };
+            let bound = BTreeMap::from([("token".to_owned(), BoundField::Secret(Secret::new(token)))]);
+            account(&tenant, &settings, &BTreeMap::from([("bearer".to_owned(), bound)]))
+        };
+        let first = of("{}", "a-token");
+        assert_eq!(first, of("{}", "a-token"));
+        assert_ne!(first, of("{}", "another-token"));
+        assert_ne!(first, of(r#"{"page":"2"}"#, "a-token"));
+        tenant.close().unwrap();
+    }
 }

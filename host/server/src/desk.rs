@@ -123,7 +123,7 @@ impl Desk {
             now: jiff::Timestamp::from_millisecond(now.0).unwrap_or_default(),
             seed: fastrand::u64(..),
             state: Arc::new(StoredState { tenant: Arc::clone(&self.tenant), channel: live.name.clone() }),
-            headroom: Arc::new(live.health.of(purpose, now)),
+            headroom: Arc::new(live.health.of(live.account, purpose, now)),
         }
     }
 
@@ -133,7 +133,7 @@ impl Desk {
         let problem = match called {
             Ok(done) => {
                 self.diagnostics(live, &done.diagnostics, done.diagnostics_dropped);
-                done.value.problem()
+                done.value.problem(purpose)
             }
             // Nothing was called.
             Err(CallFailure::Busy { .. } | CallFailure::NoCapability { .. }) => return,
@@ -161,22 +161,23 @@ impl Desk {
 /// What an answer of a connector says of how the channel is.
 pub(crate) trait Verdict {
     /// Why the call did not do what it was made for, in our own words. None: it did, as far as the channel is concerned.
-    fn problem(&self) -> Option<&'static str>;
+    fn problem(&self, purpose: Purpose) -> Option<&'static str>;
 }
 
 impl<T> Verdict for Result<T, ConnectorError> {
-    fn problem(&self) -> Option<&'static str> {
+    fn problem(&self, purpose: Purpose) -> Option<&'static str> {
         match self {
-            // An answer about the one thing that was asked, not about the channel.
-            Ok(_) | Err(ConnectorError::Reject(_)) => None,
+            Ok(_) => None,
+            // An answer about the one thing that was asked, not about the channel; but who asks for what is new asks about nothing else.
+            Err(ConnectorError::Reject(_)) if !matches!(purpose, Purpose::Poll | Purpose::Changes) => None,
             Err(error) => Some(kind_of_error(error)),
         }
     }
 }
 
 impl<T> Verdict for Vec<Result<T, ConnectorError>> {
-    fn problem(&self) -> Option<&'static str> {
-        self.iter().find_map(Verdict::problem)
+    fn problem(&self, purpose: Purpose) -> Option<&'static str> {
+        self.iter().find_map(|answer| answer.problem(purpose))
     }
 }
 
@@ -223,5 +224,26 @@ impl ConnectorState for StoredState {
     fn extent(&self) -> StateExtent {
         let row = self.tenant.get(&sportello_core::domain::channel::CHANNELS, &self.channel).ok().flatten();
         row.map_or_else(StateExtent::default, |row| StateExtent { keys: row.state_keys as usize, version: row.state_version })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_that_refuses_to_be_asked_is_in_trouble_and_one_refused_reply_is_not() {
+        let refused: Result<(), ConnectorError> = Err(ConnectorError::Reject("too many files".into()));
+        for (purpose, in_trouble) in [
+            (Purpose::Poll, true),
+            (Purpose::Changes, true),
+            (Purpose::Webhook, false),
+            (Purpose::LookUp, false),
+            (Purpose::Publish, false),
+            (Purpose::Find, false),
+        ] {
+            assert_eq!(refused.problem(purpose).is_some(), in_trouble, "{purpose:?}");
+            assert_eq!(vec![Ok(()), refused.clone()].problem(purpose).is_some(), in_trouble, "{purpose:?}");
+        }
     }
 }

@@ -1,21 +1,22 @@
 //! How each channel is: what its last calls came to, when it was heard of last, and what its platform says is left under its limits. In memory, but
 //! for windows in which little is left: a host that starts anew must not find out by being refused. They lie in `headroom-CHANNEL.json` in
-//! the tenant's folder, an array of windows. It is no record: a file that is lost or cannot be read is as if nothing had been said, and it is not
-//! fsynced, because a process that is killed leaves what it wrote.
+//! the tenant's folder, with the account they are of. It is no record: a file that is lost or cannot be read is as if nothing had been said, and
+//! it is not fsynced, because a process that is killed leaves what it wrote.
 //!
 //! # Headroom
 //! A connector takes a request out of a window before it makes it, and reports what the headers of the answer say (`headroom` of the contract).
 //! Windows are counted here for all calls of the channel, so that what is under way, and what got lost on the way, has been counted. Which capability
 //! needs which window shows by what its calls took and reported. While nothing is left, none of them is called before the window ends; while
 //! something is left, no more calls are under way than could be made. Of a window that has ended the next one has what the platform allows, until
-//! an answer says otherwise. So a limit is kept before the platform has to refuse.
+//! an answer says otherwise. So a limit is kept before the platform has to refuse. Limits are an account's: with other settings or another credential
+//! the channel begins anew, and what calls of before have still to say is passed over.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
-use sportello_core::ids::ChannelName;
+use sportello_core::ids::{ChannelName, Fingerprint};
 use sportello_core::time::Timestamp;
 use sportello_runtime::limits::HEADROOM_WINDOWS_MAX;
 use sportello_runtime::{Headroom, HeadroomWindow};
@@ -26,7 +27,7 @@ const WINDOW_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
 const UNSAID_MS: u64 = 60_000;
 /// A window is written down when no more than this is left of it: above, the calls under way when a host starts anew cannot use it up.
 const LITTLE_LEFT: u32 = 16;
-/// The longest file that is read: all windows of all purposes.
+/// The longest file that is read: all windows and the account.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
 
 /// What a channel is called for.
@@ -92,10 +93,19 @@ pub struct Window {
 #[derive(Debug, Default)]
 struct State {
     calls: BTreeMap<Purpose, Calls>,
+    /// Whose windows these are.
+    account: Option<Fingerprint>,
     windows: BTreeMap<String, Window>,
     heard_at: Option<Timestamp>,
     /// Whether the file says something.
     written: bool,
+}
+
+/// What is written down, and read.
+#[derive(Serialize, Deserialize)]
+struct File<W> {
+    account: Fingerprint,
+    windows: Vec<W>,
 }
 
 /// How a channel is.
@@ -124,9 +134,20 @@ impl Health {
         let file = folder.join(format!("headroom-{channel}.json"));
         let is_short = std::fs::metadata(&file).is_ok_and(|metadata| metadata.len() <= FILE_BYTES_MAX);
         let bytes = if is_short { std::fs::read(&file).unwrap_or_default() } else { Vec::new() };
-        let kept: Vec<Window> = serde_json::from_slice(&bytes).unwrap_or_default();
-        let windows = kept.into_iter().map(|window| (window.name.clone(), window)).collect();
-        Self { state: Mutex::new(State { windows, written: true, ..State::default() }), file: Some(file) }
+        let kept: Option<File<Window>> = serde_json::from_slice(&bytes).ok();
+        let account = kept.as_ref().map(|kept| kept.account);
+        let windows = kept.into_iter().flat_map(|kept| kept.windows).map(|window| (window.name.clone(), window)).collect();
+        Self { state: Mutex::new(State { account, windows, written: true, ..State::default() }), file: Some(file) }
+    }
+
+    /// From now on the channel serves this account. What was said of another one says nothing of it.
+    pub fn serve(&self, account: Fingerprint) {
+        let mut state = self.state();
+        if state.account != Some(account) {
+            state.account = Some(account);
+            state.windows.clear();
+            self.write_down(&mut state);
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -135,14 +156,16 @@ impl Health {
     }
 
     fn write_down(&self, state: &mut State) {
-        let Some(file) = &self.file else { return };
+        let (Some(file), Some(account)) = (&self.file, state.account) else { return };
         let little: Vec<&Window> = state.windows.values().filter(|window| window.remaining <= LITTLE_LEFT).collect();
         if little.is_empty() && !state.written {
             return;
         }
         state.written = !little.is_empty();
         let beside = file.with_extension("json.new");
-        let written = serde_json::to_vec(&little).map_err(std::io::Error::other).and_then(|bytes| std::fs::write(&beside, bytes));
+        let written = serde_json::to_vec(&File { account, windows: little })
+            .map_err(std::io::Error::other)
+            .and_then(|bytes| std::fs::write(&beside, bytes));
         if let Err(error) = written.and_then(|()| std::fs::rename(&beside, file)) {
             tracing::warn!(%error, file = %file.display(), "what is left under a platform's limits could not be written down");
         }
@@ -163,10 +186,14 @@ impl Health {
         self.state().heard_at = Some(now);
     }
 
-    /// Counts for the calls of one purpose.
+    /// Counts for the calls of one purpose, made for this account.
     #[must_use]
-    pub fn of(self: &Arc<Self>, purpose: Purpose, now: Timestamp) -> Counting {
-        Counting { health: Arc::clone(self), purpose, now }
+    pub fn of(self: &Arc<Self>, account: Fingerprint, purpose: Purpose, now: Timestamp) -> Counting {
+        Counting { health: Arc::clone(self), account, purpose, now }
+    }
+
+    fn serves(&self, account: Fingerprint) -> bool {
+        self.state().account == Some(account)
     }
 
     /// Takes a request out of a window. Err: nothing is left until then.
@@ -247,18 +274,24 @@ impl Health {
 #[derive(Clone, Debug)]
 pub struct Counting {
     health: Arc<Health>,
+    account: Fingerprint,
     purpose: Purpose,
     now: Timestamp,
 }
 
 impl Headroom for Counting {
     fn take(&self, window: &str) -> Result<(), jiff::Timestamp> {
+        if !self.health.serves(self.account) {
+            return Ok(());
+        }
         let taken = self.health.take(self.purpose, self.now, window);
         taken.map_err(|until| jiff::Timestamp::from_millisecond(until.0).unwrap_or(jiff::Timestamp::MAX))
     }
 
     fn report(&self, window: HeadroomWindow) {
-        self.health.report(self.purpose, self.now, window);
+        if self.health.serves(self.account) {
+            self.health.report(self.purpose, self.now, window);
+        }
     }
 }
 
@@ -267,6 +300,8 @@ mod tests {
     use super::*;
 
     const NOW: Timestamp = Timestamp(1_800_000_000_000);
+    const ACCOUNT: Fingerprint = Fingerprint([1; 16]);
+    const ANOTHER: Fingerprint = Fingerprint([2; 16]);
 
     fn say(health: &Health, purpose: Purpose, now: Timestamp, name: &str, remaining: u32, ends_after_ms: i64) {
         let resets_at = jiff::Timestamp::from_millisecond(NOW.0 + ends_after_ms).unwrap();
@@ -343,11 +378,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let channel = ChannelName::new("x").unwrap();
         let health = Health::open(folder.path(), &channel);
+        health.serve(ACCOUNT);
         say(&health, Purpose::Publish, NOW, "posts", 1, 60_000);
         say(&health, Purpose::Publish, NOW, "day", 900, 3_600_000);
         // A request that the stop interrupts.
         assert_eq!(health.take(Purpose::Publish, NOW, "posts"), Ok(()));
         let again = Health::open(folder.path(), &channel);
+        again.serve(ACCOUNT);
         assert_eq!(again.held(Purpose::Publish, NOW), Some(NOW.plus_ms(60_000)));
         assert_eq!((again.held(Purpose::Find, NOW), again.held(Purpose::Publish, NOW.plus_ms(60_000))), (None, None));
         // Where much is left again nothing stays behind; what is no such file says nothing.
@@ -357,6 +394,40 @@ mod tests {
             std::fs::write(folder.path().join("headroom-x.json"), text).unwrap();
             assert_eq!(Health::open(folder.path(), &channel).room(Purpose::Publish, NOW), None);
         }
+    }
+
+    #[test]
+    fn what_is_left_to_one_account_says_nothing_of_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let channel = ChannelName::new("x").unwrap();
+        let window = |remaining| HeadroomWindow {
+            name: "posts".into(),
+            allowed: Some(15),
+            remaining,
+            resets_at: jiff::Timestamp::from_millisecond(NOW.0 + 60_000).unwrap(),
+        };
+        let health = Arc::new(Health::open(folder.path(), &channel));
+        health.serve(ACCOUNT);
+        let call = health.of(ACCOUNT, Purpose::Publish, NOW);
+        call.report(window(0));
+        // The same account served by another generation is held; another one is not.
+        health.serve(ACCOUNT);
+        assert!(health.held(Purpose::Publish, NOW).is_some());
+        health.serve(ANOTHER);
+        assert_eq!((health.held(Purpose::Publish, NOW), health.shown(NOW).windows.len()), (None, 0));
+        // A call of before is still under way.
+        assert_eq!(call.take("posts"), Ok(()));
+        call.report(window(0));
+        assert_eq!(health.held(Purpose::Publish, NOW), None);
+        health.of(ANOTHER, Purpose::Publish, NOW).report(window(3));
+        assert_eq!(call.take("posts"), Ok(()));
+        assert_eq!(health.room(Purpose::Publish, NOW).unwrap().0, 3, "it took from what is the other's");
+
+        // Nor after the host starts anew.
+        let again = Health::open(folder.path(), &channel);
+        again.serve(ACCOUNT);
+        assert_eq!(again.room(Purpose::Publish, NOW), None);
+        assert_eq!(Health::open(folder.path(), &channel).shown(NOW).windows, []);
     }
 
     #[test]
