@@ -116,7 +116,10 @@ fn read_file(name: &str, path: &std::path::Path) -> Result<Secret, SecretError> 
         return Err(SecretError::OpenFile { name: name.to_owned(), path: shown, mode });
     }
     let mut text = String::new();
-    file.take(SECRET_BYTES_MAX).read_to_string(&mut text).map_err(|error| failed(error.to_string()))?;
+    file.take(SECRET_BYTES_MAX + 1).read_to_string(&mut text).map_err(|error| failed(error.to_string()))?;
+    if text.len() as u64 > SECRET_BYTES_MAX {
+        return Err(failed(format!("it has more than {SECRET_BYTES_MAX} bytes, which no secret has")));
+    }
     while text.ends_with(['\n', '\r']) {
         text.pop();
     }
@@ -143,6 +146,23 @@ mod tests {
         assert!(error.contains("chmod 600") && !error.contains("hush"), "{error}");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         assert!(matches!(secrets.read("token").unwrap(), BoundField::Secret(secret) if secret.expose() == "hush"));
+    }
+
+    #[test]
+    fn a_file_too_long_for_a_secret_is_refused_and_not_cut() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        std::fs::write(&path, "").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let secrets = Secrets::new("demo", [("token".to_owned(), SecretSource::File(path.clone()))].into());
+        let of = |bytes: u64| {
+            std::fs::write(&path, "s".repeat(usize::try_from(bytes).unwrap())).unwrap();
+            secrets.read("token")
+        };
+        assert!(matches!(of(SECRET_BYTES_MAX).unwrap(), BoundField::Secret(secret) if secret.expose().len() as u64 == SECRET_BYTES_MAX));
+        let error = of(SECRET_BYTES_MAX + 1).unwrap_err().to_string();
+        assert!(error.contains("more than 65536 bytes") && !error.contains("sss"), "{error}");
+        assert!(of(0).unwrap_err().to_string().contains("empty"));
     }
 
     #[test]
