@@ -416,6 +416,13 @@ mod tests {
         };
         webhook(&[request("GET")], &outcome(limits::RESPONSE_BYTES_MAX)).unwrap();
         assert_eq!(webhook(&[request("GET")], &outcome(limits::RESPONSE_BYTES_MAX + 1)).unwrap_err().field, "answers[0].response.body");
+        let asks = |count: usize| {
+            let asked = DeletionRequest { profile: "7".into(), confirmation: "0".repeat(16) };
+            vec![Ok(WebhookOutcome { interactions: vec![], deletion_requests: vec![asked; count], response: None })]
+        };
+        webhook(&[request("POST")], &asks(limits::DELETION_REQUESTS_MAX)).unwrap();
+        let too_many = webhook(&[request("POST")], &asks(limits::DELETION_REQUESTS_MAX + 1));
+        assert_eq!(too_many.unwrap_err().field, "answers[0].deletion-requests");
         // Of all deliveries of a call together.
         let half = WebhookOutcome {
             interactions: vec![plain.clone(); limits::INTERACTIONS_MAX / 2 + 1],
@@ -439,6 +446,33 @@ mod tests {
         let refused = |bytes: usize| contacts(&Err(ConnectorError::Reject("r".repeat(bytes))));
         refused(limits::REASON_BYTES_MAX).unwrap();
         assert_eq!(refused(limits::REASON_BYTES_MAX + 1).unwrap_err().field, "answer.reason");
+    }
+
+    #[test]
+    fn what_is_wrong_with_settings_is_told_in_a_limited_number_of_problems() {
+        let problem = |bytes: usize| SettingsProblem { pointer: "/mapping".into(), line: Some(1), message: "m".repeat(bytes) };
+        problems(&vec![problem(limits::REASON_BYTES_MAX); manifest::PROBLEMS_MAX]).unwrap();
+        assert_eq!(problems(&vec![problem(1); manifest::PROBLEMS_MAX + 1]).unwrap_err().field, "problems.list");
+        assert_eq!(problems(&[problem(limits::REASON_BYTES_MAX + 1)]).unwrap_err().field, "problem.message");
+    }
+
+    #[test]
+    fn a_confirmation_code_is_long_enough_not_to_be_guessed_and_fits_an_address_as_it_is() {
+        let asks = |method: &str, profile: &str, code: &str| {
+            let asked = DeletionRequest { profile: profile.into(), confirmation: code.into() };
+            let outcome = WebhookOutcome { interactions: vec![], deletion_requests: vec![asked], response: None };
+            webhook(&[request(method)], &[Ok(outcome)])
+        };
+        let code = |length: usize| "a7".repeat(32)[..length].to_owned();
+        for length in [16, 64] {
+            asks("POST", "7", &code(length)).unwrap();
+        }
+        let wrong = ["", &code(15), &"7".repeat(65), "ABCDEFGHIJKLMNOP", "../../../../../../etc", "a7a7a7a7a7a7a7a?", "a7a7a7a7a7a7a7à"];
+        for wrong in wrong {
+            assert_eq!(asks("POST", "7", wrong).unwrap_err().field, "answers[0].deletion-requests.confirmation", "{wrong:?}");
+        }
+        assert_eq!(asks("POST", "", &code(16)).unwrap_err().field, "answers[0].deletion-requests.profile");
+        assert_eq!(asks("GET", "7", &code(16)).unwrap_err().field, "answers[0]", "nobody signed it");
     }
 
     #[test]

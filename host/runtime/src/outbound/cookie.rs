@@ -192,6 +192,9 @@ mod tests {
     #[test]
     fn what_is_no_cookie_is_not_taken() {
         assert_eq!(sent(&["novalue", "=x", "s=1; Secure; Path=/", &format!("long={}", "x".repeat(5000))], "/", 0), "");
+        let of = |bytes: usize| format!("c={}; Path=/", "x".repeat(bytes - 1));
+        assert_eq!(sent(&[&of(COOKIE_BYTES_MAX)], "/", 0).len(), COOKIE_BYTES_MAX + 1);
+        assert_eq!(sent(&[&of(COOKIE_BYTES_MAX + 1)], "/", 0), "");
         let many: Vec<_> = (0..100).map(|number| format!("c{number}=1; Path=/")).collect();
         let (jar, _) = jar(&many.iter().map(String::as_str).collect::<Vec<_>>());
         assert_eq!(jar.values().count(), COOKIES_MAX);

@@ -89,6 +89,19 @@ async fn of_several_addresses_the_allowed_ones_are_tried_in_turn() {
 }
 
 #[tokio::test]
+async fn of_a_name_with_endless_addresses_only_the_first_are_tried() {
+    let server = Server::start(|_| ok("hello")).await;
+    let origin = format!("http://many.example.com:{}", server.address.port());
+    // Nobody listens on the others.
+    for (dead, answers) in [(7, true), (8, false)] {
+        let addresses: Vec<_> = (2..2 + dead).map(|last| format!("127.0.0.{last}")).chain(["127.0.0.1".to_owned()]).collect();
+        let setup = Setup { outbound: outbound(&[("many.example.com", &addresses.join(","))]), ..Setup::new(&[&origin]) };
+        assert_eq!(get(&setup.build(), &origin).await.is_ok(), answers, "after {dead} dead ones");
+    }
+    assert_eq!(server.connections(), 1);
+}
+
+#[tokio::test]
 async fn an_address_written_as_the_host_is_judged_like_a_name() {
     let server = Server::start(|_| ok("never")).await;
     let setup = Setup { allow_private_network: false, ..Setup::for_server(&server) };

@@ -80,6 +80,48 @@ async fn crm() -> (Crm, Server, Setup) {
     (crm, server, setup)
 }
 
+/// A credential whose log-in captures what `/login` says its token is.
+fn captured(server: &Server, steps: usize) -> Credential {
+    let step = |number: usize| LoginStep {
+        method: "POST".into(),
+        path: "/login".into(),
+        placements: Vec::new(),
+        body: LoginBody::None,
+        captures: vec![Capture { name: format!("token-{number}"), pointer: "/token".into() }],
+        expect: Vec::new(),
+    };
+    Credential {
+        placements: vec![placement(Place::Header("authorization".into()), "Bearer ", "${token-0}", Encoding::Plain)],
+        session: Some(session((0..steps).map(step).collect(), false)),
+        ..credential(server, &["password"])
+    }
+}
+
+#[tokio::test]
+async fn what_is_too_long_for_a_token_is_not_taken_for_one() {
+    for (bytes, logs_in) in [(16 << 10, true), ((16 << 10) + 1, false)] {
+        let server = Server::start(move |seen| match seen.uri.path() {
+            "/login" => answer_json(&json!({"token": "t".repeat(bytes)})),
+            _ => ok("in"),
+        })
+        .await;
+        let channel = Setup::for_server(&server).with(captured(&server, 1), &[PASSWORD]).build();
+        let mut call = Call::new(&channel);
+        assert_eq!(call.get(&server.url("/read")).await.is_ok(), logs_in, "{bytes} bytes: {:?}", call.notes());
+        assert_eq!(server.count("/read"), usize::from(logs_in));
+    }
+}
+
+#[tokio::test]
+async fn a_log_in_of_more_steps_than_any_platform_needs_is_refused() {
+    let server = Server::start(|_| ok("never")).await;
+    let refusal =
+        |steps| Setup::for_server(&server).with(captured(&server, steps), &[PASSWORD]).try_build().err().map(|error| error.to_string());
+    assert_eq!(refusal(8), None);
+    assert!(refusal(9).unwrap().contains("9 steps; 1 to 8"));
+    assert!(refusal(0).is_some());
+}
+
 #[tokio::test]
 async fn the_host_logs_in_and_the_guest_sees_nothing_of_it() {
     let (crm, server, setup) = crm().await;
