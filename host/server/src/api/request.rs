@@ -185,3 +185,27 @@ fn innermost(error: &dyn std::error::Error) -> String {
     }
     cause.to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_has_at_least_one_row_and_no_more_than_the_most() {
+        let limit = |limit| Paging { limit, ..Paging::default() }.limit();
+        assert_eq!(limit(None).unwrap(), PAGE_ITEMS);
+        assert_eq!((limit(Some(1)).unwrap(), limit(Some(PAGE_ITEMS_MAX)).unwrap()), (1, PAGE_ITEMS_MAX));
+        for wrong in [0, PAGE_ITEMS_MAX + 1, usize::MAX] {
+            assert!(limit(Some(wrong)).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_page_goes_on_within_its_own_list_only() {
+        let after = |text: &str| Paging { after: Some(text.to_owned()), ..Paging::default() }.after(b"list-a");
+        assert_eq!(after(&cursor(b"list-a-7")).unwrap().unwrap(), b"list-a-7");
+        for wrong in [cursor(b"list-b-7"), cursor(b"list-a"), "%%%".to_owned(), String::new()] {
+            assert!(after(&wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -172,3 +172,24 @@ fn profile_content(network: &str, profile: &contract::Profile) -> ProfileContent
         identifiers,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sportello_runtime::contract::ByteRange;
+
+    use super::*;
+
+    #[test]
+    fn of_the_platform_s_own_words_no_more_is_kept_than_is_allowed_and_nothing_beyond_the_delivery() {
+        let input = vec![b'x'; 3 * RAW_BYTES_MAX];
+        let quoted = |start: u32, length: u32| raw_text(&Raw::Input(ByteRange { start, length }), &input).len();
+        let max = u32::try_from(RAW_BYTES_MAX).unwrap();
+        assert_eq!((quoted(7, max), quoted(7, max + 1), quoted(0, u32::MAX)), (RAW_BYTES_MAX, RAW_BYTES_MAX, RAW_BYTES_MAX));
+        assert_eq!((quoted(3 * max - 5, 100), quoted(u32::MAX, u32::MAX)), (5, 0));
+        assert_eq!(raw_text(&Raw::Text("x".repeat(RAW_BYTES_MAX + 1)), &[]).len(), RAW_BYTES_MAX);
+        // What is cut in the middle of a letter is still a text.
+        assert!(raw_text(&Raw::Text("à".repeat(RAW_BYTES_MAX)), &[]).starts_with('à'));
+        let odd = format!("x{}", "à".repeat(RAW_BYTES_MAX));
+        assert!(raw_text(&Raw::Text(odd), &[]).len() <= RAW_BYTES_MAX + '\u{fffd}'.len_utf8());
+    }
+}
