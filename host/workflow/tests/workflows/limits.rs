@@ -1,13 +1,15 @@
 //! Every limit holds, and says so.
 
 use sportello_core::ids::Digest;
+use sportello_core::tables::Tables;
 use sportello_workflow::commands::{DefineWorkflow, RetireWorkflow};
 use sportello_workflow::limits::{
-    CHANNELS_MAX, EXPRESSION_BYTES_MAX, INSTRUCTIONS_MAX, LANGUAGES_MAX, LIVE_RUNS_PER_CASE_MAX, NAME_BYTES_MAX, NESTING_MAX, PROBLEMS_MAX,
-    RETRY_ATTEMPTS_MAX, RUNS_PER_EVENT_MAX, SOURCE_BYTES_MAX, STARTS_PER_WINDOW_MAX, TEXT_BYTES_MAX, WORKFLOWS_PER_TRIGGER_MAX,
+    CHANNELS_MAX, EXPRESSION_BYTES_MAX, EXPRESSION_DEPTH_MAX, INSTRUCTIONS_MAX, LANGUAGES_MAX, LIVE_RUNS_PER_CASE_MAX, NAME_BYTES_MAX,
+    NESTING_MAX, PROBLEMS_MAX, RETRY_ATTEMPTS_MAX, RUNS_PER_EVENT_MAX, SOURCE_BYTES_MAX, STARTS_PER_WINDOW_MAX, TEXT_BYTES_MAX, VISITS_MAX,
+    WORKFLOWS_PER_TRIGGER_MAX,
 };
 use sportello_workflow::plan::{Action, Instruction, Plan, Trigger};
-use sportello_workflow::run::RUNS_OF_CASE;
+use sportello_workflow::run::{Ending, RUNS, RUNS_OF_CASE, RunId};
 use sportello_workflow::{Event, check};
 
 use crate::tenant::Tenant;
@@ -115,6 +117,46 @@ fn one_more_than_a_definition_may_have_of_anything_is_refused() {
 
     let wrong = step(&vec!["{nothing: 1}"; PROBLEMS_MAX + 1].join(", "));
     assert_eq!(check(&wrong, "t.yaml").expect_err("it is refused").len(), PROBLEMS_MAX);
+}
+
+#[test]
+fn an_expression_is_nested_no_deeper_than_its_evaluation_can_stand() {
+    let when = |when: &str| format!("name: w\non: case.opened\nwhen: '{when}'\nsteps: [stop]\n");
+    let nested = |begin: &str, end: &str, depth: usize| when(&format!("{}person.customer{}", begin.repeat(depth), end.repeat(depth)));
+    // Of each way to nest: a little is taken, more than the limit is refused in words, and so is as much as an expression has bytes for.
+    for (begin, end) in [("(", ")"), ("!", ""), ("true ? true : ", ""), ("[", "].size() == 1"), ("false || (", ")")] {
+        check(&nested(begin, end, 1), "t.yaml").unwrap_or_else(|problems| panic!("{begin}: {problems:?}"));
+    }
+    for (begin, end) in [("(", ")"), ("[", "]"), ("false || (", ")"), ("size([", "])"), ("{\"a\": ", "}")] {
+        for depth in [EXPRESSION_DEPTH_MAX + 1, EXPRESSION_BYTES_MAX / (begin.len() + end.len()) - 20] {
+            check(&nested(begin, end, depth), "t.yaml").expect_err(begin);
+        }
+    }
+    // A tree that is deep without brackets: every operator adds to it.
+    let added = |count: usize| when(&format!("1{} == 7", " + 1".repeat(count)));
+    check(&added(EXPRESSION_DEPTH_MAX / 2), "t.yaml").expect("it is not deep");
+    assert!(problem_of(&added(EXPRESSION_DEPTH_MAX * 2)).contains("nested more than"));
+}
+
+#[test]
+fn a_run_ends_after_as_many_steps_as_there_can_be_and_says_so() {
+    let mut tenant = Tenant::new();
+    tenant.define("{name: w, on: case.opened, steps: [{name: pause, wait: 1m}, {name: last, priority: 1}, {name: over, priority: 2}]}");
+    tenant.say(1, 10);
+    // As if retries had brought it here.
+    let visit = VISITS_MAX - 1;
+    let mut tables = Tables::over(&tenant.rows);
+    tables.update(&RUNS, &RunId(1), |run| run.visit = visit);
+    let changes = tables.into_changes();
+    tenant.rows.take(changes);
+    tenant.wait_minutes(1);
+    tenant.fire(1, visit).expect("due");
+    let ending = tenant.workflow_events().into_iter().find_map(|event| match event {
+        Event::RunEnded(ended) => Some(ended.ending),
+        _ => None,
+    });
+    let Some(Ending::Failed { step, problem }) = ending else { panic!("it went on: {ending:?}") };
+    assert_eq!((step.as_str(), problem.contains("1000 steps, the most there can be")), ("over", true), "{problem}");
 }
 
 #[test]

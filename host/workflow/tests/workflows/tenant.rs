@@ -101,7 +101,7 @@ impl Rows for MemoryRows {
 }
 
 impl MemoryRows {
-    fn take(&mut self, changes: Vec<RowChange>) {
+    pub(crate) fn take(&mut self, changes: Vec<RowChange>) {
         for (place, value) in changes {
             let place = (place[0], place[1..].to_vec());
             match value {
