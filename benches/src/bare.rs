@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use sportello_runtime::PageScan;
 use sportello_runtime::limits::{CallLimits, EngineLimits};
-use wasmtime::component::{Component, InstancePre, Linker, ResourceTable};
+use wasmtime::component::{Component, HasSelf, InstancePre, Linker, ResourceTable};
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Store, StoreLimits, StoreLimitsBuilder,
     UpdateDeadline,
@@ -26,6 +26,7 @@ mod bindings {
             package sportello:bench;
 
             world guest {
+                import sportello:connector/diagnostics@0.1.0;
                 export sportello:connector/webhook@0.1.0;
                 export sportello:connector/poll@0.1.0;
             }
@@ -36,6 +37,7 @@ mod bindings {
 }
 
 use bindings::exports::sportello::connector::{poll, webhook};
+use bindings::sportello::connector::diagnostics;
 use bindings::sportello::connector::types::Context;
 
 /// A component ready to be called on bare wasmtime.
@@ -62,6 +64,11 @@ impl WasiView for Data {
     }
 }
 
+/// Nobody reads them.
+impl diagnostics::Host for Data {
+    fn emit(&mut self, _: diagnostics::Level, _: String) {}
+}
+
 impl Bare {
     pub(crate) fn new(guest: &[u8], scan: PageScan) -> Result<Self, Problem> {
         let limits = EngineLimits::default();
@@ -78,7 +85,7 @@ impl Bare {
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         // Of the contract this guest imports types, which need no definition, and diagnostics, which it writes when it panics.
-        linker.define_unknown_imports_as_traps(&component)?;
+        diagnostics::add_to_linker::<_, HasSelf<_>>(&mut linker, |data| data)?;
         let pre = linker.instantiate_pre(&component)?;
         Ok(Self {
             poll: poll::GuestIndices::new(&pre)?,

@@ -12,9 +12,9 @@ use sportello_tests::guests::guest;
 /// The one that needs nothing of WASI.
 const GUEST: &str = "bench-guest";
 
-async fn channel() -> Channel {
-    let limits = EngineLimits { calls_max: 2, ..EngineLimits::default() };
-    let runtime = Runtime::new(RuntimeOptions { limits, ..RuntimeOptions::default() }).unwrap();
+async fn channel(limits: CallLimits) -> Channel {
+    let engine = EngineLimits { calls_max: 2, ..EngineLimits::default() };
+    let runtime = Runtime::new(RuntimeOptions { limits: engine, ..RuntimeOptions::default() }).unwrap();
     let prepared = runtime.prepare(&guest(GUEST)).await.unwrap();
     let secret = BTreeMap::from([("secret".to_owned(), Secret::new("not used here").into())]);
     let options = ChannelOptions {
@@ -26,7 +26,7 @@ async fn channel() -> Channel {
         secrets: BTreeMap::from([("signing".to_owned(), secret)]),
         allow_private_network: false,
         vault: Arc::new(NoVault),
-        limits: CallLimits::default(),
+        limits,
         quarantine: QuarantineLimits::default(),
     };
     runtime.channel(&prepared, options).unwrap()
@@ -61,10 +61,20 @@ async fn a_panic_tells_the_operator_where_and_why() {
     let writer = told.clone();
     let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
     let _listening = tracing::subscriber::set_default(subscriber);
-    let channel = channel().await;
+    let channel = channel(CallLimits::default()).await;
     let failure = channel.poll(call(), Some("panic".into())).await.unwrap_err();
     assert!(matches!(failure, CallFailure::Trap { .. }), "{failure}");
     let told = String::from_utf8(told.0.lock().unwrap().clone()).unwrap();
     assert!(told.contains("a call failed") && told.contains("src/lib.rs:") && told.contains("as asked"), "{told}");
     assert!(channel.poll(call(), None).await.unwrap().value.is_ok(), "the next call is another instance's");
+}
+
+/// To grow costs more than the rest of the call.
+#[tokio::test]
+async fn a_small_call_takes_no_more_memory_than_is_there_from_the_start() {
+    let allowed = |memory_bytes_max| channel(CallLimits { memory_bytes_max, ..CallLimits::default() });
+    let failure = allowed(1).await.poll(call(), None).await.unwrap_err();
+    let CallFailure::Memory { asked_bytes: from_the_start, .. } = failure else { panic!("{failure}") };
+    let page = allowed(from_the_start).await.poll(call(), Some("a cursor".into())).await.unwrap();
+    assert_eq!(page.value.unwrap().cursor.as_deref(), Some("a cursor"));
 }

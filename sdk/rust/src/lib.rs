@@ -114,6 +114,8 @@ pub mod http;
 pub mod lenient;
 pub mod limits;
 mod manifest;
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+mod memory;
 mod panic;
 pub mod state;
 #[cfg(not(target_arch = "wasm32"))]
