@@ -4,8 +4,8 @@
 //! effect was queued was read and has an author where it matters, and the host believes it only after the declared settling time.
 
 use serde::Deserialize;
-use sportello_sdk::find::Presence;
-use sportello_sdk::{Context, Effect, Error, Receipt, diagnostics, http, lenient, time};
+use sportello_sdk::find::{Candidates, Presence, same_words, since_ms};
+use sportello_sdk::{Context, Effect, Error, Receipt, diagnostics, http, lenient};
 
 use crate::Settings;
 use crate::account::Account;
@@ -16,8 +16,6 @@ use crate::publish::{post_url, public_object};
 const PAGES_MAX: usize = 50;
 /// How many rows a page has; the platform's own limit.
 const ROWS_PER_PAGE: &str = "100";
-/// How far the platform's clock may be behind ours, in milliseconds.
-const CLOCK_SKEW_MS: i64 = 120_000;
 
 #[derive(Deserialize)]
 struct Page {
@@ -81,13 +79,9 @@ impl List<'_> {
 
     fn receipt(&self, row: &Row) -> Option<Receipt> {
         let id = row.id.as_deref()?;
-        let receipt = match self {
+        Some(match self {
             Self::Comments(_) => Receipt::new(id),
             Self::Posts => Receipt::new(id).url(post_url(id)),
-        };
-        Some(match row.created_time {
-            Some(at) => receipt.at(time::from_milliseconds(at)),
-            None => receipt,
         })
     }
 
@@ -100,12 +94,8 @@ impl List<'_> {
 }
 
 /// What a look has seen.
-#[derive(Default)]
 pub(crate) struct Seen {
-    /// Ours with the same words, since the effect was queued.
-    found: Vec<Receipt>,
-    /// Something with the same words hides whose it is, or which.
-    is_unclear: bool,
+    candidates: Candidates,
     /// When the newest of all was made, and whether it is ours with the same words.
     newest: Option<(i64, bool)>,
 }
@@ -113,7 +103,22 @@ pub(crate) struct Seen {
 impl Seen {
     /// Whether one from before the effect has the same words and nothing has been made since.
     pub(crate) fn newest_is_an_older_twin(&self) -> bool {
-        self.found.is_empty() && !self.is_unclear && self.newest.is_some_and(|(_, is_twin)| is_twin)
+        self.candidates.are_others() && self.newest.is_some_and(|(_, is_twin)| is_twin)
+    }
+
+    fn take(&mut self, context: &Context<Settings>, effect: &Effect, list: &List<'_>, row: &Row) {
+        let has_the_words = row.message.as_deref().is_some_and(|message| same_words(message, &effect.text));
+        let is_ours = list.is_ours(row, &context.settings.page_id);
+        if let Some(at_ms) = row.created_time
+            && self.newest.is_none_or(|(newest_ms, _)| at_ms > newest_ms)
+        {
+            self.newest = Some((at_ms, has_the_words && is_ours == Some(true)));
+        }
+        match is_ours {
+            Some(true) if has_the_words => self.candidates.own(row.created_time, list.receipt(row)),
+            None if has_the_words && self.candidates.is_since(row.created_time) => self.candidates.unclear(),
+            _ => {}
+        }
     }
 }
 
@@ -133,19 +138,12 @@ pub(crate) fn posts(context: &Context<Settings>, effect: &Effect) -> Result<Opti
 }
 
 fn presence(seen: Option<Seen>) -> Presence {
-    let Some(mut seen) = seen else { return Presence::CannotTell };
-    match (seen.found.len(), seen.is_unclear) {
-        (1, _) => Presence::Present(seen.found.remove(0)),
-        (0, false) => Presence::Absent,
-        // Two with the same words, or one that hides its author: which effect is which, nobody can tell.
-        _ => Presence::CannotTell,
-    }
+    seen.map_or(Presence::CannotTell, |seen| seen.candidates.presence())
 }
 
 /// None: nobody can tell.
 fn look(context: &Context<Settings>, effect: &Effect, list: &List<'_>) -> Result<Option<Seen>, Error> {
-    let since_ms = time::milliseconds(&effect.queued_at).map_or(i64::MIN, |queued_ms| queued_ms - CLOCK_SKEW_MS);
-    let mut seen = Seen::default();
+    let mut seen = Seen { candidates: Candidates::new(effect), newest: None };
     let mut after: Option<String> = None;
 
     for _ in 0..PAGES_MAX {
@@ -163,9 +161,9 @@ fn look(context: &Context<Settings>, effect: &Effect, list: &List<'_>) -> Result
             Err(error) => return Err(error),
         };
         let Some(rows) = page.data else { return Ok(None) };
-        rows.iter().for_each(|row| seen.take(context, effect, list, row, since_ms));
+        rows.iter().for_each(|row| seen.take(context, effect, list, row));
         let Some(Paging { next: Some(_), cursors }) = page.paging else { return Ok(Some(seen)) };
-        if list.ends_with(&rows, since_ms) {
+        if list.ends_with(&rows, since_ms(effect)) {
             return Ok(Some(seen));
         }
         // There is more. A cursor that is missing or does not move would never show it.
@@ -177,33 +175,4 @@ fn look(context: &Context<Settings>, effect: &Effect, list: &List<'_>) -> Result
     }
     diagnostics::warning!("effect {}: not everything could be read within {PAGES_MAX} pages", effect.key);
     Ok(None)
-}
-
-impl Seen {
-    fn take(&mut self, context: &Context<Settings>, effect: &Effect, list: &List<'_>, row: &Row, since_ms: i64) {
-        let has_the_words = row.message.as_deref().is_some_and(|message| same_words(message, &effect.text));
-        let is_ours = list.is_ours(row, &context.settings.page_id);
-        if let Some(at_ms) = row.created_time
-            && self.newest.is_none_or(|(newest_ms, _)| at_ms > newest_ms)
-        {
-            self.newest = Some((at_ms, has_the_words && is_ours == Some(true)));
-        }
-        if !has_the_words || row.created_time.is_some_and(|at_ms| at_ms < since_ms) {
-            return;
-        }
-        match (is_ours, list.receipt(row)) {
-            (Some(true), Some(receipt)) => {
-                // A list that grows at its beginning shows a row again on the next page.
-                if !self.found.iter().any(|known| known.native_id == receipt.native_id) {
-                    self.found.push(receipt);
-                }
-            }
-            (Some(false), _) => {}
-            (Some(true) | None, _) => self.is_unclear = true,
-        }
-    }
-}
-
-fn same_words(one: &str, other: &str) -> bool {
-    one.split_whitespace().eq(other.split_whitespace())
 }
