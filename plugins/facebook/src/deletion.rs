@@ -34,8 +34,7 @@ pub(crate) fn request(context: &Context<Settings>, user: &str) -> Result<webhook
     let public_url = context.settings.public_url.as_deref().ok_or_else(|| {
         Error::reject("somebody asks for the deletion of their data, and Facebook wants to know where they can follow that: set public-url")
     })?;
-    let mac = credentials::sign(APP_SECRET, Mac::HmacSha256, format!("deletion of {user}").as_bytes())?;
-    let mut code: String = mac.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut code = credentials::sign_hex(APP_SECRET, Mac::HmacSha256, format!("deletion of {user}").as_bytes())?;
     code.truncate(CODE_DIGITS);
     let answer = json!({ "url": format!("{}/deletions/{code}", public_url.trim_end_matches('/')), "confirmation_code": code });
     Ok(webhook::Outcome::answer(webhook::Response::json(200, &answer)?).deletion_request(user, code))
