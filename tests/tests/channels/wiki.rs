@@ -28,6 +28,10 @@ use crate::network::{Network, Promise};
 pub(crate) trait Kind: Send + Sync {
     /// How many write at once where it is about many.
     const MANY: usize;
+    /// So many have an account of their own; who comes later shares one.
+    const ACCOUNTS: usize;
+    /// How many hours a long soak lasts.
+    const LONG_HOURS: u64;
     fn start() -> BoxFuture<'static, Box<dyn Wiki>>;
 }
 
@@ -71,6 +75,8 @@ struct Time {
 impl Kind for AsInstalled {
     // An edit of the real one takes a tenth of a second, an account three.
     const MANY: usize = 50;
+    const ACCOUNTS: usize = 8;
+    const LONG_HOURS: u64 = 6;
 
     fn start() -> BoxFuture<'static, Box<dyn Wiki>> {
         async { any_wiki().await.expect("a wiki starts") }.boxed()
@@ -79,6 +85,8 @@ impl Kind for AsInstalled {
 
 impl Kind for StandIn {
     const MANY: usize = 1_000;
+    const ACCOUNTS: usize = 1_000;
+    const LONG_HOURS: u64 = 24;
 
     fn start() -> BoxFuture<'static, Box<dyn Wiki>> {
         async { Box::new(WikiStandIn::start().await.expect("a loopback port")) as Box<dyn Wiki> }.boxed()
@@ -90,14 +98,15 @@ fn done<Output>(asked: impl Future<Output = Output>) -> Output {
     tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(asked))
 }
 
-impl<K> Talk<K> {
+impl<K: Kind> Talk<K> {
     fn person(&self, who: &str) -> Arc<WikiUser> {
         let mut people = self.people.lock().expect("no panic");
+        let shared = if people.len() < K::ACCOUNTS { None } else { people.values().nth(people.len() % K::ACCOUNTS).cloned() };
         let join = || {
             let account = done(self.wiki.add_customer(who, PASSWORD)).expect("somebody joins");
             Arc::new(WikiUser::new(&self.wiki.api_url(), account))
         };
-        Arc::clone(people.entry(who.to_owned()).or_insert_with(join))
+        Arc::clone(people.entry(who.to_owned()).or_insert_with(|| shared.unwrap_or_else(join)))
     }
 
     fn thread(&self, thing: &str) -> Thread {
@@ -136,6 +145,7 @@ impl<K: Kind> Network for Talk<K> {
     const CHANNEL: &'static str = "wiki";
     const CONNECTOR: &'static str = "wiki";
     const MANY: usize = K::MANY;
+    const LONG_HOURS: u64 = K::LONG_HOURS;
     const PAUSE: Duration = Duration::from_secs(60);
 
     async fn start(now: Timestamp) -> Self {
