@@ -20,13 +20,13 @@ use super::client::Stage;
 const REQUESTS_UNDER_WAY_MAX: usize = 256;
 
 /// A request that is let in and whose body does not come: it is under way until its connection goes.
-async fn under_way(stage: &Stage) -> TcpStream {
-    let url = stage.url("/cases/1/priority");
+async fn under_way(stage: &Stage, role: Role, path: &str, content_type: &str) -> TcpStream {
+    let url = stage.url(path);
     let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
     let mut connection = TcpStream::connect(host).await.unwrap();
     let head = format!(
-        "POST /{path} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\ncontent-length: 10\r\nexpect: 100-continue\r\n\r\n",
-        stage.secret(Role::Agent)
+        "POST /{path} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {}\r\ncontent-type: {content_type}\r\ncontent-length: 10\r\nexpect: 100-continue\r\n\r\n",
+        stage.secret(role)
     );
     connection.write_all(head.as_bytes()).await.unwrap();
     // Said once somebody begins to read the body, which is after the place was taken.
@@ -39,12 +39,13 @@ async fn under_way(stage: &Stage) -> TcpStream {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_beyond_those_that_can_be_under_way_is_told_to_come_back() {
     let stage = Stage::new().await;
+    let one_more = || under_way(&stage, Role::Agent, "/cases/1/priority", "application/json");
     let mut held = Vec::new();
     for _ in 1..REQUESTS_UNDER_WAY_MAX {
-        held.push(under_way(&stage).await);
+        held.push(one_more().await);
     }
     stage.get(Role::Viewer, "/me").await.expect(200);
-    held.push(under_way(&stage).await);
+    held.push(one_more().await);
     let refused = stage.get(Role::Viewer, "/me").await;
     assert_eq!(refused.answer.header("retry-after"), "1");
     let detail = refused.problem(503, "overloaded");
@@ -57,6 +58,26 @@ async fn a_request_beyond_those_that_can_be_under_way_is_told_to_come_back() {
     assert_eq!(&status, b"HTTP/1.1 400", "its body is no JSON");
     stage.get(Role::Viewer, "/me").await.expect(200);
     drop(held);
+    stage.running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_a_component_is_installed_another_is_told_to_come_back() {
+    let stage = Stage::new().await;
+    let wasm = [("content-type", "application/wasm")];
+    let another =
+        || stage.send(Some(stage.secret(Role::Operator)), Method::POST, "/connectors", &wasm, Bytes::from_static(b"no component"));
+    let mut first = under_way(&stage, Role::Operator, "/connectors", "application/wasm").await;
+    let refused = another().await;
+    assert_eq!(refused.answer.header("retry-after"), "1");
+    let detail = refused.problem(503, "overloaded");
+    assert!(detail.contains("another component is being installed"), "{detail}");
+
+    first.write_all(b"0123456789").await.unwrap();
+    let mut status = [0; 12];
+    first.read_exact(&mut status).await.unwrap();
+    assert_eq!(&status, b"HTTP/1.1 422", "its body is no component");
+    another().await.problem(422, "invalid");
     stage.running.stop().await;
 }
 

@@ -122,7 +122,7 @@ fn gather(desk: &Desk, asked: &Asked) -> Result<(Facts, Address), NoAnswer> {
         Some(id) => tenant.get(&PROFILES, &id).map_err(|error| later(&error))?.map(|row| (id, row)),
         None => None,
     };
-    if profile.as_ref().is_some_and(|(_, row)| is_pending(row)) && waited_ms(tenant, asked, now) < LOOK_UP_WAIT_MAX_MS {
+    if profile.as_ref().is_some_and(|(_, row)| waits_for_look_up(row, || waited_ms(tenant, asked, now))) {
         return Err(NoAnswer::Later);
     }
     let mut facts = Facts {
@@ -174,8 +174,9 @@ fn gather(desk: &Desk, asked: &Asked) -> Result<(Facts, Address), NoAnswer> {
     Ok((facts, address))
 }
 
-fn is_pending(profile: &Profile) -> bool {
-    profile.look_up == LookUp::Pending && profile.link.is_none() && !profile.erased
+/// Whether the answer waits for the CRMs to say who it is: not for ever, a customer waits too.
+fn waits_for_look_up(profile: &Profile, waited_ms: impl FnOnce() -> u64) -> bool {
+    profile.look_up == LookUp::Pending && profile.link.is_none() && !profile.erased && waited_ms() < LOOK_UP_WAIT_MAX_MS
 }
 
 /// How long the run has been under way; no time at all where that cannot be read.
@@ -206,4 +207,35 @@ const fn word(standing: Standing) -> &'static str {
 fn step(key: &[u8]) -> Option<(RunId, u64)> {
     let (run, rest) = key.split_first_chunk::<8>()?;
     Some((RunId(u64::from_be_bytes(*run)), u64::from_be_bytes(*rest.first_chunk::<8>()?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use sportello_core::ids::{ChannelName, LinkId, PersonId};
+
+    use super::*;
+
+    #[test]
+    fn an_answer_waits_for_the_crms_a_limited_time_and_only_while_they_may_still_say_who_it_is() {
+        let pending = Profile {
+            channel: ChannelName::new("town-page").unwrap(),
+            network: "example".into(),
+            sealed: Vec::new(),
+            identifiers: Vec::new(),
+            own: false,
+            person: PersonId(1),
+            link: None,
+            look_up: LookUp::Pending,
+            first_seen_at: Timestamp(0),
+            last_seen_at: Timestamp(0),
+            erased: false,
+            erase_at: None,
+        };
+        let waits = |profile: &Profile, waited_ms| waits_for_look_up(profile, || waited_ms);
+        assert!(waits(&pending, 0) && waits(&pending, LOOK_UP_WAIT_MAX_MS - 1));
+        assert!(!waits(&pending, LOOK_UP_WAIT_MAX_MS) && !waits(&pending, u64::MAX));
+        assert!(!waits(&Profile { look_up: LookUp::Absent, ..pending.clone() }, 0));
+        assert!(!waits(&Profile { link: Some(LinkId(1)), ..pending.clone() }, 0));
+        assert!(!waits(&Profile { erased: true, ..pending }, 0));
+    }
 }
