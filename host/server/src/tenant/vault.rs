@@ -8,6 +8,8 @@
 //! 1. **Kept is durable.** The file is written beside the old one, fsynced, renamed over it, and the folder is fsynced.
 //! 2. **What was replaced is gone**: once the new file is durable, the slot of the old value is overwritten.
 //! 3. **Nothing is used that is not durable**: a value that could not be written is remembered, and reading tries again first.
+//! 4. **What a first token became stays while the vault does**, also when no channel binds that token any more: whoever binds it again, to take back a
+//!    mistake, must not be given a spent one. There are at most [`ENTRIES_MAX`].
 //!
 //! # Failure
 //! A file that cannot be read as above stops the tenant from opening, with what to do: starting without it would use refresh tokens that
