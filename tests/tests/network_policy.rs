@@ -10,7 +10,7 @@ use jiff::Timestamp as Moment;
 use serde_json::{Value, json};
 use sportello_core::domain::effect::{EFFECTS, EffectState};
 use sportello_core::domain::interaction::INTERACTIONS;
-use sportello_core::domain::profile::PROFILES;
+use sportello_core::domain::profile::{LOOK_UPS_PENDING, PROFILES};
 use sportello_core::ids::{EffectId, InteractionId};
 use sportello_core::time::Timestamp;
 use sportello_server::clock::{Clock, SetClock};
@@ -19,10 +19,12 @@ use sportello_tests::canaries;
 use sportello_tests::host::{HostPlan, PUBLIC_URL, RunningHost};
 use sportello_tests::http_client::HttpClient;
 use sportello_tests::kept::{nothing_due, openable};
-use sportello_tests::stand_ins::DeliveryPlan;
+use sportello_tests::servers::Crm;
+use sportello_tests::stand_ins::crm::CrmStandIn;
 use sportello_tests::stand_ins::facebook::Facebook;
 use sportello_tests::stand_ins::linkedin::{LinkedIn, LinkedInSettings};
 use sportello_tests::stand_ins::twitter::{Payloads, Twitter, TwitterSettings};
+use sportello_tests::stand_ins::{DeliveryPlan, Fault};
 use sportello_views::Direction;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -252,6 +254,35 @@ async fn a_link_that_the_networks_terms_forbid_can_be_made_by_nobody_and_says_wh
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_crm_is_asked_about_members_of_a_network_whose_terms_forbid_linking() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clock, now) = clock();
+    let linkedin = LinkedIn::start_with(LinkedInSettings { now, ..LinkedInSettings::default() }).await.unwrap();
+    let (facebook, crm) = (Facebook::start().await.unwrap(), CrmStandIn::start().await.unwrap());
+    let plan = with_crm(HostPlan::default().linkedin(&linkedin, "poll-seconds = 0").facebook_page(&facebook, ""), &crm);
+    let (ada, bruno) = (linkedin.person("Ada Moretti"), facebook.person("Bruno"));
+    let member = ada.urn().rsplit(':').next().unwrap().to_owned();
+    let questions = |id: &str| {
+        let questions = crm.faults().arm(Fault::HoldAfter, &["contact_mechanism.search_read", id], usize::MAX);
+        questions.release();
+        questions
+    };
+    let (about_member, about_bruno) = (questions(&member), questions(&bruno.id));
+    let running = start(folder.path(), &plan, &clock).await;
+    linkedin.register_webhook(&running.url("/hooks/demo/linkedin")).await.unwrap();
+    facebook.subscribe(&running.url("/hooks/demo/facebook-page")).await.unwrap();
+
+    linkedin.comment(&ada, &linkedin.post("Manutenzione sabato"), "Perché?");
+    linkedin.deliver(&DeliveryPlan::default()).await.unwrap();
+    facebook.comment(&bruno, &facebook.post(&facebook.page(), "Manutenzione sabato"), "Perché?");
+    facebook.deliver(&DeliveryPlan::default()).await.unwrap();
+    let answered = |desk: &Desk| desk.tenant.list(&LOOK_UPS_PENDING, &[], None, Direction::Forward, 1).unwrap().is_empty();
+    running.until("nobody is to be asked about any more", answered).await;
+    assert_eq!((about_bruno.count(), about_member.count()), (1, 0), "the CRM is told nothing of her");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_did_not_address_the_company_on_x_is_a_persons_task() {
     let folder = tempfile::tempdir().unwrap();
     let (clock, now) = clock();
@@ -272,6 +303,18 @@ async fn who_did_not_address_the_company_on_x_is_a_persons_task() {
     let problem = undecided["items"][0]["problem"].as_str().unwrap();
     assert!(problem.contains("only where one was addressed"), "{problem}");
     running.stop().await;
+}
+
+/// With the channel `crm`, whose parties are recognised by their number at LinkedIn and at Facebook.
+fn with_crm(plan: HostPlan, crm: &CrmStandIn) -> HostPlan {
+    let account = crm.account();
+    let toml = format!(
+        "connector = \"legacy-crm\"\ncomponent = \"{{component:legacy-crm}}\"\norigins = [\"{base}\"]\nprivate-network = true\npoll-seconds = 0\n\
+         settings = {{ base-url = \"{base}\", rpc-path = \"/crm/\", identifiers = [{{ type = \"other\", scheme = \"linkedin.id\" }}, \
+         {{ type = \"other\", scheme = \"facebook.id\" }}] }}\nsecrets.user = {{ user = \"crm-user\", password = \"crm-password\" }}\n",
+        base = crm.base_url()
+    );
+    plan.channel("crm", &toml).plain("crm-user", &account.name).secret("crm-password", &account.password)
 }
 
 fn state_of(desk: &Desk, effect: u64) -> Option<EffectState> {

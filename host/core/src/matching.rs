@@ -1,22 +1,13 @@
 //! Links by exact evidence: the same identifier on both sides, one contact and no more, nobody's no against it, and the network's leave.
 
-use crate::domain::channel::{CHANNELS, LinkPermission};
+use crate::domain::channel::LinkPermission;
 use crate::domain::contact::{CONTACTS, CONTACTS_OF_IDENTIFIER};
 use crate::domain::person::{Evidence, LINKED_PROFILES, LINKS, LawfulBasis, LinkMade, PROFILES_PER_PERSON_MAX, REFUSED_LINKS};
-use crate::domain::profile::{Identified, LookUp, LookUpAnswered, PROFILES, Profile};
+use crate::domain::profile::{Identified, LookUp, LookUpAnswered, PROFILES, link_permission};
 use crate::draft::Draft;
 use crate::event::Event;
 use crate::ids::{ContactId, LinkId, ProfileId};
 use crate::numbers::Counter;
-
-/// Whether the profile's network lets it be linked to a contact on evidence alone.
-pub(crate) fn permission<E: From<Event>>(draft: &Draft<'_, E>, profile: &Profile) -> LinkPermission {
-    draft
-        .tables()
-        .get(&CHANNELS, &profile.channel)
-        .and_then(|channel| channel.policy())
-        .map_or(LinkPermission::Forbidden, |policy| policy.link)
-}
 
 /// The contacts that carry one of these identifiers, each with the first it does.
 pub(crate) fn contacts_of<'a, E: From<Event>>(draft: &Draft<'_, E>, identifiers: &'a [Identified]) -> Vec<(ContactId, &'a Identified)> {
@@ -37,14 +28,15 @@ pub(crate) fn link_by_evidence<E: From<Event>>(draft: &mut Draft<'_, E>, profile
     if profile.own || profile.link.is_some() || profile.erased {
         return;
     }
+    let permission = link_permission(draft.tables(), &profile.channel);
     let candidates = contacts_of(draft, &profile.identifiers);
-    if candidates.is_empty() {
+    if candidates.is_empty() || permission == LinkPermission::Forbidden {
         return;
     }
     if profile.look_up != LookUp::Found {
         draft.emit(LookUpAnswered { profile: profile_id, look_up: LookUp::Found });
     }
-    if permission(draft, &profile) != LinkPermission::Evidence {
+    if permission != LinkPermission::Evidence {
         return;
     }
     // Two contacts with the same number are two answers: a person decides.

@@ -4,14 +4,14 @@ use crate::commands::Accepted;
 use crate::commands::finish_effect::took_place;
 use crate::domain::case::{CASES, CaseAnswered, CaseOpened, CaseState, CaseStateChanged};
 use crate::domain::channel::{
-    CHANNELS, CONNECTOR_STATE, CRMS, CURSORS, Channel, CursorMoved, STATE_KEYS_MAX, Source, StateWrite, StateWritten,
+    CHANNELS, CONNECTOR_STATE, CRMS, CURSORS, Channel, CursorMoved, LinkPermission, STATE_KEYS_MAX, Source, StateWrite, StateWritten,
 };
 use crate::domain::conversation::CONVERSATIONS;
 use crate::domain::delivery::{DELIVERIES, DeliveryReplayed, DeliveryState};
 use crate::domain::effect::{EFFECTS, EFFECTS_BY_KEY, Effect, EffectDone, EffectState, RECEIPTS};
 use crate::domain::interaction::{Change, IDENTITIES, INTERACTIONS, InteractionReceived, InteractionWithdrawn, SUBJECTS, VERSIONS_MAX};
 use crate::domain::person::{Origin, PersonAppeared};
-use crate::domain::profile::{Identified, LookUp, PROFILES, Profile, ProfileSeen};
+use crate::domain::profile::{Identified, LookUp, PROFILES, Profile, ProfileSeen, link_permission};
 use crate::draft::Draft;
 use crate::event::Event;
 use crate::ids::{ChannelName, ConversationId, DeliveryId, Fingerprint, InteractionId, PersonId, ProfileId, SlotId, SubjectId};
@@ -214,8 +214,10 @@ impl Ingest {
         if known.is_none() {
             draft.emit(PersonAppeared { person, origin: Origin::Profile(author.profile) });
         }
-        let is_among_contacts = !matching::contacts_of(draft, &identifiers).is_empty();
-        let look_up = look_up_after(draft, known.as_ref(), own, &identifiers, is_among_contacts);
+        let permission = link_permission(draft.tables(), known.as_ref().map_or(&self.channel, |known| &known.channel));
+        let is_among_contacts = permission != LinkPermission::Forbidden && !matching::contacts_of(draft, &identifiers).is_empty();
+        let may_be_asked = permission == LinkPermission::Evidence;
+        let look_up = look_up_after(draft, known.as_ref(), own, &identifiers, may_be_asked, is_among_contacts);
         draft.emit(ProfileSeen {
             profile: author.profile,
             channel: self.channel.clone(),
@@ -306,6 +308,7 @@ fn look_up_after<E: From<Event>>(
     known: Option<&Profile>,
     own: bool,
     identifiers: &[Identified],
+    may_be_asked: bool,
     is_among_contacts: bool,
 ) -> Option<LookUp> {
     if own {
@@ -316,13 +319,13 @@ fn look_up_after<E: From<Event>>(
     if known.is_some_and(|known| !known.own && (is_linked || known.identifiers == identifiers)) {
         return None;
     }
-    let is_asked = draft.tables().get(&CRMS, &()).is_some_and(|crms| !crms.is_empty());
+    let is_asked = may_be_asked && draft.tables().get(&CRMS, &()).is_some_and(|crms| !crms.is_empty());
     Some(match (is_asked, is_linked) {
         (true, _) => LookUp::Pending,
         (false, true) => LookUp::Found,
         // Answered with the link, if it may be made.
         (false, false) if is_among_contacts => LookUp::Pending,
-        // Where there is no CRM, that none knows somebody is certain at once.
+        // Where there is no CRM that may be asked, there is nothing to wait for.
         (false, false) => LookUp::Absent,
     })
 }

@@ -4,7 +4,7 @@ use crate::commands::Accepted;
 use crate::domain::channel::LinkPermission;
 use crate::domain::contact::CONTACTS;
 use crate::domain::person::{Evidence, LINKS, LawfulBasis, LinkEnded, LinkMade, PROFILES_PER_PERSON_MAX};
-use crate::domain::profile::PROFILES;
+use crate::domain::profile::{PROFILES, link_permission};
 use crate::draft::Draft;
 use crate::event::Event;
 use crate::ids::{ContactId, LinkId, ProfileId};
@@ -37,7 +37,7 @@ impl LinkProfile {
         if profile.own {
             return Err(Refusal::Conflict(format!("profile {} is the company's own account; it stands for no contact", self.profile)));
         }
-        match matching::permission(draft, &profile) {
+        match link_permission(draft.tables(), &profile.channel) {
             LinkPermission::Evidence => {}
             LinkPermission::Consent if self.basis == LawfulBasis::Consent => {}
             LinkPermission::Consent => {

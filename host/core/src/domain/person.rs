@@ -47,7 +47,7 @@ pub struct Person {
 pub enum Standing {
     /// A contact of theirs is known.
     Customer,
-    /// They have a usable profile, and no CRM knows them.
+    /// They have a usable profile, and no CRM that may be asked knows them.
     Prospect,
     /// No usable profile, or the CRMs have not answered yet.
     Unknown,

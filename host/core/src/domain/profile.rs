@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::channel::{CHANNELS, LinkPermission};
 use crate::domain::erasure::{self, Due};
 use crate::ids::{ChannelName, IdentifierId, LinkId, PersonId, ProfileId};
-use crate::tables::{Table, Tables};
+use crate::tables::{Rows, Table, Tables};
 use crate::time::Timestamp;
 
 /// Profiles by their slot.
@@ -33,7 +34,7 @@ pub struct Identified {
 pub enum LookUp {
     /// Not answered yet.
     Pending,
-    /// Every CRM was asked and none knows them, or there is none that could be asked.
+    /// Every CRM was asked and none knows them, or there is none that could or, by the policy, may be asked.
     Absent,
     /// A contact was found. Whether it could be linked is another matter.
     Found,
@@ -103,6 +104,13 @@ pub struct LookUpAnswered {
     pub profile: ProfileId,
     /// What they said.
     pub look_up: LookUp,
+}
+
+/// Whether a profile of this channel may be linked to a contact. Only where evidence is enough is any CRM asked about it: an answer is half a link, and
+/// the question already tells the CRM of them.
+pub fn link_permission(rows: &(impl Rows + ?Sized), channel: &ChannelName) -> LinkPermission {
+    let policy = CHANNELS.get(rows, channel).and_then(|channel| channel.policy());
+    policy.map_or(LinkPermission::Forbidden, |policy| policy.link)
 }
 
 pub(crate) fn seen(tables: &mut Tables, at: Timestamp, event: &ProfileSeen) {

@@ -158,6 +158,23 @@ fn a_network_that_forbids_linking_is_obeyed_by_everybody() {
 }
 
 #[test]
+fn about_whom_evidence_may_not_link_no_crm_is_asked() {
+    for permission in [LinkPermission::Consent, LinkPermission::Forbidden] {
+        let mut desk = Desk::with(Policy { link: permission, ..policy() }, Idempotency::Findable);
+        let (_, events) = desk.says(1, ADA.0, 601);
+        assert_eq!(absences(&events), 1, "{permission:?}: there is nothing to wait for: {events:?}");
+        let mut arrival = desk.arrival(2, 0, Change::Created, ADA.0, 601);
+        arrival.author.as_mut().unwrap().news.as_mut().unwrap().identifiers.push(identified("email", 77));
+        desk.ingest(vec![arrival]);
+        assert_eq!((ada(&desk).look_up, desk.count(&LOOK_UPS_PENDING)), (LookUp::Absent, 0), "{permission:?}");
+        // What a CRM tells by itself says that somebody could be linked with their consent; where that is forbidden, not even that.
+        contact(&mut desk, 701, 1, &[10_501]);
+        let known = if permission == LinkPermission::Consent { LookUp::Found } else { LookUp::Absent };
+        assert_eq!((ada(&desk).look_up, ada(&desk).link), (known, None), "{permission:?}");
+    }
+}
+
+#[test]
 fn a_link_made_while_the_crms_are_asked_leaves_no_question_open() {
     let mut desk = Desk::new();
     contact(&mut desk, 701, 1, &[10_999]);

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use sportello_core::domain::channel::{CHANNELS, ChannelKind, LinkPermission};
 use sportello_core::domain::contact::CONTACTS;
 use sportello_core::domain::person::{LINKED_PROFILES, LawfulBasis, contact_of};
-use sportello_core::domain::profile::{PROFILES, Profile};
+use sportello_core::domain::profile::{PROFILES, Profile, link_permission};
 use sportello_core::ids::{ChannelName, ContactId, ProfileId};
 use sportello_core::refusal::Refusal;
 use utoipa::ToSchema;
@@ -133,8 +133,7 @@ fn may_be_made(caller: &Caller, id: ProfileId, row: &Profile, basis: Option<Lawf
     if let Some(contact) = contact_of(caller.tenant(), row) {
         return Err(Problem::conflict(format!("profile {id} is linked to contact {contact} already; change that one")));
     }
-    let policy = caller.tenant().get(&CHANNELS, &row.channel)?.and_then(|channel| channel.policy());
-    let refusal = match policy.map_or(LinkPermission::Forbidden, |policy| policy.link) {
+    let refusal = match link_permission(caller.tenant(), &row.channel) {
         LinkPermission::Evidence => return Ok(()),
         LinkPermission::Consent if basis == Some(LawfulBasis::Consent) => return Ok(()),
         LinkPermission::Consent => format!(

@@ -97,7 +97,7 @@ pub(crate) fn link_permission() -> Object {
 
 pub(crate) fn look_up() -> Object {
     one_of(
-        "Where looking somebody up in the CRMs stands; the company's own accounts are not asked about.",
+        "Where looking somebody up in the CRMs stands; the company's own accounts are not asked about. Absent is also who, by the network's policy, no CRM may be asked about.",
         &["pending", "absent", "found", "not-asked"],
     )
 }

@@ -1,4 +1,5 @@
-//! Asks the CRMs about profiles they have not answered about.
+//! Asks the CRMs about profiles they have not answered about, where the network's policy lets profiles be linked on evidence: elsewhere no CRM is told
+//! of anybody.
 //!
 //! A question that fails is put off by itself, so that one a CRM cannot take does not hold up the others; when several fail in a row the CRM is
 //! taken to be down and everybody waits a little.
@@ -9,8 +10,8 @@ use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 use sportello_core::commands::{AnswerLookUps, TakeContacts};
-use sportello_core::domain::channel::ChannelKind;
-use sportello_core::domain::profile::{Identified, LOOK_UPS_PENDING, PROFILES};
+use sportello_core::domain::channel::{ChannelKind, LinkPermission};
+use sportello_core::domain::profile::{Identified, LOOK_UPS_PENDING, PROFILES, link_permission};
 use sportello_core::ids::ProfileId;
 use sportello_core::time::Timestamp;
 use sportello_runtime::contract::{ConnectorError, Identifier};
@@ -147,6 +148,10 @@ type Answered = Result<Option<(ProfileId, Vec<Identified>)>, (ProfileId, String)
 async fn look_up(desk: &Desk, id: ProfileId) -> Answered {
     let failed = |problem: String| (id, problem);
     let Some(row) = desk.tenant.get(&PROFILES, &id).map_err(|error| failed(error.to_string()))? else { return Ok(None) };
+    // The policy may have become stricter since the question came up.
+    if link_permission(desk.tenant.as_ref(), &row.channel) != LinkPermission::Evidence {
+        return Ok(Some((id, row.identifiers)));
+    }
     // For each profile anew: a CRM that was swapped meanwhile is asked on its new generation.
     let crms = crms(desk).map_err(failed)?;
     if !crms.is_empty() {
