@@ -17,6 +17,8 @@ use sportello_tests::guests::{component, guest, with_note};
 use sportello_tests::host::{HostPlan, HostProcess, RunningHost, binary};
 use sportello_tests::http_client::HttpClient;
 use sportello_tests::stand_ins::facebook::{DeliveryPlan, Facebook, Forgery};
+use sportello_tests::stand_ins::linkedin::{self, LinkedIn};
+use sportello_tests::stand_ins::twitter::{self, Twitter};
 use sportello_views::Direction;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -65,6 +67,24 @@ async fn a_forged_delivery_is_refused_counted_and_leaves_nothing() {
     let counted = format!("outcome=\"Unsigned\"}} {}", Forgery::ALL.len());
     let metrics = running.get("/metrics").await.text();
     assert!(metrics.contains(&counted), "{counted} is not in:\n{metrics}");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_delivery_is_refused_that_was_signed_by_the_webhooks_own_challenge_or_forged_otherwise() {
+    let folder = tempfile::tempdir().unwrap();
+    let (twitter, linkedin) = (Twitter::start().await.unwrap(), LinkedIn::start().await.unwrap());
+    let plan = HostPlan::default().twitter(&twitter, "").linkedin(&linkedin, "");
+    let running = RunningHost::start(folder.path(), &plan).await;
+    twitter.register_webhook(&running.url("/hooks/demo/twitter")).await.unwrap();
+    linkedin.register_webhook(&running.url("/hooks/demo/linkedin")).await.unwrap();
+    for forgery in twitter::Forgery::ALL {
+        assert_eq!(twitter.forge(forgery).await.unwrap().status, 401, "X: {forgery:?}");
+    }
+    for forgery in linkedin::Forgery::ALL {
+        assert_eq!(linkedin.forge(forgery).await.unwrap().status, 401, "LinkedIn: {forgery:?}");
+    }
+    assert_eq!(interactions(&running.desk()), 0);
     running.stop().await;
 }
 

@@ -426,6 +426,10 @@ async fn a_guest_uses_credentials_as_declared_and_reads_none() {
     let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, SIGNING_SECRET.as_bytes());
     let expected = hex::encode(ring::hmac::sign(&key, b"data"));
     assert!(told.contains(&format!("signed=Ok(\"{expected}\")")), "{told}");
+    for what in ["document", "long"] {
+        let refused = format!("{what}=Err(Error::Auth(\"credential `signing`: signing verifies deliveries");
+        assert!(told.contains(&refused), "what may be a delivery is not signed with its key ({what}): {told}");
+    }
     assert!(told.contains("matches=Ok(false)/Ok(true)"), "{told}");
     for refused in ["token=Err", "undeclared=Err", "renewed=Err"] {
         assert!(told.contains(refused), "{refused}: {told}");

@@ -12,10 +12,14 @@ use crate::prepared::Prepared;
 use crate::secret::Secret;
 use crate::signature;
 
+/// The most bytes a guest has signed with a key that verifies deliveries.
+const TOKEN_BYTES_MAX: usize = 256;
+
 /// A secret of one field, and whether the manifest lets the guest use it.
 struct SigningSecret {
     secret: Secret,
     guest_may_use: bool,
+    verifies_deliveries: bool,
 }
 
 pub(crate) struct ChannelCredentials {
@@ -51,9 +55,9 @@ impl ChannelCredentials {
         self.bound.contains(credential)
     }
 
-    fn secret(&self, credential: &str) -> Result<&Secret, String> {
+    fn usable(&self, credential: &str) -> Result<&SigningSecret, String> {
         match self.usable.get(credential) {
-            Some(found) if found.guest_may_use => Ok(&found.secret),
+            Some(found) if found.guest_may_use => Ok(found),
             Some(_) => Err(format!("the manifest does not declare {credential} for signing: set its `sign`")),
             None if !self.declared.contains(credential) => Err(format!("the manifest declares no credential {credential}")),
             None if !self.is_bound(credential) => Err(format!("the operator bound no secret to {credential}")),
@@ -64,11 +68,18 @@ impl ChannelCredentials {
 
 impl Credentials for ChannelCredentials {
     fn sign(&self, credential: &str, mac: Mac, data: &[u8]) -> Result<Vec<u8>, String> {
-        self.secret(credential).map(|secret| signature::mac(mac, secret, &[data]))
+        let found = self.usable(credential)?;
+        if found.verifies_deliveries && !is_token(data) {
+            return Err(format!(
+                "{credential} verifies deliveries, and what is to be signed could be one: with it only tokens are signed, at most \
+                 {TOKEN_BYTES_MAX} bytes of letters, digits, spaces and +/=_-.:~"
+            ));
+        }
+        Ok(signature::mac(mac, &found.secret, &[data]))
     }
 
     fn matches(&self, credential: &str, candidate: &str) -> Result<bool, String> {
-        self.secret(credential).map(|secret| signature::same_text(&self.compare_key, secret, candidate))
+        self.usable(credential).map(|found| signature::same_text(&self.compare_key, &found.secret, candidate))
     }
 
     fn renew(&self, credential: &str) -> Result<(), String> {
@@ -76,16 +87,24 @@ impl Credentials for ChannelCredentials {
     }
 }
 
+/// Whether it is a token as platforms challenge with, and no document. A challenge is not signed: whoever asks has it answered, and could post what
+/// was signed for them.
+fn is_token(data: &[u8]) -> bool {
+    data.len() <= TOKEN_BYTES_MAX && data.iter().all(|byte| byte.is_ascii_alphanumeric() || b" +/=_-.:~".contains(byte))
+}
+
 fn signing_secrets(prepared: &Prepared, secrets: &BTreeMap<String, BTreeMap<String, BoundField>>) -> BTreeMap<String, SigningSecret> {
+    let manifest = prepared.manifest();
     let mut usable = BTreeMap::new();
-    for credential in &prepared.manifest().credentials {
+    for credential in &manifest.credentials {
         let [field] = credential.fields.as_slice() else { continue };
         let secret = match secrets.get(&credential.name).and_then(|fields| fields.get(field)) {
             Some(BoundField::Secret(secret)) => secret.clone(),
             Some(BoundField::Plain(text)) => Secret::new(text.clone()),
             None => continue,
         };
-        usable.insert(credential.name.clone(), SigningSecret { secret, guest_may_use: credential.sign });
+        let verifies_deliveries = manifest.signatures.iter().any(|signature| signature.credential == credential.name);
+        usable.insert(credential.name.clone(), SigningSecret { secret, guest_may_use: credential.sign, verifies_deliveries });
     }
     usable
 }

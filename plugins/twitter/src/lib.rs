@@ -9,6 +9,7 @@
 //! | `post.rs` | a post, whatever it came in, and what it tells |
 //! | `message.rs` | direct messages, which look alike in both |
 //! | `edits.rs` | which post an edited one once was |
+//! | `challenge.rs` | X's check of the webhook's address |
 //! | `mentions.rs` | asking for what a webhook may have missed |
 //! | `api.rs` | requests, what their answers mean, and what is left under the limits |
 //! | `publish.rs`, `find.rs` | replies and posts, and looking whether they are there |
@@ -18,6 +19,7 @@
 mod account;
 mod activity;
 mod api;
+mod challenge;
 mod delivery;
 mod edits;
 mod find;
@@ -27,8 +29,6 @@ mod post;
 mod publish;
 mod settings;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use sportello_sdk::*;
 
 pub use settings::Settings;
@@ -74,20 +74,10 @@ impl Description for Twitter {
 impl Webhook for Twitter {
     fn handle(context: &Context<Settings>, request: &webhook::Request) -> Result<webhook::Outcome, Error> {
         match request.method.as_str() {
-            "GET" => challenge(request),
+            "GET" => challenge::answer(request),
             _ => delivery::interactions(context, &request.body).map(webhook::Outcome::new),
         }
     }
-}
-
-/// Proves that whoever answers at this address has the application's secret.
-fn challenge(request: &webhook::Request) -> Result<webhook::Outcome, Error> {
-    let Some(token) = request.query_value("crc_token") else {
-        return Ok(webhook::Outcome::answer(webhook::Response::text(400, "X sends crc_token")));
-    };
-    let mac = credentials::sign(CONSUMER_SECRET, Mac::HmacSha256, token.as_bytes())?;
-    let answer = serde_json::json!({ "response_token": format!("sha256={}", STANDARD.encode(mac)) });
-    Ok(webhook::Outcome::answer(webhook::Response::json(200, &answer)?))
 }
 
 impl Poll for Twitter {

@@ -5,8 +5,11 @@ use crate::{Error, Mac};
 
 /// The MAC of `data` under the credential's secret: answers to challenges.
 ///
+/// Whoever challenges has it signed, so judge `data` first: with a key that verifies deliveries never sign what could be one.
+///
 /// # Errors
-/// [`Error::auth`]: not declared for this use, not granted, or no secret bound.
+/// [`Error::auth`]: not declared for this use, not granted, or no secret bound; or the credential verifies deliveries and `data` is no token: more
+/// than 256 bytes, or anything but letters, digits, spaces and `+/=_-.:~`.
 pub fn sign(credential: &str, mac: Mac, data: &[u8]) -> Result<Vec<u8>, Error> {
     #[cfg(target_arch = "wasm32")]
     let outcome = credentials::sign(credential, mac, data);

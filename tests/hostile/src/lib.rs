@@ -269,7 +269,9 @@ fn use_credentials(context: &Context<Settings>) -> String {
     let signed =
         credentials::sign("signing", Mac::HmacSha256, b"data").map(|mac| mac.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
     format!(
-        "signed={signed:?} token={:?} undeclared={:?} matches={:?}/{:?} renewed={:?} settings={}",
+        "signed={signed:?} document={:?} long={:?} token={:?} undeclared={:?} matches={:?}/{:?} renewed={:?} settings={}",
+        credentials::sign("signing", Mac::HmacSha256, br#"{"entry":[]}"#),
+        credentials::sign("signing", Mac::HmacSha256, &[b'x'; 257]),
         credentials::sign("token", Mac::HmacSha256, b"data"),
         credentials::sign("other", Mac::HmacSha256, b"data"),
         credentials::matches("signing", "wrong"),

@@ -58,11 +58,13 @@ pub enum Forgery {
     ShortSignature,
     /// The prefix, and no digits.
     PrefixOnly,
+    /// With the signature that the webhook itself gives to whoever challenges it with the prefixed body; without one where it gives none.
+    SignedByChallenge,
 }
 
 impl Forgery {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::WrongSecret,
         Self::NoSignature,
         Self::UnprefixedBody,
@@ -70,6 +72,7 @@ impl Forgery {
         Self::Reformatted,
         Self::ShortSignature,
         Self::PrefixOnly,
+        Self::SignedByChallenge,
     ];
 }
 
@@ -121,7 +124,7 @@ impl LinkedIn {
     pub async fn challenge(&self, url: &str) -> Result<()> {
         let code = random_uuid();
         let what = || "challenging the webhook".to_owned();
-        let answer = self.http.get(url, &[("challengeCode", &code), ("applicationId", &self.settings.application_id)]).await?;
+        let answer = self.ask(url, &code).await?;
         if answer.status != 200 {
             return Err(Error::Status { what: what(), status: answer.status, body: excerpt(&answer.text()) });
         }
@@ -135,6 +138,11 @@ impl LinkedIn {
             return Err(unexpected(document.to_string()));
         }
         Ok(())
+    }
+
+    /// Asks for the MAC of a code.
+    async fn ask(&self, url: &str, code: &str) -> Result<Answer> {
+        self.http.get(url, &[("challengeCode", code), ("applicationId", &self.settings.application_id)]).await
     }
 
     /// Challenges the webhook where that is due, sends everything that waits, and repeats what is due. A blocked webhook gets nothing, and
@@ -226,6 +234,11 @@ impl LinkedIn {
             Forgery::Reformatted => (body.replace("\":", "\": "), Some(right)),
             Forgery::ShortSignature => (body, Some(right[..right.len() - 1].to_owned())),
             Forgery::PrefixOnly => (body, Some(PREFIX.to_owned())),
+            Forgery::SignedByChallenge => {
+                let answer = self.ask(&callback, &format!("{PREFIX}{body}")).await?;
+                let document = answer.json().unwrap_or_default();
+                (body, document["challengeResponse"].as_str().map(str::to_owned))
+            }
         };
         let mut headers = vec![("content-type", "application/json")];
         headers.extend(header.as_ref().map(|header| (SIGNATURE, header.as_str())));

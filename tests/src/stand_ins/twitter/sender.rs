@@ -48,11 +48,14 @@ pub enum Forgery {
     Reserialised,
     /// The right signature without its last letters.
     ShortSignature,
+    /// With the signature that the webhook itself gives to whoever challenges it with the body; without one where it gives none.
+    SignedByChallenge,
 }
 
 impl Forgery {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::WrongSecret, Self::NoSignature, Self::ChangedBody, Self::Reserialised, Self::ShortSignature];
+    pub const ALL: [Self; 6] =
+        [Self::WrongSecret, Self::NoSignature, Self::ChangedBody, Self::Reserialised, Self::ShortSignature, Self::SignedByChallenge];
 }
 
 /// A registered webhook as the platform sees it.
@@ -152,6 +155,11 @@ impl Twitter {
             Forgery::ChangedBody => (body.replace("FORGED", "FORGER"), Some(right)),
             Forgery::Reserialised => (format!("{document:#}"), Some(right)),
             Forgery::ShortSignature => (body, Some(right[..right.len() - 4].to_owned())),
+            Forgery::SignedByChallenge => {
+                let answer = self.challenge(&callback, &body).await?;
+                let document = answer.json().unwrap_or_default();
+                (body, document["response_token"].as_str().map(str::to_owned))
+            }
         };
         self.post_signed(&callback, &Bytes::from(body), signature.as_deref()).await
     }

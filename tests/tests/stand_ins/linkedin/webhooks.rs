@@ -194,7 +194,7 @@ async fn a_careful_receiver_refuses_every_forgery() {
         assert_eq!(linkedin.forge(forgery).await.expect("an answer").status, 401, "{forgery:?}");
     }
     assert!(receiver.bodies().is_empty());
-    assert_eq!((linkedin.counts().forgeries, linkedin.counts().posts.posted), (7, 0));
+    assert_eq!((linkedin.counts().forgeries, linkedin.counts().posts.posted), (8, 0));
 }
 
 // --- deliveries --------------------------------------------------------------------------------------------------------------------------
