@@ -28,6 +28,7 @@ use sportello_tests::stand_ins::{DeliveryPlan, Fault};
 use sportello_views::Direction;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
+const HOUR_MS: u64 = 60 * 60 * 1_000;
 const ANSWER: &str = "name: answer\non: case.opened\nsteps:\n  - reply: \"Caso ${case.number}: ci stiamo lavorando\"\n";
 
 /// A clock that shows now, to the second.
@@ -302,6 +303,40 @@ async fn who_did_not_address_the_company_on_x_is_a_persons_task() {
     let undecided = api(&running, Method::GET, "/effects?which=undecided", json!(null)).await;
     let problem = undecided["items"][0]["problem"].as_str().unwrap();
     assert!(problem.contains("only where one was addressed"), "{problem}");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_stored_goes_by_the_policy_that_the_operator_tightens() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clock, _) = clock();
+    let facebook = Facebook::start().await.unwrap();
+    let plan = |more: &str| HostPlan::default().facebook_page(&facebook, more).workflow("answer", ANSWER);
+    let running = start(folder.path(), &plan(""), &clock).await;
+    facebook.subscribe(&running.url("/hooks/demo/facebook-page")).await.unwrap();
+    let (name, words) = (canaries::word("name"), canaries::word("text"));
+    facebook.comment(&facebook.person(&name), &facebook.post(&facebook.page(), "Manutenzione sabato"), &words);
+    facebook.deliver(&DeliveryPlan::default()).await.unwrap();
+    running.until("it is answered", |desk| state_of(desk, 1) == Some(EffectState::Done)).await;
+    running.stop().await;
+
+    clock.advance_ms(2 * HOUR_MS);
+    let running = start(folder.path(), &plan("policy = { profile-hours = 3, content-hours = 4 }"), &clock).await;
+    let enforced = |desk: &Desk| desk.channels.rows().unwrap().iter().all(|(_, _, row)| row.loosest == row.policy());
+    running.until("the policy is enforced", enforced).await;
+    forgotten(&running).await;
+    let desk = running.desk();
+    assert!(can_be_read(&desk, &name) && can_be_read(&desk, &words), "they came two hours ago");
+    clock.advance_ms(HOUR_MS);
+    running.until("the profile is erased", |desk| !can_be_read(desk, &name)).await;
+    forgotten(&running).await;
+    assert!(can_be_read(&desk, &words), "words may stay for another hour");
+    clock.advance_ms(HOUR_MS);
+    running.until("the words are gone", |desk| !can_be_read(desk, &words)).await;
+    forgotten(&running).await;
+    assert!(!openable(&desk.tenant).iter().any(|content| content.contains("ci stiamo lavorando")), "and so is what was answered");
+    let verified = running.verify().await;
+    assert!(verified.equal, "{verified:?}");
     running.stop().await;
 }
 

@@ -10,13 +10,13 @@ use thiserror::Error;
 
 use crate::domain::access::{self, TokenCreated, TokenRevoked};
 use crate::domain::case::{self, CaseAnswered, CaseAssigned, CaseOpened, CasePrioritised, CaseStateChanged};
-use crate::domain::channel::{self, ChannelConfigured, ConnectorGranted, CursorMoved, StateWritten};
+use crate::domain::channel::{self, ChannelConfigured, ConnectorGranted, CursorMoved, PolicyEnforced, StateWritten};
 use crate::domain::connector::{self, ConnectorInstalled, ConnectorRetired};
 use crate::domain::contact::{self, ContactSeen};
 use crate::domain::deletion::{self, DeletionRequested};
 use crate::domain::delivery::{self, DeliveryParked, DeliveryReplayed};
 use crate::domain::effect::{self, EffectDone, EffectFailed, EffectPostponed, EffectQueued, EffectStarted, EffectUndecided, EffectUnknown};
-use crate::domain::erasure::{self, Erased, PersonErased};
+use crate::domain::erasure::{self, Erased, PersonErased, RetentionShortened};
 use crate::domain::interaction::{self, InteractionReceived, InteractionWithdrawn};
 use crate::domain::person::{self, LinkEnded, LinkMade, PersonAppeared};
 use crate::domain::profile::{self, LookUpAnswered, ProfileSeen};
@@ -110,6 +110,8 @@ events! {
     12 CursorMoved = "channel.cursor-moved",
     /// A connector's state changed.
     13 StateWritten = "channel.state-written",
+    /// What is stored is in line with a stricter policy.
+    14 PolicyEnforced = "channel.policy-enforced",
     /// A profile was seen.
     20 ProfileSeen = "profile.seen",
     /// The CRMs answered about a profile.
@@ -160,6 +162,8 @@ events! {
     91 Erased = "erasure.done",
     /// Somebody had the platform ask that what is kept of them be deleted.
     92 DeletionRequested = "deletion.requested",
+    /// Something must be forgotten sooner than it was to be.
+    93 RetentionShortened = "retention.shortened",
     /// A token was made.
     100 TokenCreated = "token.created",
     /// A token was revoked.
@@ -214,6 +218,7 @@ pub fn apply(tables: &mut Tables, at: Timestamp, event: &Event) {
         Event::ConnectorGranted(event) => channel::granted(tables, at, event),
         Event::CursorMoved(event) => channel::cursor_moved(tables, event),
         Event::StateWritten(event) => channel::state_written(tables, event),
+        Event::PolicyEnforced(event) => channel::policy_enforced(tables, event),
         Event::ProfileSeen(event) => profile::seen(tables, at, event),
         Event::LookUpAnswered(event) => profile::look_up_answered(tables, event),
         Event::PersonAppeared(event) => person::appeared(tables, at, event),
@@ -239,6 +244,7 @@ pub fn apply(tables: &mut Tables, at: Timestamp, event: &Event) {
         Event::PersonErased(event) => erasure::person_erased(tables, at, event),
         Event::Erased(event) => erasure::erased(tables, at, event),
         Event::DeletionRequested(event) => deletion::requested(tables, at, event),
+        Event::RetentionShortened(event) => erasure::retention_shortened(tables, event),
         Event::TokenCreated(event) => access::created(tables, at, event),
         Event::TokenRevoked(event) => access::revoked(tables, event),
     }

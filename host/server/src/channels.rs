@@ -261,6 +261,7 @@ impl Channels {
                 state_version: 0,
                 state_removed_in: 0,
                 changed_at: self.tenant.now(),
+                loosest: None,
             },
         };
         let next = self.prepare(name, row).await?;

@@ -7,6 +7,7 @@ mod configure_channel;
 mod create_token;
 mod decide_effect;
 mod end_link;
+mod enforce_policy;
 mod erase_person;
 mod finish_effect;
 mod grant_connector;
@@ -31,6 +32,7 @@ pub use configure_channel::ConfigureChannel;
 pub use create_token::CreateToken;
 pub use decide_effect::{DecideEffect, EffectDecision};
 pub use end_link::EndLink;
+pub use enforce_policy::{ENFORCED_AT_ONCE_MAX, EnforcePolicy};
 pub use erase_person::ErasePerson;
 pub use finish_effect::{EffectOutcome, FAILURES_MAX, FinishEffect, Setback};
 pub use grant_connector::GrantConnector;
@@ -104,7 +106,7 @@ macro_rules! commands {
 }
 
 commands! {
-    AnswerLookUps, AssignCase, ConfigureChannel, CreateToken, DecideEffect, EndLink, ErasePerson, FinishEffect, GrantConnector, Ingest,
+    AnswerLookUps, AssignCase, ConfigureChannel, CreateToken, DecideEffect, EndLink, EnforcePolicy, ErasePerson, FinishEffect, GrantConnector, Ingest,
     InstallConnector, LinkProfile, ParkDelivery, PrioritiseCase, QueueEffect, RecordErased, RequestDeletions, RetireConnector, RevokeToken, SetCaseState,
     SetUpChannel, StartEffect, TakeContacts,
 }

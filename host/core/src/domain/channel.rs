@@ -82,6 +82,19 @@ pub struct Policy {
     pub content_ms: Option<u64>,
 }
 
+impl Policy {
+    /// What either of both allows.
+    fn or(self, other: &Self) -> Self {
+        let longer = |left: Option<u64>, right: Option<u64>| left.zip(right).map(|(left, right)| left.max(right));
+        Self {
+            link: self.link.min(other.link),
+            reply_only_summoned: self.reply_only_summoned && other.reply_only_summoned,
+            profile_ms: longer(self.profile_ms, other.profile_ms),
+            content_ms: longer(self.content_ms, other.content_ms),
+        }
+    }
+}
+
 /// What the granted connector declares, taken from its manifest when it was granted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grant {
@@ -143,6 +156,9 @@ pub struct Channel {
     pub state_removed_in: u64,
     /// When it was changed last.
     pub changed_at: Timestamp,
+    /// The loosest of the policies under which what is stored may have come in. Where it is not the one in force, what is stored is still to be
+    /// brought in line; see [`EnforcePolicy`](crate::commands::EnforcePolicy). None: nothing can have come in yet.
+    pub loosest: Option<Policy>,
 }
 
 /// Earlier digests a channel remembers.
@@ -164,6 +180,14 @@ impl Channel {
             profile_ms: shorter(granted.profile_ms, own.profile_ms),
             content_ms: shorter(granted.content_ms, own.content_ms),
         })
+    }
+
+    /// The policy is another one than it was, or the first.
+    fn policy_changed(&mut self) {
+        self.loosest = match (self.loosest.take(), self.policy()) {
+            (Some(loosest), Some(policy)) => Some(loosest.or(&policy)),
+            (loosest, policy) => loosest.or(policy),
+        };
     }
 
     /// The declared action of this name.
@@ -231,6 +255,13 @@ pub struct ConnectorGranted {
     pub grant: Grant,
 }
 
+/// Whatever came in under a looser policy has been brought in line with the one in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyEnforced {
+    /// The channel.
+    pub channel: ChannelName,
+}
+
 /// A source goes on from here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CursorMoved {
@@ -253,7 +284,7 @@ pub struct StateWritten {
 
 pub(crate) fn configured(tables: &mut Tables, at: Timestamp, event: &ChannelConfigured) {
     let before = tables.get(&CHANNELS, &event.channel);
-    let channel = match before {
+    let mut channel = match before {
         Some(channel) => Channel { settings: event.settings.clone(), changed_at: at, ..channel },
         None => Channel {
             settings: event.settings.clone(),
@@ -263,9 +294,16 @@ pub(crate) fn configured(tables: &mut Tables, at: Timestamp, event: &ChannelConf
             state_version: 0,
             state_removed_in: 0,
             changed_at: at,
+            loosest: None,
         },
     };
+    channel.policy_changed();
     tables.put(&CHANNELS, &event.channel, &channel);
+}
+
+/// What is stored is in line with the policy in force.
+pub(crate) fn policy_enforced(tables: &mut Tables, event: &PolicyEnforced) {
+    tables.update(&CHANNELS, &event.channel, |channel| channel.loosest = channel.policy());
 }
 
 pub(crate) fn granted(tables: &mut Tables, at: Timestamp, event: &ConnectorGranted) {
@@ -277,6 +315,7 @@ pub(crate) fn granted(tables: &mut Tables, at: Timestamp, event: &ConnectorGrant
         }
         channel.grant = Some(event.grant.clone());
         channel.changed_at = at;
+        channel.policy_changed();
     });
     let before = tables.get(&CRMS, &()).unwrap_or_default();
     let mut crms = before.clone();

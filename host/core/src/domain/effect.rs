@@ -306,7 +306,7 @@ pub(crate) fn done(tables: &mut Tables, at: Timestamp, event: &EffectDone) {
         effect.problem = None;
     });
     tables.put(&RECEIPTS, &event.receipt, &event.effect);
-    keep_for_a_while(tables, at, event.effect);
+    keep_for_a_while(tables, event.effect);
 }
 
 /// The platform shows something of the company's own: the echo of an effect, if one brought it about.
@@ -334,15 +334,24 @@ pub(crate) fn failed(tables: &mut Tables, at: Timestamp, event: &EffectFailed) {
         effect.problem = Some(event.problem.clone());
         effect.detail.clone_from(&event.detail);
     });
-    keep_for_a_while(tables, at, event.effect);
+    keep_for_a_while(tables, event.effect);
 }
 
-/// The words of what has come to an end are kept as long as its channel's policy lets contents be kept.
-fn keep_for_a_while(tables: &mut Tables, at: Timestamp, id: EffectId) {
-    let channel = tables.get(&EFFECTS, &id).and_then(|effect| tables.get(&CHANNELS, &effect.channel));
-    if let Some(content_ms) = channel.and_then(|channel| channel.policy()).and_then(|policy| policy.content_ms) {
-        erasure::schedule(tables, at.plus_ms(content_ms), Due::Effect(id));
+fn keep_for_a_while(tables: &mut Tables, id: EffectId) {
+    let due_at = tables.get(&EFFECTS, &id).and_then(|effect| kept_until(tables, &effect));
+    if let Some(due_at) = due_at {
+        erasure::schedule(tables, due_at, Due::Effect(id));
     }
+}
+
+/// The words of what has come to an end are kept as long as both policies let contents be kept: of the channel that does it, and of the one its case is
+/// of, from which they may quote. None: no limit, or it has not come to an end.
+pub(crate) fn kept_until(tables: &Tables, effect: &Effect) -> Option<Timestamp> {
+    let of_case = effect.case.and_then(|case| tables.get(&CASES, &case)).map(|case| case.channel);
+    let channels = [Some(&effect.channel), of_case.as_ref()];
+    let policies = channels.into_iter().flatten().filter_map(|channel| tables.get(&CHANNELS, channel)?.policy());
+    let content_ms = policies.filter_map(|policy| policy.content_ms).min()?;
+    Some(effect.ended_at?.plus_ms(content_ms))
 }
 
 pub(crate) fn unknown(tables: &mut Tables, event: &EffectUnknown) {

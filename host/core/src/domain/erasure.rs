@@ -78,6 +78,16 @@ pub struct Erased {
     pub what: Due,
 }
 
+/// The policy has become stricter: something that is there must be forgotten sooner. An entry under a later moment may stay on the list, where it meets
+/// what is forgotten already.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetentionShortened {
+    /// What.
+    pub what: Due,
+    /// When it must be forgotten now.
+    pub erase_at: Timestamp,
+}
+
 pub(crate) fn schedule(tables: &mut Tables, due_at: Timestamp, what: Due) {
     tables.put(&ERASURES_DUE, &(due_at, what), &());
 }
@@ -105,6 +115,13 @@ pub(crate) fn identifier_carried(tables: &mut Tables, identifier: IdentifierId) 
         tables.delete(&IDENTIFIERS_GIVEN_UP, &identifier);
         take_back(tables, due_at, Due::Identifier(identifier));
     }
+}
+
+pub(crate) fn retention_shortened(tables: &mut Tables, event: &RetentionShortened) {
+    if let Due::Profile(id) = event.what {
+        profile::kept_until(tables, id, event.erase_at);
+    }
+    schedule(tables, event.erase_at, event.what);
 }
 
 pub(crate) fn person_erased(tables: &mut Tables, at: Timestamp, event: &PersonErased) {

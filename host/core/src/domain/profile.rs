@@ -171,6 +171,15 @@ pub(crate) fn seen(tables: &mut Tables, at: Timestamp, event: &ProfileSeen) {
     }
 }
 
+/// A stricter policy lets the profile be kept until then.
+pub(crate) fn kept_until(tables: &mut Tables, id: ProfileId, erase_at: Timestamp) {
+    let Some(mut profile) = tables.get(&PROFILES, &id) else { return };
+    if let Some(due) = profile.erase_at.replace(erase_at) {
+        erasure::take_back(tables, due, Due::Profile(id));
+    }
+    tables.put(&PROFILES, &id, &profile);
+}
+
 pub(crate) fn look_up_answered(tables: &mut Tables, event: &LookUpAnswered) {
     tables.update(&PROFILES, &event.profile, |profile| profile.look_up = event.look_up);
     tables.delete(&LOOK_UPS_PENDING, &event.profile);

@@ -1,13 +1,18 @@
 //! What is kept no longer than it is needed: identifiers nobody carries, people nobody sees, words that have done their work.
 
-use sportello_core::commands::{ContactNews, EffectOutcome, FinishEffect, QueueEffect, RecordErased, StartEffect, TakeContacts};
-use sportello_core::domain::channel::{Idempotency, Policy};
+use sportello_core::commands::{
+    ConfigureChannel, ContactNews, ENFORCED_AT_ONCE_MAX, EffectOutcome, EnforcePolicy, FinishEffect, QueueEffect, RecordErased,
+    StartEffect, TakeContacts,
+};
+use sportello_core::domain::channel::{CHANNELS, Idempotency, LinkPermission, Policy};
 use sportello_core::domain::contact::CONTACTS_OF_IDENTIFIER;
 use sportello_core::domain::effect::{AskedBy, EFFECTS};
 use sportello_core::domain::erasure::{Due, ERASURES_DUE, IDENTIFIERS_GIVEN_UP};
 use sportello_core::domain::interaction::Change;
 use sportello_core::domain::profile::{Identified, PROFILES, PROFILES_OF_IDENTIFIER};
-use sportello_core::ids::{CaseId, ContactId, ConversationId, EffectId, IdentifierId, ProfileId, SlotId, SubjectId};
+use sportello_core::ids::{
+    CaseId, ChannelName, ContactId, ConversationId, EffectId, IdentifierId, InteractionId, ProfileId, SlotId, SubjectId,
+};
 use sportello_core::time::Timestamp;
 
 use crate::desk::{Desk, channel, identified, policy};
@@ -184,4 +189,134 @@ fn an_effects_words_are_kept_after_its_end_as_long_as_contents_may_be() {
         assert!(row.sealed.is_empty() && row.receipt.is_empty());
         assert!(!due(&desk, due_at, Due::Effect(EffectId(number))));
     }
+}
+
+/// The operator says what the policy is to be, or leaves it to the network.
+fn operator_says(desk: &mut Desk, own: Option<Policy>) {
+    let settings = desk.get(&CHANNELS, &channel()).unwrap().settings;
+    desk.must(ConfigureChannel {
+        channel: channel(),
+        settings: sportello_core::domain::channel::ChannelSettings { policy: own, ..settings },
+    });
+}
+
+/// Whether what is stored is still to be brought in line.
+fn is_behind(desk: &Desk) -> bool {
+    let row = desk.get(&CHANNELS, &channel()).unwrap();
+    row.loosest != row.policy()
+}
+
+fn enforce(desk: &mut Desk, stored: &[Due]) -> usize {
+    let policy = desk.get(&CHANNELS, &channel()).unwrap().policy().unwrap();
+    desk.must(EnforcePolicy { channel: channel(), policy, stored: stored.to_vec(), is_last: true }).1.len()
+}
+
+/// Somebody's reply to Ada or note about her, done.
+fn done(desk: &mut Desk, number: u64, by: ChannelName, action: &str) {
+    let effect = QueueEffect {
+        key: number.to_string(),
+        channel: by,
+        action: action.into(),
+        case: Some(CaseId(1)),
+        conversation: (action == "reply").then_some(ConversationId(601)),
+        contact: None,
+        profile: Some(ProfileId(501)),
+        slot: SlotId(900 + number),
+        sealed: vec![1],
+        asked_by: AskedBy::Person { name: "anna".into() },
+    };
+    desk.must(effect);
+    desk.must(StartEffect { effect: EffectId(number) });
+    let outcome = EffectOutcome::Done { receipt: SubjectId(number), sealed: vec![2] };
+    desk.must(FinishEffect { effect: EffectId(number), attempt: 1, outcome });
+}
+
+#[test]
+fn what_is_there_goes_by_a_stricter_policy_and_never_by_a_looser_one() {
+    let mut desk = Desk::with(Policy { profile_ms: Some(30 * DAY_MS), content_ms: Some(10 * DAY_MS), ..policy() }, Idempotency::Findable);
+    ada_says(&mut desk, 1, &[OLD]);
+    done(&mut desk, 1, channel(), "reply");
+    let came = desk.now;
+    let stored = [Due::Profile(ProfileId(501)), Due::Interaction(InteractionId(1)), Due::Effect(EffectId(1))];
+    assert!(!is_behind(&desk), "nothing came in under another policy");
+
+    desk.now = desk.now.plus_ms(3 * DAY_MS);
+    operator_says(&mut desk, Some(Policy { profile_ms: Some(DAY_MS), content_ms: Some(2 * DAY_MS), ..policy() }));
+    assert!(is_behind(&desk));
+    enforce(&mut desk, &stored);
+    assert!(!is_behind(&desk));
+    let days = |days: u64| came.plus_ms(days * DAY_MS);
+    assert!(
+        due(&desk, days(1), stored[0]) && due(&desk, days(2), stored[1]) && due(&desk, days(2), stored[2]),
+        "counted from when they came"
+    );
+    assert!(!due(&desk, days(30), stored[0]), "the later deadline is taken back");
+    assert_eq!(enforce(&mut desk, &stored), 0, "again is nothing new");
+
+    operator_says(&mut desk, None);
+    assert!(!is_behind(&desk), "a looser policy asks nothing of what is there");
+    enforce(&mut desk, &stored);
+    assert!(due(&desk, days(1), stored[0]) && due(&desk, days(2), stored[1]) && due(&desk, days(2), stored[2]), "nor lets it stay");
+}
+
+#[test]
+fn what_came_in_while_a_policy_was_loosened_is_brought_in_line_too() {
+    let strict = Policy { content_ms: Some(DAY_MS), ..policy() };
+    let mut desk = Desk::new();
+    operator_says(&mut desk, Some(strict.clone()));
+    enforce(&mut desk, &[]);
+    // Loosened and tightened again before anybody looked.
+    operator_says(&mut desk, None);
+    ada_says(&mut desk, 1, &[OLD]);
+    operator_says(&mut desk, Some(strict));
+    assert!(is_behind(&desk));
+    enforce(&mut desk, &[Due::Interaction(InteractionId(1))]);
+    assert!(due(&desk, desk.now.plus_ms(DAY_MS), Due::Interaction(InteractionId(1))));
+}
+
+#[test]
+fn a_batch_that_was_gathered_under_another_policy_is_refused() {
+    let mut desk = Desk::new();
+    ada_says(&mut desk, 1, &[OLD]);
+    let before = desk.get(&CHANNELS, &channel()).unwrap().policy().unwrap();
+    operator_says(&mut desk, Some(Policy { content_ms: Some(DAY_MS), ..policy() }));
+    let late = EnforcePolicy { channel: channel(), policy: before, stored: vec![Due::Interaction(InteractionId(1))], is_last: true };
+    desk.try_to(late).unwrap_err();
+    assert!(is_behind(&desk));
+}
+
+#[test]
+fn a_batch_of_more_than_may_be_brought_in_line_at_once_is_refused() {
+    let mut desk = Desk::new();
+    let policy = desk.get(&CHANNELS, &channel()).unwrap().policy().unwrap();
+    let batch = |size: usize| EnforcePolicy {
+        channel: channel(),
+        policy: policy.clone(),
+        stored: vec![Due::Interaction(InteractionId(1)); size],
+        is_last: false,
+    };
+    desk.must(batch(ENFORCED_AT_ONCE_MAX));
+    desk.try_to(batch(ENFORCED_AT_ONCE_MAX + 1)).unwrap_err();
+}
+
+#[test]
+fn a_link_ends_when_the_policy_no_longer_allows_it() {
+    for (link, holds) in [(LinkPermission::Evidence, true), (LinkPermission::Consent, false), (LinkPermission::Forbidden, false)] {
+        let mut desk = Desk::new();
+        contact_is(&mut desk, 701, 1, &[OLD], false);
+        ada_says(&mut desk, 1, &[OLD]);
+        operator_says(&mut desk, Some(Policy { link, content_ms: Some(DAY_MS), ..policy() }));
+        enforce(&mut desk, &[Due::Profile(ProfileId(501))]);
+        assert_eq!(desk.get(&PROFILES, &ProfileId(501)).unwrap().link.is_some(), holds, "{link:?}");
+    }
+}
+
+#[test]
+fn a_note_in_another_system_is_kept_no_longer_than_what_it_may_quote() {
+    let crm = ChannelName::new("crm").unwrap();
+    let mut desk = Desk::new();
+    operator_says(&mut desk, Some(Policy { content_ms: Some(2 * DAY_MS), ..policy() }));
+    ada_says(&mut desk, 1, &[OLD]);
+    done(&mut desk, 1, crm, "post");
+    assert!(due(&desk, desk.now.plus_ms(2 * DAY_MS), Due::Effect(EffectId(1))));
 }

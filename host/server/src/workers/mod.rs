@@ -6,6 +6,7 @@ mod effects;
 mod erasure;
 mod evaluate;
 mod look_up;
+mod policies;
 mod poll;
 mod timers;
 
@@ -32,6 +33,7 @@ pub(crate) fn start(desk: &Arc<Desk>, tasks: &TaskTracker, stopping: &Cancellati
     tasks.spawn(erasure::run(Arc::clone(desk), stopping.clone()));
     tasks.spawn(evaluate::run(Arc::clone(desk), stopping.clone()));
     tasks.spawn(look_up::run(Arc::clone(desk), stopping.clone()));
+    tasks.spawn(policies::run(Arc::clone(desk), stopping.clone()));
     tasks.spawn(poll::run(Arc::clone(desk), stopping.clone()));
     tasks.spawn(timers::run(Arc::clone(desk), stopping.clone()));
 }
