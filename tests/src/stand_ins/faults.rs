@@ -76,7 +76,7 @@ struct Weather {
 
 /// What a request contains that spends a token which works once. Its successor is in the answer: were that lost, no client could go on, and a person
 /// would have to authorise it anew. So trouble by chance comes to it before anything has happened.
-const SPENDS: &str = "grant_type=refresh_token";
+pub const SPENDS: &str = "grant_type=refresh_token";
 
 /// How long a slow body pauses in the middle when nobody holds it.
 const SLOW: std::time::Duration = std::time::Duration::from_millis(15);

@@ -12,7 +12,7 @@ pub mod twitter;
 pub mod webhook;
 pub mod wiki;
 
-pub use faults::{Fault, FaultHandle, Faults};
+pub use faults::{Fault, FaultHandle, Faults, SPENDS};
 pub use webhook::{Counts, DeliveryPlan, DeliveryReport};
 
 use std::collections::BTreeMap;

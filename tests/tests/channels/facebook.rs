@@ -106,6 +106,10 @@ impl Network for Page {
         &["POST", "/comments"]
     }
 
+    fn calls() -> &'static [&'static [&'static str]] {
+        &[&["POST", "/comments"], &["GET", "/comments"]]
+    }
+
     fn expires_token(&self) {
         self.facebook.expire_token();
     }

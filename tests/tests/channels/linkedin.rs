@@ -105,6 +105,10 @@ impl Network for Organization {
         &["POST", "/comments"]
     }
 
+    fn calls() -> &'static [&'static [&'static str]] {
+        &[&["POST", "/comments"], &["GET", "/comments"], &["GET", "/rest/organizationalEntityNotifications"]]
+    }
+
     fn expires_token(&self) {
         self.linkedin.expire_token();
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use sportello_tests::host::{HostPlan, RunningHost};
-use sportello_tests::stand_ins::{DeliveryPlan, Faults};
+use sportello_tests::stand_ins::{DeliveryPlan, Fault, Faults, SPENDS};
 
 /// A promise, where a platform may not be able to give it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,6 +110,22 @@ pub(crate) trait Network: Sized + Send + Sync {
     /// What a request that posts something of its own contains, for faults.
     fn posting(&self) -> &'static [&'static str] {
         self.publishing()
+    }
+
+    /// What each request contains that is made to read, to answer, and to look whether it was answered.
+    fn calls() -> &'static [&'static [&'static str]];
+
+    /// What each request contains that is made to be let in.
+    fn log_ins() -> &'static [&'static [&'static str]] {
+        &[&[SPENDS]]
+    }
+
+    /// Whether it is fast enough for every kind of trouble at each of them.
+    const CAN_GO_THROUGH_ALL: bool = true;
+
+    /// What can become of a request here and nowhere else, in the platform's words.
+    fn troubles() -> &'static [Fault] {
+        &[]
     }
 
     /// Ends the access token.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sportello_core::domain::effect::EffectState;
 use sportello_core::domain::interaction::Change;
-use sportello_tests::stand_ins::{DeliveryPlan, Fault};
+use sportello_tests::stand_ins::{DeliveryPlan, Fault, SPENDS};
 
 use crate::desk::Desk;
 use crate::network::{Network, Promise, is_given};
@@ -28,7 +28,9 @@ macro_rules! channel_promises {
                 a_thousand_at_once_all_come_in
                 what_was_not_delivered_is_asked_for_page_by_page
                 a_limit_is_waited_for_and_nothing_is_called_meanwhile
+                trouble_of_any_kind_at_any_request_costs_no_word_and_no_answer
                 a_token_that_ends_costs_nothing
+                a_token_that_ends_at_any_request_costs_no_word_and_no_answer
                 an_answer_whose_confirmation_is_lost_is_given_once
                 a_post_whose_confirmation_is_lost_stands_there_once
                 a_restart_at_every_step_loses_and_doubles_nothing
@@ -242,6 +244,97 @@ pub(crate) async fn a_limit_is_waited_for_and_nothing_is_called_meanwhile<N: Net
     // Three deliveries and three answers may each have found out: they were under way at the same time.
     assert!(found_out <= 6 + tries, "{found_out} calls were made over the limit");
     desk.stop().await;
+}
+
+/// What can become of a request anywhere.
+const TROUBLES: [Fault; 6] = [
+    Fault::Refuse { status: 429, retry_after_s: Some(90) },
+    Fault::Refuse { status: 503, retry_after_s: None },
+    Fault::Refuse { status: 502, retry_after_s: Some(30) },
+    Fault::RefuseAfterEffect { status: 502 },
+    Fault::BrokenBody,
+    Fault::SlowBody,
+];
+
+/// A desk that reads, answers and looks, and what it is to go through.
+struct Trial<N> {
+    desk: Desk<N>,
+    rounds: u64,
+}
+
+impl<N: Network> Trial<N> {
+    async fn begin() -> Self {
+        let desk = Desk::<N>::soaking().await;
+        if desk.network.times_asked().is_some() {
+            // What is said before the host asks for the first time is none of its business.
+            desk.deliver().await;
+        }
+        Self { desk, rounds: 0 }
+    }
+
+    /// Somebody asks and is answered once, though a request of this kind meets this trouble, and whatever else is needed for it to be made.
+    async fn round(&mut self, call: &&[&str], trouble: Fault, then: impl Fn(&N)) {
+        println!("{trouble:?} at {call:?}");
+        let (desk, faults) = (&self.desk, self.desk.network.faults());
+        // Whether it was answered is looked at only after a confirmation was lost; a token is fetched only after one has ended.
+        let lost = (*call != desk.network.publishing())
+            .then(|| faults.arm(Fault::RefuseAfterEffect { status: 502 }, desk.network.publishing(), 1));
+        if N::log_ins().contains(&call) {
+            desk.network.expires_token();
+        }
+        let struck = faults.arm(trouble, call, 1);
+        self.rounds += 1;
+        let thing = desk.network.asks(&format!("Cliente {}", self.rounds % 5), "Perché?");
+        let strikes = async {
+            struck.struck(1).await;
+            then(&desk.network);
+            struck.release();
+        };
+        let goes_on = async {
+            desk.deliver().await;
+            desk.as_time_passes("it is answered in spite of the trouble", |desk| {
+                struck.count() == 1 && desk.effect(self.rounds).is_some_and(|effect| effect.state == EffectState::Done)
+            })
+            .await;
+        };
+        tokio::join!(strikes, goes_on);
+        assert_eq!((desk.network.answers_to(&thing).len(), lost.map_or(1, |lost| lost.count())), (1, 1), "{trouble:?} at {call:?}");
+    }
+
+    async fn end(self) {
+        let words = self.desk.words().len() as u64;
+        assert_eq!((self.desk.network.doubled(), words, self.desk.parked()), (0, self.rounds, 0));
+        self.desk.stop().await;
+    }
+}
+
+pub(crate) async fn trouble_of_any_kind_at_any_request_costs_no_word_and_no_answer<N: Network>() {
+    if !N::CAN_GO_THROUGH_ALL {
+        println!("it takes too long here: see the stand-in");
+        return;
+    }
+    let mut trial = Trial::<N>::begin().await;
+    let log_ins = if N::cannot(Promise::Tokens).is_none() { N::log_ins() } else { &[] };
+    for call in N::calls().iter().chain(log_ins) {
+        for trouble in TROUBLES.iter().chain(N::troubles()) {
+            let may_spend = matches!(trouble, Fault::Refuse { .. } | Fault::Decline { .. } | Fault::SlowBody);
+            if !call.contains(&SPENDS) || may_spend {
+                trial.round(call, *trouble, |_| {}).await;
+            }
+        }
+    }
+    trial.end().await;
+}
+
+pub(crate) async fn a_token_that_ends_at_any_request_costs_no_word_and_no_answer<N: Network>() {
+    if !is_given::<N>(Promise::Tokens) {
+        return;
+    }
+    let mut trial = Trial::<N>::begin().await;
+    for call in N::calls().iter().chain(N::log_ins()) {
+        trial.round(call, Fault::HoldBefore, N::expires_token).await;
+    }
+    trial.end().await;
 }
 
 pub(crate) async fn a_token_that_ends_costs_nothing<N: Network>() {

@@ -147,6 +147,10 @@ impl<S: Shape> Network for Account<S> {
         &["POST", "/2/tweets"]
     }
 
+    fn calls() -> &'static [&'static [&'static str]] {
+        &[&["POST", "/2/tweets"], &["GET", "/tweets?start_time"], &["GET", "/mentions"]]
+    }
+
     fn expires_token(&self) {
         self.twitter.expire_token();
     }

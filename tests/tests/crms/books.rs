@@ -21,6 +21,9 @@ pub(crate) trait Books: Sized {
     /// Whether it takes notes of what customers asked.
     const TAKES_NOTES: bool;
 
+    /// Whether its operators have something to tidy up once all of it is known.
+    const TIDIES: bool = false;
+
     /// None: it is not installed, which has been said.
     async fn open() -> Option<Self>;
 
@@ -43,6 +46,9 @@ pub(crate) trait Books: Sized {
 
     /// A minute ends: what is still in hand is handed over.
     async fn minute_ends(&self, random: &mut fastrand::Rng);
+
+    /// The operators tidy up: nothing is left that is not known.
+    fn tidies(&self) {}
 
     /// The notes about somebody.
     async fn notes(&self, id: &str) -> Vec<String>;

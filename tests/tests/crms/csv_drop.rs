@@ -1,6 +1,6 @@
 //! Files that are dropped into a folder: in two halves, some of them twice.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard};
 
@@ -22,12 +22,7 @@ struct Desk {
     half: Option<(PathBuf, Vec<u8>)>,
     files: usize,
     last: Option<Vec<u8>>,
-    /// Files in the folder, the oldest first.
-    lying: VecDeque<PathBuf>,
 }
-
-/// The connector takes 200: the operator moves away what is older. A file a minute comes at most, and the folder is looked at every five.
-const LYING_MAX: usize = 100;
 
 pub(crate) struct Drop {
     folder: TempDir,
@@ -58,6 +53,7 @@ fn latin(text: &str) -> Vec<u8> {
 impl Books for Drop {
     const MINUTES_PER_DEED: u64 = 1;
     const TAKES_NOTES: bool = false;
+    const TIDIES: bool = true;
 
     async fn open() -> Option<Self> {
         Some(Self { folder: tempfile::tempdir().expect("a folder"), desk: Mutex::default() })
@@ -119,12 +115,17 @@ impl Books for Drop {
         let path = self.folder.path().join(format!("contacts-{:06}.csv", desk.files));
         let end = if random.bool() { random.usize(..bytes.len()) } else { bytes.len() };
         std::fs::write(&path, &bytes[..end]).expect("the first half is written");
-        desk.lying.push_back(path.clone());
-        if desk.lying.len() > LYING_MAX {
-            std::fs::remove_file(desk.lying.pop_front().expect("the oldest")).expect("it is moved away");
-        }
         desk.half = (end < bytes.len()).then(|| (path, bytes.clone()));
         desk.last = Some(bytes);
+    }
+
+    /// The connector takes 200 files: what was read is moved away.
+    fn tidies(&self) {
+        if self.desk().half.is_none() {
+            for file in std::fs::read_dir(self.folder.path()).expect("the folder") {
+                std::fs::remove_file(file.expect("a file").path()).expect("it is moved away");
+            }
+        }
     }
 
     async fn notes(&self, _: &str) -> Vec<String> {

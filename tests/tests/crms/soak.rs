@@ -86,12 +86,16 @@ pub(crate) async fn everything_goes_wrong<B: Books>(hours: u64) {
             day = day.restarted().await;
             trouble(&day, TROUBLE_PERCENT, random.u64(..));
         }
+        if B::TIDIES && minute % 60 == 59 {
+            day.settle(&mut random, 1).await;
+            day.books.tidies();
+        }
         day.advance(MINUTE);
         tokio::time::sleep(Duration::from_millis(B::MS_PER_MINUTE)).await;
     }
     troubles += day.troubles();
     trouble(&day, 0, seed);
-    day.settle(&mut random).await;
+    day.settle(&mut random, AFTERWARDS).await;
     day.judge().await;
     let asked: usize = day.customers.iter().map(|customer| customer.asked.len()).sum();
     println!("{} records, {asked} questions, {troubles} requests in trouble", day.records.len());
@@ -217,10 +221,11 @@ impl<B: Books> Day<B> {
         open
     }
 
-    async fn settle(&self, random: &mut fastrand::Rng) {
+    /// Time passes until nothing is left to do for so many minutes.
+    async fn settle(&self, random: &mut fastrand::Rng, minutes: u32) {
         let begun = Instant::now();
         let mut quiet = 0;
-        while quiet < AFTERWARDS {
+        while quiet < minutes {
             self.books.minute_ends(random).await;
             self.facebook.deliver(&DeliveryPlan::default()).await.expect("it is registered");
             let open = self.open_matters();
