@@ -222,7 +222,7 @@ impl GuestData {
             Some(channel) => {
                 let notes = Arc::clone(&diagnostics);
                 let note = Arc::new(move |note: &str| lock(&notes).push(Level::Warning, note.to_owned()));
-                GuestHttp::Channel(CallHttp::new(channel, options.now, note))
+                GuestHttp::Channel(CallHttp::new(channel, options.now, limits.wall_max, note))
             }
             None => GuestHttp::Nowhere(NoHttp),
         };

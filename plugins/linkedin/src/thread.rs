@@ -2,8 +2,8 @@
 //! read.
 //!
 //! A delivery is never lost for it: where the comment can't be read, it begins a conversation of its own, whose key is the same as if it
-//! were at top level. After a failure no more is read for this delivery, so that it is answered in time. A poll can wait instead, and
-//! comes again.
+//! were at top level. After a failure no more is read for this delivery, and where LinkedIn does not answer, for no other of the call, so that
+//! all are answered in time. A poll can wait instead, and comes again.
 
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ impl<'a> Threads<'a> {
         if let Some((_, place)) = self.known.iter().find(|(known, _)| known == comment) {
             return Ok(place.clone());
         }
-        if self.is_given_up {
+        if self.is_given_up || (!self.can_wait && self.context.has_given_up()) {
             return Ok(Place::Unknown);
         }
         let place = match self.read(comment) {
@@ -57,6 +57,10 @@ impl<'a> Threads<'a> {
             Err(error) if self.can_wait && !matches!(error, Error::Reject(_)) => return Err(error),
             Err(error) => {
                 self.is_given_up = !self.can_wait;
+                // A refusal is an answer, and cost no time.
+                if !matches!(error, Error::Reject(_)) {
+                    self.context.give_up();
+                }
                 diagnostics::warning!("what a comment answers can't be read, so it begins a conversation of its own: {}", error.reason());
                 Place::Unknown
             }

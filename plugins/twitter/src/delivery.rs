@@ -47,7 +47,7 @@ pub(crate) fn interactions(context: &Context<Settings>, body: &[u8]) -> Result<V
     };
     leave_out_others(settings, &mut told)?;
     place_in_threads(
-        settings,
+        context,
         told.iter_mut().filter_map(|(told, _)| match told {
             Told::Post(post) if post.wants_thread() => Some(&mut **post),
             _ => None,
@@ -108,28 +108,37 @@ fn interaction(settings: &Settings, edits: &mut Edits, now_ms: i64, told: Told, 
         }
         Told::Other(interaction) => *interaction,
         Told::NotOurs(_) => return None,
-        Told::NotUnderstood(what, id) => {
-            let id = format!("event:{}", id.unwrap_or_else(|| lenient::checksum(raw)));
-            let event = Interaction::new(id, "page-edit", time::from_milliseconds(now_ms), "account");
-            event.attribute("not-understood", "true").attribute("event", what.chars().take(200).collect::<String>())
-        }
+        Told::NotUnderstood(what, id) => not_understood(now_ms, &what, id, raw),
     })
 }
 
-/// The older shape says what a post answers and not which thread that is in: X is asked, once for all of a delivery. What it does not tell is filed
-/// under the post answered.
-fn place_in_threads<'a>(settings: &Settings, posts: impl Iterator<Item = &'a mut Post>) {
+/// What has no words in the contract: what X calls it, an id if it has one, and its JSON.
+pub(crate) fn not_understood(now_ms: i64, what: &str, id: Option<String>, raw: &str) -> Interaction {
+    let id = format!("event:{}", id.unwrap_or_else(|| lenient::checksum(raw)));
+    let event = Interaction::new(id, "page-edit", time::from_milliseconds(now_ms), "account");
+    event.attribute("not-understood", "true").attribute("event", what.chars().take(200).collect::<String>())
+}
+
+/// The older shape says what a post answers and not which thread that is in: X is asked, once for all of a delivery, and for no delivery of the call any
+/// more once it did not answer. What it does not tell is filed under the post answered.
+fn place_in_threads<'a>(context: &Context<Settings>, posts: impl Iterator<Item = &'a mut Post>) {
     let mut posts: Vec<&mut Post> = posts.collect();
     let answered: Vec<&str> = posts.iter().filter_map(|post| post.answers.as_deref()).collect();
-    if answered.is_empty() {
+    if answered.is_empty() || context.has_given_up() {
         return;
     }
-    match api::threads(settings, &answered) {
+    match api::threads(&context.settings, &answered) {
         Ok(threads) => {
             for post in &mut posts {
                 post.thread = post.answers.as_ref().and_then(|answered| threads.get(answered).cloned());
             }
         }
-        Err(error) => diagnostics::warning!("threads could not be asked for: {}", error.reason()),
+        Err(error) => {
+            // A refusal is an answer, and cost no time.
+            if !matches!(error, Error::Reject(_)) {
+                context.give_up();
+            }
+            diagnostics::warning!("threads could not be asked for: {}", error.reason());
+        }
     }
 }

@@ -84,6 +84,20 @@ fn a_challenge_is_answered_with_the_mac_of_its_token() {
 }
 
 #[test]
+fn a_challenge_is_no_way_to_have_a_delivery_signed() {
+    let _host = host().credential("consumer-secret", "the consumer secret").start();
+    let ask = |token: &str| channel().deliver(&webhook::Request::get([("crc_token", token)])).unwrap().response.unwrap();
+    for token in [r#"{"data":{}}"#, r#"{"for_user_id":"1"}"#, "[]", "{", " 1", "1\n", "", "\u{e9}", &"a".repeat(129)] {
+        let answer = ask(token);
+        assert_eq!(answer.status, 400, "{token:?}");
+        assert!(!String::from_utf8_lossy(&answer.body).contains("sha256="), "{token:?}");
+    }
+    for token in ["YzQ0-_+/8=", &"a".repeat(128)] {
+        assert_eq!(ask(token).status, 200, "{token:?}");
+    }
+}
+
+#[test]
 fn the_same_post_is_the_same_thing_in_both_shapes_and_as_several_events() {
     let _host = host().start();
     let text = "@Sole la rete &amp; il telefono sono giù 😡";
@@ -173,6 +187,23 @@ fn a_thread_that_cannot_be_asked_for_does_not_cost_the_delivery() {
     row["in_reply_to_status_id_str"] = json!("1900000000000000150");
     assert_eq!(only(&account("tweet_create_events", &json!([row]))).conversation.key, format!("1900000000000000150/{MARIA}"));
     assert!(host.diagnostics().iter().any(|(_, message)| message.contains("threads could not be asked for")));
+}
+
+#[test]
+fn of_many_deliveries_of_a_call_one_waits_for_a_platform_that_hangs() {
+    let host = Host::new().http(|_: &http::Request| Err::<http::Response, _>(http::Failure::Interrupted("time-out".into()))).start();
+    let deliveries: Vec<_> = (0..64)
+        .map(|number| {
+            let mut row = account_post(1_900_000_000_000_000_301 + number, "ancora niente");
+            row["in_reply_to_status_id_str"] = json!("1900000000000000150");
+            webhook::Request::post(account("tweet_create_events", &json!([row])).to_string())
+        })
+        .collect();
+    for calls in 1..=2 {
+        let taken = channel().deliver_all(&deliveries);
+        assert_eq!(taken.iter().map(|outcome| outcome.as_ref().unwrap().interactions.len()).sum::<usize>(), 64);
+        assert_eq!(host.requests().len(), calls, "the next call asks anew");
+    }
 }
 
 #[test]

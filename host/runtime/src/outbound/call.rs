@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{Request, Response};
@@ -33,11 +34,17 @@ impl CallTime {
     }
 }
 
+/// How long before its call every request ends at the latest: a guest whose platform hangs can still say so, and keeps what else it has found. Of a call
+/// that may last less than ten seconds it is a tenth.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// Outgoing HTTP of one call.
 pub struct CallHttp {
     channel: Arc<ChannelHttp>,
     /// For request limits, and for requests that are signed with a time.
     time: CallTime,
+    /// When the last request is over.
+    deadline: Instant,
     note: OperatorNote,
     requests: u32,
     /// Bytes of answers so far.
@@ -46,11 +53,12 @@ pub struct CallHttp {
 }
 
 impl CallHttp {
-    /// The hooks for one call on `channel` that begins `now`.
-    pub fn new(channel: Arc<ChannelHttp>, now: Timestamp, note: OperatorNote) -> Self {
+    /// The hooks for one call on `channel` that begins `now` and lasts at most `wall_max`.
+    pub fn new(channel: Arc<ChannelHttp>, now: Timestamp, wall_max: Duration, note: OperatorNote) -> Self {
         let permits = channel.limits.requests_at_once_per_call_max.clamp(1, Semaphore::MAX_PERMITS);
         let time = CallTime { began: now, started: Instant::now() };
-        Self { channel, time, note, requests: 0, received: Arc::default(), permits: Arc::new(Semaphore::new(permits)) }
+        let deadline = time.started + (wall_max - LAST_WORDS.min(wall_max / 10));
+        Self { channel, time, deadline, note, requests: 0, received: Arc::default(), permits: Arc::new(Semaphore::new(permits)) }
     }
 
     /// Requests made so far.
@@ -82,6 +90,7 @@ impl WasiHttpHooks for CallHttp {
             received: Arc::clone(&self.received),
             permits: Arc::clone(&self.permits),
             time: self.time,
+            call_deadline: self.deadline,
             number: self.requests,
         };
         let note = Arc::clone(&self.note);
@@ -111,6 +120,7 @@ struct Sending {
     received: Arc<AtomicUsize>,
     permits: Arc<Semaphore>,
     time: CallTime,
+    call_deadline: Instant,
     /// Which request of the call it is, from 1.
     number: u32,
 }
@@ -121,7 +131,7 @@ impl Sending {
     async fn send(self, request: Request<WasiBody>, options: RequestOptions) -> Result<Response<Bytes>, Failure> {
         let limits = &self.channel.limits;
         let started = Instant::now();
-        let deadline = started + limits.total_max;
+        let deadline = self.call_deadline.min(started + limits.total_max);
         let headers_deadline = options.first_byte_timeout.and_then(|timeout| started.checked_add(timeout)).unwrap_or(deadline);
         let permit = timeout_at(deadline, self.permits.acquire()).await;
         let request = match &permit {

@@ -2,6 +2,7 @@
 
 use sportello_sdk::http::{Failure, Request, Response};
 use sportello_sdk::testing::Host;
+use sportello_sdk::webhook;
 
 use serde_json::json;
 
@@ -77,6 +78,23 @@ fn whatever_fails_the_delivery_is_taken_in_and_nobody_waits_twice() {
         }
         assert_eq!((host.requests().len(), host.diagnostics().len()), (1, 1), "{case}");
     }
+}
+
+#[test]
+fn of_many_deliveries_of_a_call_one_waits_for_a_platform_that_hangs_and_a_refusal_costs_no_other_its_thread() {
+    let deliveries = |numbers: std::ops::Range<u64>| {
+        let delivery = |n| webhook::Request::post(body(&[notification(n, "COMMENT", &comment_urn(ANSWER + n), "Anche da me")]));
+        numbers.map(delivery).collect::<Vec<_>>()
+    };
+    let host = Host::new().http(|_: &Request| Err::<Response, _>(Failure::Interrupted("time-out".into()))).start();
+    for calls in 1..=2 {
+        let taken = channel().deliver_all(&deliveries(0..64));
+        assert_eq!(taken.iter().map(|outcome| outcome.as_ref().unwrap().interactions.len()).sum::<usize>(), 64);
+        assert_eq!(host.requests().len(), calls, "the next call asks anew");
+    }
+    let host = Host::new().http(|_: &Request| refused(400, "BAD", Some(1), "no")).start();
+    assert!(channel().deliver_all(&deliveries(0..3)).iter().all(Result::is_ok));
+    assert_eq!(host.requests().len(), 3);
 }
 
 #[test]

@@ -68,6 +68,20 @@ async fn a_request_over_its_caps_is_not_sent() {
 }
 
 #[tokio::test]
+async fn every_request_of_a_call_ends_before_the_call_does_and_then_none_is_sent() {
+    let server = Server::start(|_| ok(Body::from_stream(futures_util::stream::pending::<Result<Bytes, Infallible>>()))).await;
+    let channel = Setup::for_server(&server).build();
+    let wall_max = Duration::from_millis(500);
+    let mut call = Call::lasting(wall_max, &channel);
+    let started = std::time::Instant::now();
+    let hanging = call.get(&server.url("/hangs")).await;
+    assert!(hanging.is_err() && started.elapsed() < wall_max, "{hanging:?} after {:?}", started.elapsed());
+    let text = internal_error(call.get(&server.url("/late")).await);
+    assert!(text.starts_with("limit: retry after"), "{text}");
+    assert_eq!((server.count("/hangs"), server.count("/late")), (1, 0));
+}
+
+#[tokio::test]
 async fn slow_body_is_cut_at_the_deadline() {
     let server = Server::start(|seen| match seen.uri.path() {
         // One chunk, then nothing for ever.

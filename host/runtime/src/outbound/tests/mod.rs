@@ -33,6 +33,7 @@ use jiff::Timestamp;
 
 use crate::Secret;
 use crate::contract::{self, Credential, Manifest};
+use crate::limits::CallLimits;
 use crate::vault::{NoVault, Vault};
 
 /// When all calls of these tests are made.
@@ -290,9 +291,18 @@ impl Call {
     }
 
     fn at(now: Timestamp, channel: &Arc<ChannelHttp>) -> Self {
+        Self::with(now, CallLimits::default().wall_max, channel)
+    }
+
+    fn lasting(wall_max: Duration, channel: &Arc<ChannelHttp>) -> Self {
+        Self::with(clock(), wall_max, channel)
+    }
+
+    fn with(now: Timestamp, wall_max: Duration, channel: &Arc<ChannelHttp>) -> Self {
         let notes = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&notes);
-        let http = CallHttp::new(Arc::clone(channel), now, Arc::new(move |note: &str| kept.lock().unwrap().push(note.to_owned())));
+        let note = move |note: &str| kept.lock().unwrap().push(note.to_owned());
+        let http = CallHttp::new(Arc::clone(channel), now, wall_max, Arc::new(note));
         Self { http, notes }
     }
 
