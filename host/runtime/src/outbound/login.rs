@@ -205,8 +205,27 @@ impl LoginContext<'_> {
     }
 
     fn unreachable(&self, reason: &str) -> LoginFailure {
-        LoginFailure::Unreachable(format!("log-in at {} failed: {}", self.origin, self.redactor.text(reason)))
+        LoginFailure::Unreachable(self.failed(reason))
     }
+
+    fn too_many(&self, reason: &str, asked: Option<Duration>) -> LoginFailure {
+        LoginFailure::TooMany(self.failed(reason), asked)
+    }
+
+    fn failed(&self, reason: &str) -> String {
+        format!("log-in at {} failed: {}", self.origin, self.redactor.text(reason))
+    }
+}
+
+/// How long the platform asks to wait, in whole seconds or until a moment of its own clock.
+/// <https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3>
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name| headers.get(name)?.to_str().ok().map(str::trim);
+    let asked = text(header::RETRY_AFTER)?;
+    asked.parse().ok().map(Duration::from_secs).or_else(|| {
+        let moment = |text| jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok();
+        Duration::try_from(moment(asked)? - moment(text(header::DATE)?)?).ok()
+    })
 }
 
 impl Step {
@@ -315,7 +334,10 @@ impl Step {
         progress: &mut Progress,
     ) -> Result<(), LoginFailure> {
         let status = response.status();
-        if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            return Err(context.too_many(&format!("it answered {status}"), retry_after(response.headers())));
+        }
+        if status.is_server_error() {
             return Err(context.unreachable(&format!("it answered {status}")));
         }
         if !status.is_success() {

@@ -59,7 +59,9 @@ pub use self::redact::{REDACTED, REDACTED_BYTES_MIN};
 pub use self::roots::EXTRA_ROOTS_FILE_BYTES_MAX;
 use self::roots::Roots;
 pub use self::session::SessionStanding;
-pub use self::session::{LOGIN_PAUSE_AFTER_REFUSAL_MAX, LOGIN_PAUSE_MIN, LOGIN_PAUSE_UNREACHABLE_MAX, LOGINS_MAX, LOGINS_PERIOD};
+pub use self::session::{
+    LOGIN_PAUSE_AFTER_REFUSAL_MAX, LOGIN_PAUSE_ASKED_MAX, LOGIN_PAUSE_MIN, LOGIN_PAUSE_UNREACHABLE_MAX, LOGINS_MAX, LOGINS_PERIOD,
+};
 use self::session::{SessionSlot, lock};
 pub use self::template::BoundField;
 pub use self::window::WINDOW_TIMES_MAX;

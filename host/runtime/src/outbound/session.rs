@@ -9,6 +9,8 @@
 //!   └── paused ◄─ failed┘         (1 s, 2 s, 4 s … up to 5 min after a refusal, 10 s after an unreachable server)
 //! ```
 //!
+//! Where the platform says that there were too many log-ins it is waited as after a refusal, and as long as it asks for.
+//!
 //! One log-in serves everybody who waits; it runs in a task of its own, so that a call that is cut off does not take it along. Log-ins that
 //! succeed are limited too: a connector that renews all the time would look like an attack to the platform.
 
@@ -34,6 +36,8 @@ use crate::Secret;
 pub const LOGIN_PAUSE_MIN: Duration = Duration::from_secs(1);
 /// The longest pause after the platform refused a log-in: platforms slow down or lock whoever keeps trying a wrong password.
 pub const LOGIN_PAUSE_AFTER_REFUSAL_MAX: Duration = Duration::from_secs(300);
+/// The longest pause a platform may ask for that has had too many log-ins: what it says beyond that is not believed.
+pub const LOGIN_PAUSE_ASKED_MAX: Duration = Duration::from_secs(3600);
 /// The longest pause after a log-in got no answer.
 pub const LOGIN_PAUSE_UNREACHABLE_MAX: Duration = Duration::from_secs(10);
 /// At most so many log-ins of one credential …
@@ -134,6 +138,8 @@ pub(super) enum LoginFailure {
     Refused(String),
     /// No answer, or the platform is out of order: the credential may be good.
     Unreachable(String),
+    /// The platform has had too many log-ins, and may say how long to wait: the credential may be good.
+    TooMany(String, Option<Duration>),
 }
 
 type Outcome = Result<Arc<Session>, (LoginFailure, Duration)>;
@@ -242,11 +248,13 @@ impl SessionSlot {
             }
             Err(failure) => {
                 state.phase = Phase::Empty;
-                let longest = match failure {
-                    LoginFailure::Refused(_) => LOGIN_PAUSE_AFTER_REFUSAL_MAX,
-                    LoginFailure::Unreachable(_) => LOGIN_PAUSE_UNREACHABLE_MAX,
+                let (longest, asked) = match failure {
+                    LoginFailure::Refused(_) => (LOGIN_PAUSE_AFTER_REFUSAL_MAX, None),
+                    LoginFailure::Unreachable(_) => (LOGIN_PAUSE_UNREACHABLE_MAX, None),
+                    LoginFailure::TooMany(_, asked) => (LOGIN_PAUSE_AFTER_REFUSAL_MAX, asked),
                 };
-                let pause = LOGIN_PAUSE_MIN.saturating_mul(1 << state.failures.min(16)).min(longest);
+                let growing = LOGIN_PAUSE_MIN.saturating_mul(1 << state.failures.min(16)).min(longest);
+                let pause = growing.max(asked.unwrap_or_default().min(LOGIN_PAUSE_ASKED_MAX));
                 state.failures = state.failures.saturating_add(1);
                 state.pause = Some((Instant::now() + pause, failure.clone()));
                 Err((failure, pause))
@@ -282,7 +290,7 @@ impl SessionSlot {
             (_, Some((until, failure))) => SessionStanding::Failed {
                 refused: matches!(failure, LoginFailure::Refused(_)),
                 reason: match failure {
-                    LoginFailure::Refused(reason) | LoginFailure::Unreachable(reason) => reason.clone(),
+                    LoginFailure::Refused(reason) | LoginFailure::Unreachable(reason) | LoginFailure::TooMany(reason, _) => reason.clone(),
                 },
                 retry_in: until.saturating_duration_since(now),
             },
@@ -333,7 +341,9 @@ fn as_failure(name: &str, failure: &LoginFailure, pause: Duration) -> Failure {
             credential: name.to_owned(),
             reason: format!("{reason} (the next log-in is tried in {} s at the earliest)", pause.as_secs_f32().ceil()),
         },
-        LoginFailure::Unreachable(reason) => Failure::Limit { after: pause, reason: format!("credential {name}: {reason}") },
+        LoginFailure::Unreachable(reason) | LoginFailure::TooMany(reason, _) => {
+            Failure::Limit { after: pause, reason: format!("credential {name}: {reason}") }
+        }
     }
 }
 

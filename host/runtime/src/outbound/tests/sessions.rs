@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use contract::{Capture, Encoding, Expectation, LoginBody, LoginStep, Place, Session};
 
 use super::*;
-use crate::outbound::{LOGIN_PAUSE_AFTER_REFUSAL_MAX, LOGINS_MAX, LOGINS_PERIOD, REDACTED};
+use crate::outbound::{LOGIN_PAUSE_AFTER_REFUSAL_MAX, LOGIN_PAUSE_ASKED_MAX, LOGINS_MAX, LOGINS_PERIOD, REDACTED};
 
 const PASSWORD: &str = "p\"ss & w&rd + \\";
 
@@ -207,6 +207,45 @@ async fn a_read_with_an_expired_session_is_repeated_once() {
     let before = server.count("/read");
     assert_eq!(get(&channel, &server.url("/read")).await.unwrap().status, 401);
     assert_eq!((server.count("/read") - before, crm.logins()), (2, 4));
+}
+
+#[tokio::test]
+async fn a_platform_that_has_had_too_many_log_ins_is_left_alone_longer_each_time_and_as_long_as_it_asks() {
+    let second = Duration::from_secs(1);
+    let growing: Vec<Duration> = (0..10).map(|tries| (second * (1 << tries)).min(LOGIN_PAUSE_AFTER_REFUSAL_MAX)).collect();
+    let until = ("Thu, 01 Jan 2026 00:10:00 GMT", "Thu, 01 Jan 2026 00:09:00 GMT");
+    let cases = [
+        (None, growing),
+        (Some(("90", "")), vec![90 * second; 4]),
+        (Some(until), vec![60 * second; 4]),
+        (Some(("31536000", "")), vec![LOGIN_PAUSE_ASKED_MAX; 2]),
+        (Some(("soon", "")), vec![second, 2 * second]),
+    ];
+    for (asked, pauses) in cases {
+        let server = Server::start(move |_| {
+            let mut answer = status(429, "too many");
+            if let Some((retry_after, date)) = asked {
+                answer.headers_mut().insert("retry-after", retry_after.parse().unwrap());
+                answer.headers_mut().insert("date", date.parse().unwrap());
+            }
+            answer
+        })
+        .await;
+        let channel = Setup::for_server(&server).with(crm_credential(&server), &["sportello", PASSWORD]).build();
+        let limited = async || {
+            let text = internal_error(get(&channel, &server.url("/read")).await);
+            assert!(text.starts_with("limit: retry after") && text.contains("it answered 429"), "the password may be good: {text}");
+        };
+        limited().await;
+        for (number, pause) in pauses.iter().enumerate() {
+            advance(*pause - Duration::from_millis(500)).await;
+            limited().await;
+            assert_eq!(server.count("/login"), number + 1, "{asked:?}: tried again within {pause:?}");
+            advance(Duration::from_millis(600)).await;
+            limited().await;
+            assert_eq!(server.count("/login"), number + 2, "{asked:?}: not tried again after {pause:?}");
+        }
+    }
 }
 
 #[tokio::test]
