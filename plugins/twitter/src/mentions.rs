@@ -7,11 +7,13 @@
 //! Where X does not take a token any more, the sweep goes on below the oldest post it has seen (`until_id`).
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use sportello_sdk::{Context, Error, diagnostics, http, poll, time};
 
 use crate::Settings;
 use crate::activity::{Row, people};
 use crate::api::{self, Document};
+use crate::delivery::not_understood;
 use crate::edits::Edits;
 
 /// How far a sweep steps back, in milliseconds: posts show late in the list.
@@ -70,7 +72,7 @@ pub(crate) fn poll(context: &Context<Settings>, cursor: Option<String>) -> Resul
     if let Some(token) = &cursor.token {
         request = request.query("pagination_token", token);
     }
-    let document: Document<Row> = match api::look(&request, "mentions") {
+    let document: Document<Box<RawValue>> = match api::look(&request, "mentions") {
         Ok(response) => response.json()?,
         Err(Error::Reject(reason)) if cursor.token.is_some() => {
             // Below a page without posts nothing can be asked for: the sweep ends there.
@@ -88,7 +90,11 @@ pub(crate) fn poll(context: &Context<Settings>, cursor: Option<String>) -> Resul
     let mut newest_ms = cursor.newest_ms;
     let mut oldest = cursor.oldest;
     let mut interactions = Vec::new();
-    for post in document.data.into_iter().filter_map(|row| row.post(settings, &people)) {
+    for raw in &document.data {
+        let Some(post) = serde_json::from_str::<Row>(raw.get()).ok().and_then(|row| row.post(settings, &people)) else {
+            interactions.push(not_understood(now_ms, "mentions", None, raw.get()).raw_text(raw.get()));
+            continue;
+        };
         newest_ms = newest_ms.max(post.at_ms.unwrap_or(newest_ms));
         oldest = oldest.into_iter().chain(post.id.parse().ok()).min();
         edits.note(&post);

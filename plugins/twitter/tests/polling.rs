@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use serde_json::{Value, json};
 use sportello_sdk::testing::{Channel, Host, Running};
-use sportello_sdk::{Error, http};
+use sportello_sdk::{Error, Raw, http};
 use twitter::Twitter;
 
 const COMPANY: &str = "1400000000000000001";
@@ -161,6 +161,27 @@ fn errors_beside_data_cost_nothing_and_are_told() {
     let host = serve(&mentions);
     assert_eq!(channel().poll(None).unwrap().interactions.len(), 1);
     assert!(host.diagnostics().iter().any(|(_, message)| message.contains("one is withheld")));
+}
+
+#[test]
+fn a_row_that_is_not_understood_is_kept_raw_and_costs_nothing_else() {
+    let _host = Host::new()
+        .http(|_: &http::Request| {
+            let rows = json!([row(600), {"shimmer": 7}, "a post in words", row(601)]);
+            http::Response::with_json(200, &json!({"data": rows, "meta": {"result_count": 4}}))
+        })
+        .now("2026-01-15T12:00:00Z")
+        .start();
+    let told = channel().poll(None).unwrap().interactions;
+    let [first, object, text, last] = told.as_slice() else { panic!("{told:?}") };
+    assert_eq!((first.native_id.clone(), last.native_id.clone()), (id(600), id(601)));
+    for (odd, raw) in [(object, r#"{"shimmer":7}"#), (text, r#""a post in words""#)] {
+        assert!(odd.attributes.iter().any(|attribute| attribute.name == "not-understood"), "{odd:?}");
+        assert!(matches!(&odd.raw, Some(Raw::Text(kept)) if kept == raw), "{odd:?}");
+    }
+    let again = channel().poll(None).unwrap().interactions;
+    assert_eq!(again[1].native_id, object.native_id, "told again, it is the same");
+    assert_ne!(object.native_id, text.native_id);
 }
 
 #[test]
