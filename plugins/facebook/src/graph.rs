@@ -74,6 +74,11 @@ impl Refusal {
         match error.code {
             4 | 17 | 32 | 613 | 80001..=80008 => Error::rate_limited(time::after(usage::pause(response)), reason),
             102 | 190 => Error::auth(reason),
+            // The documented meaning is a permission that was not granted or was taken away; what is the matter with one object has a subcode.
+            // <https://developers.facebook.com/docs/graph-api/guides/error-handling>
+            10 | 200..=299 if error.error_subcode.is_none() && !error.is_transient => {
+                Error::auth(format!("{reason}; the page's token or the app lacks a permission that this needs"))
+            }
             // They may be ours, of an attempt whose answer was lost: a look will tell.
             DUPLICATE if purpose == Purpose::Change => Error::uncertain(reason),
             _ if error.is_transient || matches!(error.code, 1 | 2) || response.status >= 500 => match purpose {

@@ -87,7 +87,7 @@ fn refusals_mean_for_a_post_what_they_mean_for_a_reply() {
     };
     assert!(matches!(refused(400, json!({ "code": 190, "error_subcode": 463 })), Error::Auth(_)));
     assert!(matches!(refused(400, json!({ "code": 80001 })), Error::RateLimited(_)));
-    assert!(matches!(refused(403, json!({ "code": 200, "message": "requires pages_manage_posts" })), Error::Reject(_)));
+    assert!(matches!(refused(403, json!({ "code": 200, "message": "requires pages_manage_posts" })), Error::Auth(_)));
     assert!(matches!(refused(500, json!({ "code": 2 })), Error::Uncertain(_)));
     let _host = Host::new().http(|_: &Request| Err::<Response, _>(Failure::Interrupted("time-out".into()))).start();
     assert!(matches!(channel().publish(&post()), Err(Error::Uncertain(_))));
@@ -135,8 +135,12 @@ fn a_look_that_cannot_be_sure_says_so() {
     let shown_twice = listing(vec![twin(1, &at(NOON)), twin(1, &at(NOON))], nothing_new()).start();
     assert!(matches!(channel().find(&post()).unwrap(), Presence::Present(_)), "a list that grew shows a row again");
     drop(shown_twice);
-    let _host = Host::new().http(|_: &Request| Response::with_json(403, &json!({ "error": { "code": 10 } }))).start();
-    assert_eq!(channel().find(&post()).unwrap(), Presence::CannotTell, "who may not read");
+    let refused = |error: Value| Host::new().http(move |_: &Request| Response::with_json(403, &json!({ "error": error }))).start();
+    let unseen = refused(json!({ "code": 10, "error_subcode": 33 }));
+    assert_eq!(channel().find(&post()).unwrap(), Presence::CannotTell, "what may not be read");
+    drop(unseen);
+    let _host = refused(json!({ "code": 10 }));
+    assert!(matches!(channel().find(&post()), Err(Error::Auth(_))), "who may not read");
 }
 
 #[test]

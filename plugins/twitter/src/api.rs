@@ -14,6 +14,9 @@ use crate::activity::{Unwrapped, User};
 
 /// How long to wait after a limit that does not say how long: its windows are of a quarter of an hour.
 const LIMIT_PAUSE: Duration = Duration::from_secs(15 * 60);
+/// The kinds of problem that are the application's or its token's, whatever is asked for: a permission it lacks, a plan without the endpoint, a token of
+/// the wrong kind. <https://docs.x.com/x-api/fundamentals/response-codes-and-errors>
+const NOT_PERMITTED: [&str; 3] = ["oauth1-permissions", "client-forbidden", "unsupported-authentication"];
 /// How long a delivery waits for one look-up.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Ids in one look-up.
@@ -21,6 +24,9 @@ const IDS_MAX: usize = 100;
 
 #[derive(Default, Deserialize)]
 struct Problem {
+    /// A URI whose last part says the kind; `about:blank` where there is none.
+    #[serde(rename = "type", default, deserialize_with = "lenient::text")]
+    kind: Option<String>,
     #[serde(default, deserialize_with = "lenient::text")]
     title: Option<String>,
     #[serde(default, deserialize_with = "lenient::text")]
@@ -40,6 +46,8 @@ struct Detail {
 /// An answer that is no success.
 pub(crate) struct Refusal {
     response: http::Response,
+    /// The kind of problem, if X names one.
+    kind: Option<String>,
     said: String,
 }
 
@@ -64,8 +72,9 @@ fn send(request: &http::Request, window: &str) -> Result<Result<http::Response, 
     if response.is_success() {
         return Ok(Ok(response));
     }
-    let said = said(&response);
-    Ok(Err(Refusal { response, said }))
+    let problem: Problem = serde_json::from_slice(&response.body).unwrap_or_default();
+    let kind = problem.kind.as_deref().and_then(|kind| kind.rsplit_once("/problems/")).map(|(_, kind)| kind.to_owned());
+    Ok(Err(Refusal { response, kind, said: said(problem) }))
 }
 
 impl Refusal {
@@ -88,13 +97,15 @@ impl Refusal {
                 let pause = || time::after(self.response.retry_after().unwrap_or(LIMIT_PAUSE));
                 Error::rate_limited(resets_at(&self.response).unwrap_or_else(pause), reason)
             }
+            403 if self.kind.as_deref().is_some_and(|kind| NOT_PERMITTED.contains(&kind)) => {
+                Error::auth(format!("{reason}; the application lacks the permission, the plan or the kind of token that this needs"))
+            }
             _ => self.response.failure(reason),
         }
     }
 }
 
-fn said(response: &http::Response) -> String {
-    let problem: Problem = serde_json::from_slice(&response.body).unwrap_or_default();
+fn said(problem: Problem) -> String {
     let first = problem.errors.into_iter().next().and_then(|error| error.message.or(error.detail));
     let detail = problem.detail.or(problem.title).unwrap_or_else(|| "nothing that could be read".to_owned());
     match first {

@@ -76,6 +76,22 @@ fn each_refusal_becomes_what_the_host_must_do() {
 }
 
 #[test]
+fn a_missing_permission_is_told_from_a_post_that_may_not_be_answered() {
+    for (kind, is_ours) in [
+        ("https://api.twitter.com/2/problems/oauth1-permissions", true),
+        ("https://api.x.com/2/problems/oauth1-permissions", true),
+        ("https://api.x.com/2/problems/client-forbidden", true),
+        ("https://api.x.com/2/problems/unsupported-authentication", true),
+        ("https://api.x.com/2/problems/not-authorized-for-resource", false),
+        ("about:blank", false),
+    ] {
+        let _host = answered(403, json!({"title": "Forbidden", "detail": "Forbidden", "type": kind})).start();
+        let error = channel().publish(&answer()).unwrap_err();
+        assert_eq!((matches!(error, Error::Auth(_)), matches!(error, Error::Reject(_))), (is_ours, !is_ours), "{kind}: {error:?}");
+    }
+}
+
+#[test]
 fn a_limit_lasts_as_long_as_is_said_by_x_or_by_what_stands_before_it() {
     for (headers, until) in [
         (vec![("retry-after", "3")], "2026-01-15T12:00:03Z"),
