@@ -124,7 +124,7 @@ impl Network for Page {
 
     fn cannot(promise: Promise) -> Option<&'static str> {
         match promise {
-            Promise::Asking => Some("Facebook has no list of what happened on a page"),
+            Promise::Asking => Some("nowhere what happened on a page since a moment"),
             Promise::Tokens => Some("A page's token is not refreshed"),
             Promise::Headroom => Some("A share is no number of calls"),
             Promise::Edits | Promise::Posts | Promise::Disorder | Promise::LongIds => None,
