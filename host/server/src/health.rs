@@ -85,9 +85,9 @@ pub struct Window {
     pub resets_at: Timestamp,
     /// What is called that needs it.
     pub used_by: BTreeSet<Purpose>,
-    /// It followed another, and no answer has told of it yet.
+    /// It followed one that ended then, and no answer has told of it yet.
     #[serde(default, skip)]
-    unsaid: bool,
+    follows: Option<Timestamp>,
 }
 
 #[derive(Debug, Default)]
@@ -204,7 +204,8 @@ impl Health {
         window.used_by.insert(purpose);
         if window.resets_at <= now {
             let Some(allowed) = window.allowed else { return Ok(()) };
-            (window.remaining, window.resets_at, window.unsaid) = (allowed, now.plus_ms(UNSAID_MS), true);
+            window.follows = window.follows.or(Some(window.resets_at));
+            (window.remaining, window.resets_at) = (allowed, now.plus_ms(UNSAID_MS));
         }
         match window.remaining.checked_sub(1) {
             Some(remaining) => window.remaining = remaining,
@@ -225,16 +226,17 @@ impl Health {
             }
         }
         let HeadroomWindow { name, allowed, remaining, .. } = reported;
-        let fresh = Window { name: name.clone(), allowed, remaining, resets_at, used_by: BTreeSet::new(), unsaid: false };
+        let fresh = Window { name: name.clone(), allowed, remaining, resets_at, used_by: BTreeSet::new(), follows: None };
         let window = state.windows.entry(name).or_insert(fresh);
         window.used_by.insert(purpose);
         // Answers overtake each other: what is said of an earlier window comes too late, and of one window the least counts.
-        if window.unsaid && resets_at > now {
-            (window.remaining, window.resets_at, window.unsaid) = (window.remaining.min(remaining), resets_at, false);
-        } else if resets_at == window.resets_at {
-            window.remaining = window.remaining.min(remaining);
-        } else if resets_at > window.resets_at {
-            (window.remaining, window.resets_at) = (remaining, resets_at);
+        match window.follows {
+            Some(end) if resets_at > end => {
+                (window.remaining, window.resets_at, window.follows) = (window.remaining.min(remaining), resets_at, None);
+            }
+            None if resets_at == window.resets_at => window.remaining = window.remaining.min(remaining),
+            None if resets_at > window.resets_at => (window.remaining, window.resets_at) = (remaining, resets_at),
+            _ => {}
         }
         window.allowed = allowed.or(window.allowed);
         self.write_down(&mut state);
@@ -362,6 +364,9 @@ mod tests {
         for _ in 0..15 {
             assert_eq!(health.take(Purpose::Find, next, "timeline"), Ok(()));
         }
+        assert_eq!(health.take(Purpose::Find, next, "timeline"), Err(next.plus_ms(UNSAID_MS)));
+        // A call that began before the end of the one before is told of that one, too late.
+        say(&health, Purpose::Find, NOW, "timeline", 0, 60_000);
         assert_eq!(health.take(Purpose::Find, next, "timeline"), Err(next.plus_ms(UNSAID_MS)));
         // The first answer says when it ends; those under way stay counted.
         say(&health, Purpose::Find, next, "timeline", 14, 960_000);

@@ -120,7 +120,7 @@ pub(crate) trait Network: Sized + Send + Sync {
         &[&[SPENDS]]
     }
 
-    /// Whether it is fast enough for every kind of trouble at each of them.
+    /// Whether it is fast enough for every kind of trouble at each of them, and each of them is always made.
     const CAN_GO_THROUGH_ALL: bool = true;
 
     /// What can become of a request here and nowhere else, in the platform's words.

@@ -36,8 +36,8 @@ async fn each_channel_shows_what_it_may_whether_its_tokens_work_and_what_is_left
     let live = &shown["live"];
     let window = &live["headroom"][0];
     assert_eq!(
-        (&window["name"], &window["purpose"], &window["allowed"], &window["remaining"]),
-        (&"posts".into(), &"publish".into(), &100.into(), &99.into())
+        (&window["name"], &window["used_by"], &window["allowed"], &window["remaining"]),
+        (&"posts".into(), &serde_json::json!(["publish"]), &100.into(), &99.into())
     );
     let token = live["credentials"].as_array().unwrap().iter().find(|credential| credential["credential"] == "user-token").unwrap();
     assert_eq!((&token["session"]["state"], &token["bound"]), (&"live".into(), &true.into()), "{token}");
@@ -71,7 +71,7 @@ async fn a_credential_that_the_platform_refuses_is_shown_with_its_reason() {
     let twitter = Twitter::start().await.unwrap();
     twitter.revoke();
     let mut cli = Cli::new(&HostPlan::default().twitter(&twitter, "poll-seconds = 0"));
-    let agent = cli.token("anna", "agent");
+    let (agent, operator) = (cli.token("anna", "agent"), cli.token("olga", "operator"));
     let host = HostProcess::start(&cli.config).await;
     cli.set("SPORTELLO_URL", &host.url(""));
     cli.set("SPORTELLO_TOKEN", &agent);
@@ -85,6 +85,10 @@ async fn a_credential_that_the_platform_refuses_is_shown_with_its_reason() {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     assert!(listed.contains("user-token: refused") && listed.contains("failing"), "{listed}");
+    // Why is for those who can mend it.
+    let shown = cli.run(&["channel", "show", "twitter"]);
+    assert!(shown.right().contains("refused") && !shown.out.contains("log-in refused by"), "{}", shown.out);
+    cli.set("SPORTELLO_TOKEN", &operator);
     let shown = cli.run(&["channel", "show", "twitter"]);
     assert!(shown.right().contains("log-in refused by") && shown.out.contains("400"), "{}", shown.out);
     assert!(shown.out.contains("last failed") && shown.out.contains("the credential does not work"), "{}", shown.out);
