@@ -175,6 +175,8 @@ pub struct PolicyConfig {
     pub profile_hours: Option<u64>,
     /// Hours content is kept.
     pub content_hours: Option<u64>,
+    /// Hours a delivery that could not be taken in is kept as it came.
+    pub raw_hours: Option<u64>,
 }
 
 fn refuse_shared_secrets<'de, D: serde::Deserializer<'de>>(_: D) -> Result<(), D::Error> {
@@ -314,6 +316,7 @@ impl ChannelConfig {
                 reply_only_summoned: policy.reply_only_summoned,
                 profile_ms: policy.profile_hours.map(|hours| hours.saturating_mul(HOUR_MS)),
                 content_ms: policy.content_hours.map(|hours| hours.saturating_mul(HOUR_MS)),
+                raw_ms: policy.raw_hours.map(|hours| hours.saturating_mul(HOUR_MS)),
             }),
             enabled: self.enabled,
         }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sportello_core::commands::InstallConnector;
 use sportello_core::domain::channel::{Action, ChannelKind, Grant, Idempotency, LinkPermission, Policy};
 use sportello_core::ids::Digest;
-use sportello_runtime::contract::{self, Manifest};
+use sportello_runtime::contract;
 use sportello_runtime::{Prepared, Runtime, RuntimeError};
 use thiserror::Error;
 
@@ -156,7 +156,7 @@ pub fn grant_of(prepared: &Prepared) -> Grant {
         },
         network: manifest.network.clone(),
         actions: manifest.actions.iter().map(action).collect(),
-        policy: policy(manifest),
+        policy: policy(&manifest.policy),
         poll_ms: u64::from(manifest.poll_seconds) * 1_000,
     }
 }
@@ -174,19 +174,38 @@ fn action(action: &contract::Action) -> Action {
     }
 }
 
-fn policy(manifest: &Manifest) -> Policy {
+fn policy(declared: &contract::NetworkPolicy) -> Policy {
     let kept_ms = |class: &str| {
-        let hours = manifest.policy.retention.iter().find(|retention| retention.class == class)?.hours;
+        let hours = declared.retention.iter().find(|retention| retention.class == class)?.hours;
         Some(u64::from(hours) * 60 * 60 * 1_000)
     };
     Policy {
-        link: match manifest.policy.link {
+        link: match declared.link {
             contract::LinkPermission::Evidence => LinkPermission::Evidence,
             contract::LinkPermission::Consent => LinkPermission::Consent,
             contract::LinkPermission::Forbidden => LinkPermission::Forbidden,
         },
-        reply_only_summoned: manifest.policy.reply == contract::ReplyPermission::Summoned,
+        reply_only_summoned: declared.reply == contract::ReplyPermission::Summoned,
         profile_ms: kept_ms("profile"),
         content_ms: kept_ms("content"),
+        raw_ms: kept_ms("raw"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_class_of_data_is_kept_as_long_as_the_connector_declares() {
+        let retention = |class: &str, hours| contract::Retention { class: class.to_owned(), hours };
+        let declared = contract::NetworkPolicy {
+            retention: vec![retention("raw", 1), retention("profile", 24), retention("content", 48)],
+            link: contract::LinkPermission::Forbidden,
+            reply: contract::ReplyPermission::Summoned,
+        };
+        let kept = policy(&declared);
+        let hours = |ms: Option<u64>| ms.map(|ms| ms / (60 * 60 * 1_000));
+        assert_eq!((hours(kept.raw_ms), hours(kept.profile_ms), hours(kept.content_ms)), (Some(1), Some(24), Some(48)));
     }
 }

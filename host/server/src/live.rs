@@ -321,9 +321,10 @@ macro_rules! payloads {
 
 payloads! { payload_of_core, CoreEvent:
     ConnectorInstalled, ConnectorRetired, ChannelConfigured, ConnectorGranted, CursorMoved, StateWritten, PolicyEnforced, ProfileSeen,
-    LookUpAnswered, PersonAppeared, LinkMade, LinkEnded, ContactSeen, InteractionReceived, InteractionWithdrawn, CaseOpened, CaseAssigned, CaseStateChanged,
-    CasePrioritised, CaseAnswered, EffectQueued, EffectStarted, EffectDone, EffectPostponed, EffectFailed, EffectUnknown, EffectUndecided,
-    DeliveryParked, DeliveryReplayed, PersonErased, Erased, DeletionRequested, RetentionShortened, TokenCreated, TokenRevoked,
+    LookUpAnswered, PersonAppeared, LinkMade, LinkEnded, ContactSeen, InteractionReceived, InteractionWithdrawn, CaseOpened, CaseAssigned,
+    CaseStateChanged, CasePrioritised, CaseAnswered, EffectQueued, EffectStarted, EffectDone, EffectPostponed, EffectFailed, EffectUnknown,
+    EffectUndecided, DeliveryParked, DeliveryReplayed, PersonErased, Erased, DeletionRequested, RetentionShortened, TokenCreated,
+    TokenRevoked,
 }
 
 payloads! { payload_of_workflow, WorkflowEvent:

@@ -112,6 +112,7 @@ struct Policy {
     reply_only_summoned: bool,
     profile_hours: Option<u64>,
     content_hours: Option<u64>,
+    raw_hours: u64,
 }
 
 impl Shown {

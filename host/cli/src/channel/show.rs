@@ -48,10 +48,11 @@ fn lines(shown: &Shown) -> Vec<String> {
     if let Some(policy) = &shown.policy {
         let kept = |hours: Option<u64>| hours.map_or_else(|| "as long as you like".to_owned(), |hours| format!("{hours} h"));
         lines.push(format!(
-            "policy      link {}; profiles kept {}, content {}",
+            "policy      link {}; profiles kept {}, content {}, parked deliveries {} h",
             policy.link,
             kept(policy.profile_hours),
-            kept(policy.content_hours)
+            kept(policy.content_hours),
+            policy.raw_hours
         ));
         lines.push(format!("answers     {}", if policy.reply_only_summoned { "only where one was addressed" } else { "always" }));
     }

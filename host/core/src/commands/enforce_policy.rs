@@ -2,6 +2,7 @@
 
 use crate::commands::Accepted;
 use crate::domain::channel::{CHANNELS, LinkPermission, Policy, PolicyEnforced};
+use crate::domain::delivery::{self, DELIVERIES, DeliveryState};
 use crate::domain::effect::{self, EFFECTS};
 use crate::domain::erasure::{Due, ERASURES_DUE, RetentionShortened};
 use crate::domain::interaction::INTERACTIONS;
@@ -24,7 +25,7 @@ pub struct EnforcePolicy {
     pub channel: ChannelName,
     /// The policy that was in force when it was begun: with another one by now, all is gone through anew.
     pub policy: Policy,
-    /// Profiles, interactions and effects of the channel, at most [`ENFORCED_AT_ONCE_MAX`].
+    /// Profiles, interactions, effects and parked deliveries of the channel, at most [`ENFORCED_AT_ONCE_MAX`].
     pub stored: Vec<Due>,
     /// Whether these are the last.
     pub is_last: bool,
@@ -64,7 +65,13 @@ impl EnforcePolicy {
                 let effect = draft.tables().get(&EFFECTS, &id).filter(|effect| !effect.sealed.is_empty());
                 effect.and_then(|effect| effect::kept_until(draft.tables(), &effect))
             }
-            Due::Contact(_) | Due::Delivery(_) | Due::WholeProfile(_) | Due::Identifier(_) => None,
+            Due::Delivery(id) => {
+                let delivery = draft.tables().get(&DELIVERIES, &id).filter(|delivery| delivery.state == DeliveryState::Parked);
+                let present =
+                    delivery.map(|delivery| (delivery.parked_at.plus_ms(delivery::kept_ms(Some(&self.policy))), delivery.erase_at));
+                present.filter(|(erase_at, present)| erase_at < present).map(|(erase_at, _)| erase_at)
+            }
+            Due::Contact(_) | Due::WholeProfile(_) | Due::Identifier(_) => None,
         };
         let is_new = |erase_at: &Timestamp| !draft.tables().contains(&ERASURES_DUE, &(*erase_at, what));
         if let Some(erase_at) = erase_at.filter(is_new) {

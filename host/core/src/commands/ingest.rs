@@ -150,6 +150,7 @@ impl Ingest {
         }
         let interaction = InteractionId(draft.next(Counter::Interaction));
         let kept_ms = channel.policy().and_then(|policy| policy.content_ms);
+        let received_at = self.received_at(draft);
         draft.emit(InteractionReceived {
             interaction,
             identity: arrival.identity,
@@ -167,7 +168,8 @@ impl Ingest {
             occurred_at: arrival.occurred_at,
             slot: arrival.slot,
             sealed: arrival.sealed.clone(),
-            erase_at: kept_ms.map(|kept_ms| draft.now().plus_ms(kept_ms)),
+            received_at,
+            erase_at: kept_ms.map(|kept_ms| received_at.plus_ms(kept_ms)),
         });
         if arrival.change == Change::Deleted || deleted_before {
             withdraw_versions(draft, arrival.subject);
@@ -201,12 +203,14 @@ impl Ingest {
             return Err(Refusal::ProfileErased(author.profile.0));
         }
         let kept_ms = channel.policy().and_then(|policy| policy.profile_ms);
+        let received_at = self.received_at(draft);
+        let seen_at = known.as_ref().map_or(received_at, |known| received_at.max(known.last_seen_at));
         let (sealed, identifiers) = match (&author.news, &known) {
             (Some(news), known) if news.replaces.as_ref() != known.as_ref().map(|known| &known.sealed) => {
                 return Err(Refusal::ProfileChanged(author.profile.0));
             }
             (Some(news), _) => (news.sealed.clone(), news.identifiers.clone()),
-            (None, Some(known)) if known.own == own && !is_kept_longer(draft, known, kept_ms) => return Ok(()),
+            (None, Some(known)) if known.own == own && !is_kept_longer(known, seen_at, kept_ms) => return Ok(()),
             (None, Some(known)) => (known.sealed.clone(), known.identifiers.clone()),
             (None, None) => return Err(Refusal::Invalid(format!("profile {} is not known and nothing is said of it", author.profile))),
         };
@@ -227,12 +231,19 @@ impl Ingest {
             own,
             person,
             look_up,
-            erase_at: kept_ms.map(|kept_ms| draft.now().plus_ms(kept_ms)),
+            seen_at,
+            erase_at: kept_ms.map(|kept_ms| seen_at.plus_ms(kept_ms)),
         });
         if is_among_contacts {
             matching::link_by_evidence(draft, author.profile);
         }
         Ok(())
+    }
+
+    /// When what comes in became durable here first.
+    fn received_at<E: From<Event>>(&self, draft: &Draft<'_, E>) -> Timestamp {
+        let delivery = self.replayed.and_then(|delivery| draft.tables().get(&DELIVERIES, &delivery));
+        delivery.map_or(draft.now(), |delivery| delivery.parked_at)
     }
 
     fn open_case<E: From<Event>>(&self, draft: &mut Draft<'_, E>, arrival: &Arrival, conversation: ConversationId) {
@@ -298,8 +309,8 @@ impl Ingest {
 }
 
 /// Retention counts from the last time somebody was seen; it is put off once a day at most, so that not every word of theirs is an event.
-fn is_kept_longer<E: From<Event>>(draft: &Draft<'_, E>, known: &Profile, kept_ms: Option<u64>) -> bool {
-    kept_ms.is_some_and(|kept_ms| draft.now().ms_since(known.last_seen_at) >= PUT_OFF_EVERY_MS.min(kept_ms / 2))
+fn is_kept_longer(known: &Profile, seen_at: Timestamp, kept_ms: Option<u64>) -> bool {
+    kept_ms.is_some_and(|kept_ms| seen_at.ms_since(known.last_seen_at) >= PUT_OFF_EVERY_MS.min(kept_ms / 2))
 }
 
 /// Where looking somebody up stands once they are seen like this; None: where it stood.

@@ -2,7 +2,7 @@
 
 use crate::commands::Accepted;
 use crate::domain::channel::CHANNELS;
-use crate::domain::delivery::DeliveryParked;
+use crate::domain::delivery::{DeliveryParked, kept_ms};
 use crate::draft::Draft;
 use crate::event::Event;
 use crate::ids::{ChannelName, DeliveryId, SlotId};
@@ -24,9 +24,7 @@ pub struct ParkDelivery {
 
 impl ParkDelivery {
     pub(super) fn decide<E: From<Event>>(&self, draft: &mut Draft<'_, E>) -> Result<Accepted, Refusal> {
-        if !draft.tables().contains(&CHANNELS, &self.channel) {
-            return Err(Refusal::not_found("channel", &self.channel));
-        }
+        let channel = draft.tables().get(&CHANNELS, &self.channel).ok_or_else(|| Refusal::not_found("channel", &self.channel))?;
         let delivery = DeliveryId(draft.next(Counter::Delivery));
         draft.emit(DeliveryParked {
             delivery,
@@ -34,6 +32,7 @@ impl ParkDelivery {
             slot: self.slot,
             sealed: self.sealed.clone(),
             problem: self.problem.clone(),
+            erase_at: draft.now().plus_ms(kept_ms(channel.policy().as_ref())),
         });
         Ok(Accepted::Delivery(delivery))
     }

@@ -80,6 +80,8 @@ pub struct Policy {
     pub profile_ms: Option<u64>,
     /// How long content may be kept after it came. None: no limit.
     pub content_ms: Option<u64>,
+    /// How long a delivery that could not be taken in may be kept as it came. None: no limit of its own.
+    pub raw_ms: Option<u64>,
 }
 
 impl Policy {
@@ -91,6 +93,7 @@ impl Policy {
             reply_only_summoned: self.reply_only_summoned && other.reply_only_summoned,
             profile_ms: longer(self.profile_ms, other.profile_ms),
             content_ms: longer(self.content_ms, other.content_ms),
+            raw_ms: longer(self.raw_ms, other.raw_ms),
         }
     }
 }
@@ -179,6 +182,7 @@ impl Channel {
             reply_only_summoned: granted.reply_only_summoned || own.reply_only_summoned,
             profile_ms: shorter(granted.profile_ms, own.profile_ms),
             content_ms: shorter(granted.content_ms, own.content_ms),
+            raw_ms: shorter(granted.raw_ms, own.raw_ms),
         })
     }
 

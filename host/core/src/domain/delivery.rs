@@ -1,8 +1,9 @@
-//! Parked deliveries: what a connector could not take in, sealed as it came, until somebody mends the connector. Kept 72 hours at most: a
-//! delivery holds many people's words under one key.
+//! Parked deliveries: what a connector could not take in, sealed as it came, until somebody mends the connector. Kept 72 hours at most, and
+//! no longer than its channel's policy lets raw deliveries and content be kept: a delivery holds many people's words under one key.
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::channel::Policy;
 use crate::domain::erasure::{self, Due};
 use crate::ids::{ChannelName, DeliveryId, SlotId};
 use crate::tables::{Table, Tables};
@@ -13,8 +14,15 @@ pub const DELIVERIES: Table<DeliveryId, Delivery> = Table::new(80, "deliveries")
 /// Parked deliveries by channel.
 pub const DELIVERIES_BY_CHANNEL: Table<(ChannelName, DeliveryId), ()> = Table::new(81, "deliveries-by-channel");
 
-/// How long a parked delivery is kept: 72 hours.
-pub const DELIVERY_KEPT_MS: u64 = 72 * 60 * 60 * 1_000;
+/// How long a parked delivery is kept at most: 72 hours.
+pub const DELIVERY_KEPT_MS_MAX: u64 = 72 * 60 * 60 * 1_000;
+
+/// How long a delivery is kept under this policy. What is in it is content.
+#[must_use]
+pub fn kept_ms(policy: Option<&Policy>) -> u64 {
+    let limits = policy.map_or([None, None], |policy| [policy.raw_ms, policy.content_ms]);
+    limits.into_iter().flatten().fold(DELIVERY_KEPT_MS_MAX, u64::min)
+}
 
 /// Where a parked delivery stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +50,8 @@ pub struct Delivery {
     pub problem: String,
     /// When it came.
     pub parked_at: Timestamp,
+    /// When it must be given up, by the network's policy.
+    pub erase_at: Timestamp,
     /// Where it stands.
     pub state: DeliveryState,
 }
@@ -60,6 +70,8 @@ pub struct DeliveryParked {
     pub sealed: Vec<u8>,
     /// Why.
     pub problem: String,
+    /// When it must be given up, by the network's policy.
+    pub erase_at: Timestamp,
 }
 
 /// A parked delivery was taken in after all.
@@ -76,16 +88,25 @@ pub(crate) fn parked(tables: &mut Tables, at: Timestamp, event: &DeliveryParked)
         sealed: event.sealed.clone(),
         problem: event.problem.clone(),
         parked_at: at,
+        erase_at: event.erase_at,
         state: DeliveryState::Parked,
     };
     tables.put(&DELIVERIES, &event.delivery, &delivery);
     tables.put(&DELIVERIES_BY_CHANNEL, &(event.channel.clone(), event.delivery), &());
-    erasure::schedule(tables, at.plus_ms(DELIVERY_KEPT_MS), Due::Delivery(event.delivery));
+    erasure::schedule(tables, event.erase_at, Due::Delivery(event.delivery));
 }
 
 pub(crate) fn replayed(tables: &mut Tables, at: Timestamp, event: &DeliveryReplayed) {
     end(tables, event.delivery, DeliveryState::Replayed);
     erasure::schedule(tables, at, Due::Delivery(event.delivery));
+}
+
+/// A stricter policy lets the delivery be kept until then.
+pub(crate) fn kept_until(tables: &mut Tables, id: DeliveryId, erase_at: Timestamp) {
+    let Some(mut delivery) = tables.get(&DELIVERIES, &id) else { return };
+    erasure::take_back(tables, delivery.erase_at, Due::Delivery(id));
+    delivery.erase_at = erase_at;
+    tables.put(&DELIVERIES, &id, &delivery);
 }
 
 /// The delivery's slot has been overwritten.

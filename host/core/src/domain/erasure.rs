@@ -118,8 +118,10 @@ pub(crate) fn identifier_carried(tables: &mut Tables, identifier: IdentifierId) 
 }
 
 pub(crate) fn retention_shortened(tables: &mut Tables, event: &RetentionShortened) {
-    if let Due::Profile(id) = event.what {
-        profile::kept_until(tables, id, event.erase_at);
+    match event.what {
+        Due::Profile(id) => profile::kept_until(tables, id, event.erase_at),
+        Due::Delivery(id) => delivery::kept_until(tables, id, event.erase_at),
+        _ => {}
     }
     schedule(tables, event.erase_at, event.what);
 }

@@ -61,7 +61,7 @@ pub struct Interaction {
     pub in_reply_to: Option<SubjectId>,
     /// When, by the platform.
     pub occurred_at: Timestamp,
-    /// When it became durable here.
+    /// When it became durable here: with the delivery it was in, if that was parked first.
     pub received_at: Timestamp,
     /// Where its words' key is.
     pub slot: SlotId,
@@ -117,6 +117,8 @@ pub struct InteractionReceived {
     /// Its words, sealed.
     #[serde(with = "serde_bytes")]
     pub sealed: Vec<u8>,
+    /// When it became durable here: with the delivery it was in, if that was parked first.
+    pub received_at: Timestamp,
     /// When its words must be given up, by the network's policy.
     pub erase_at: Option<Timestamp>,
 }
@@ -141,7 +143,7 @@ pub(crate) fn received(tables: &mut Tables, at: Timestamp, event: &InteractionRe
         private: event.private,
         in_reply_to: event.in_reply_to,
         occurred_at: event.occurred_at,
-        received_at: at,
+        received_at: event.received_at,
         slot: event.slot,
         sealed: event.sealed.clone(),
         withdrawn: false,

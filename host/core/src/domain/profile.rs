@@ -93,6 +93,8 @@ pub struct ProfileSeen {
     pub person: PersonId,
     /// Where looking it up stands from now on. None: where it stood; nothing that could be asked about is new.
     pub look_up: Option<LookUp>,
+    /// When: a parked delivery that is replayed tells of when it came.
+    pub seen_at: Timestamp,
     /// When it may be kept until, by the network's policy.
     pub erase_at: Option<Timestamp>,
 }
@@ -145,7 +147,7 @@ pub(crate) fn seen(tables: &mut Tables, at: Timestamp, event: &ProfileSeen) {
             identifiers: event.identifiers.clone(),
             own: event.own,
             look_up: event.look_up.unwrap_or(profile.look_up),
-            last_seen_at: at,
+            last_seen_at: event.seen_at,
             erase_at: event.erase_at,
             ..profile
         },
@@ -159,8 +161,8 @@ pub(crate) fn seen(tables: &mut Tables, at: Timestamp, event: &ProfileSeen) {
             link: None,
             // Of a new profile it is always said.
             look_up: event.look_up.unwrap_or(LookUp::NotAsked),
-            first_seen_at: at,
-            last_seen_at: at,
+            first_seen_at: event.seen_at,
+            last_seen_at: event.seen_at,
             erased: false,
             erase_at: event.erase_at,
         },

@@ -1,17 +1,18 @@
 //! What is kept no longer than it is needed: identifiers nobody carries, people nobody sees, words that have done their work.
 
 use sportello_core::commands::{
-    ConfigureChannel, ContactNews, ENFORCED_AT_ONCE_MAX, EffectOutcome, EnforcePolicy, FinishEffect, QueueEffect, RecordErased,
-    StartEffect, TakeContacts,
+    Accepted, ConfigureChannel, ContactNews, ENFORCED_AT_ONCE_MAX, EffectOutcome, EnforcePolicy, FinishEffect, Ingest, ParkDelivery,
+    QueueEffect, RecordErased, StartEffect, TakeContacts,
 };
 use sportello_core::domain::channel::{CHANNELS, Idempotency, LinkPermission, Policy};
 use sportello_core::domain::contact::CONTACTS_OF_IDENTIFIER;
+use sportello_core::domain::delivery::DELIVERIES;
 use sportello_core::domain::effect::{AskedBy, EFFECTS};
 use sportello_core::domain::erasure::{Due, ERASURES_DUE, IDENTIFIERS_GIVEN_UP};
-use sportello_core::domain::interaction::Change;
+use sportello_core::domain::interaction::{Change, INTERACTIONS};
 use sportello_core::domain::profile::{Identified, PROFILES, PROFILES_OF_IDENTIFIER};
 use sportello_core::ids::{
-    CaseId, ChannelName, ContactId, ConversationId, EffectId, IdentifierId, InteractionId, ProfileId, SlotId, SubjectId,
+    CaseId, ChannelName, ContactId, ConversationId, DeliveryId, EffectId, IdentifierId, InteractionId, ProfileId, SlotId, SubjectId,
 };
 use sportello_core::time::Timestamp;
 
@@ -319,4 +320,67 @@ fn a_note_in_another_system_is_kept_no_longer_than_what_it_may_quote() {
     ada_says(&mut desk, 1, &[OLD]);
     done(&mut desk, 1, crm, "post");
     assert!(due(&desk, desk.now.plus_ms(2 * DAY_MS), Due::Effect(EffectId(1))));
+}
+
+/// The channel's connector cannot take a delivery; gives its number.
+fn parked(desk: &mut Desk) -> DeliveryId {
+    let slot = desk.slot();
+    let park = ParkDelivery { channel: channel(), slot, sealed: vec![1], problem: "it cannot read it".into() };
+    let (Accepted::Delivery(delivery), _) = desk.must(park) else { panic!("it is parked") };
+    delivery
+}
+
+#[test]
+fn a_parked_delivery_is_kept_as_long_as_raw_data_and_content_may_be_and_three_days_at_most() {
+    let hours = |hours: u64| Some(hours * 60 * 60 * 1_000);
+    for (raw_ms, content_ms, kept) in [
+        (None, None, hours(72)),
+        (hours(100), hours(100), hours(72)),
+        (hours(1), hours(2), hours(1)),
+        (hours(2), hours(1), hours(1)),
+        (None, hours(48), hours(48)),
+        (hours(24), None, hours(24)),
+    ] {
+        let mut desk = Desk::with(Policy { raw_ms, content_ms, ..policy() }, Idempotency::Findable);
+        let delivery = parked(&mut desk);
+        let erase_at = desk.now.plus_ms(kept.unwrap());
+        assert!(due(&desk, erase_at, Due::Delivery(delivery)), "{raw_ms:?} {content_ms:?}");
+        assert_eq!(desk.get(&DELIVERIES, &delivery).unwrap().erase_at, erase_at);
+    }
+}
+
+#[test]
+fn what_a_parked_delivery_brings_counts_from_when_it_came() {
+    let limits = Policy { profile_ms: Some(2 * DAY_MS), content_ms: Some(3 * DAY_MS), ..policy() };
+    let mut desk = Desk::with(limits, Idempotency::Findable);
+    let delivery = parked(&mut desk);
+    let came = desk.now;
+    let replay = |desk: &mut Desk, native_id: u8, author: u64| {
+        let arrivals = vec![desk.arrival(native_id, 0, Change::Created, author, 601)];
+        let replayed = Some(delivery);
+        desk.must(Ingest { channel: channel(), arrivals, known: 0, cursor: None, state_writes: vec![], replayed });
+    };
+    desk.now = desk.now.plus_ms(DAY_MS);
+    desk.says(1, 502, 601);
+    let seen = desk.now;
+    desk.now = desk.now.plus_ms(60_000);
+    replay(&mut desk, 2, 501);
+    assert_eq!(desk.get(&INTERACTIONS, &InteractionId(2)).unwrap().received_at, came);
+    assert!(due(&desk, came.plus_ms(3 * DAY_MS), Due::Interaction(InteractionId(2))), "the words");
+    assert!(due(&desk, came.plus_ms(2 * DAY_MS), Due::Profile(ProfileId(501))), "who said them");
+    // Whoever has been seen since is not kept shorter for what came before.
+    replay(&mut desk, 3, 502);
+    assert!(due(&desk, seen.plus_ms(2 * DAY_MS), Due::Profile(ProfileId(502))));
+}
+
+#[test]
+fn a_stricter_policy_reaches_parked_deliveries() {
+    let mut desk = Desk::new();
+    let delivery = parked(&mut desk);
+    let came = desk.now;
+    desk.now = desk.now.plus_ms(1);
+    operator_says(&mut desk, Some(Policy { raw_ms: Some(DAY_MS), ..policy() }));
+    enforce(&mut desk, &[Due::Delivery(delivery)]);
+    assert!(due(&desk, came.plus_ms(DAY_MS), Due::Delivery(delivery)) && !due(&desk, came.plus_ms(3 * DAY_MS), Due::Delivery(delivery)));
+    assert_eq!(enforce(&mut desk, &[Due::Delivery(delivery)]), 0);
 }

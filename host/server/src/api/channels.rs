@@ -7,6 +7,7 @@ use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 use sportello_core::domain::access::Role;
 use sportello_core::domain::channel::{CHANNELS, Channel, ChannelKind, ChannelSettings, Idempotency, LinkPermission, Policy};
+use sportello_core::domain::delivery::kept_ms;
 use sportello_core::ids::ChannelName;
 use sportello_core::time::Timestamp;
 use sportello_runtime::QuarantineState;
@@ -215,6 +216,8 @@ pub(crate) struct PolicyView {
     profile_hours: Option<u64>,
     /// Hours content is kept; null: no limit.
     content_hours: Option<u64>,
+    /// Hours a delivery that could not be taken in is kept as it came: never more than 72, nor than content.
+    raw_hours: u64,
 }
 
 /// A stricter policy than the network's.
@@ -232,6 +235,8 @@ pub(crate) struct PolicyGiven {
     profile_hours: Option<u64>,
     /// Hours content is kept.
     content_hours: Option<u64>,
+    /// Hours a delivery that could not be taken in is kept as it came.
+    raw_hours: Option<u64>,
 }
 
 /// All settings of a channel.
@@ -306,6 +311,7 @@ impl ChannelGiven {
                 reply_only_summoned: policy.reply_only_summoned,
                 profile_ms: policy.profile_hours.map(|hours| hours.saturating_mul(HOUR_MS)),
                 content_ms: policy.content_hours.map(|hours| hours.saturating_mul(HOUR_MS)),
+                raw_ms: policy.raw_hours.map(|hours| hours.saturating_mul(HOUR_MS)),
             }),
             enabled: self.enabled,
         })
@@ -325,6 +331,7 @@ impl ChannelGiven {
                 reply_only_summoned: policy.reply_only_summoned,
                 profile_hours: policy.profile_ms.map(|ms| ms / HOUR_MS),
                 content_hours: policy.content_ms.map(|ms| ms / HOUR_MS),
+                raw_hours: policy.raw_ms.map(|ms| ms / HOUR_MS),
             }),
             enabled: settings.enabled,
         }
@@ -355,6 +362,7 @@ fn view(caller: &Caller, name: &ChannelName, row: &Channel) -> ChannelView {
             reply_only_summoned: policy.reply_only_summoned,
             profile_hours: policy.profile_ms.map(|ms| ms / HOUR_MS),
             content_hours: policy.content_ms.map(|ms| ms / HOUR_MS),
+            raw_hours: kept_ms(Some(&policy)) / HOUR_MS,
         }),
         poll_ms: row.settings.poll_ms.or(grant.map(|grant| grant.poll_ms)).unwrap_or(0),
         state_keys: row.state_keys,

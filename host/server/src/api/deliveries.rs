@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sportello_core::commands::Accepted;
 use sportello_core::domain::access::Role;
-use sportello_core::domain::delivery::{DELIVERIES, DELIVERIES_BY_CHANNEL, DELIVERY_KEPT_MS, Delivery, DeliveryState};
+use sportello_core::domain::delivery::{DELIVERIES, DELIVERIES_BY_CHANNEL, Delivery, DeliveryState};
 use sportello_core::ids::{ChannelName, DeliveryId};
 use utoipa::{IntoParams, ToSchema};
 
@@ -85,7 +85,7 @@ fn view(id: DeliveryId, row: Delivery) -> DeliveryView {
         state: row.state,
         problem: row.problem,
         parked_at: row.parked_at.into(),
-        kept_until: row.parked_at.plus_ms(DELIVERY_KEPT_MS).into(),
+        kept_until: row.erase_at.into(),
         content: None,
     }
 }

@@ -11,11 +11,12 @@ use serde::de::DeserializeOwned;
 use sportello_core::commands::{ENFORCED_AT_ONCE_MAX, EnforcePolicy};
 use sportello_core::domain::case::CASES;
 use sportello_core::domain::channel::Policy;
+use sportello_core::domain::delivery::DELIVERIES;
 use sportello_core::domain::effect::{EFFECTS, Effect};
 use sportello_core::domain::erasure::Due;
 use sportello_core::domain::interaction::INTERACTIONS;
 use sportello_core::domain::profile::PROFILES;
-use sportello_core::ids::{ChannelName, EffectId, InteractionId, ProfileId};
+use sportello_core::ids::{ChannelName, DeliveryId, EffectId, InteractionId, ProfileId};
 use sportello_core::tables::{Key, Table};
 use sportello_views::Direction;
 use tokio_util::sync::CancellationToken;
@@ -71,6 +72,7 @@ impl Enforcing<'_> {
         self.each(&INTERACTIONS, |id, row| (row.channel == self.channel && !row.withdrawn).then_some(Due::Interaction(InteractionId(id))))
             .await?;
         self.each(&EFFECTS, |id, row| self.concerns(row).then_some(Due::Effect(EffectId(id)))).await?;
+        self.each(&DELIVERIES, |id, row| (row.channel == self.channel).then_some(Due::Delivery(DeliveryId(id)))).await?;
         self.submit(Vec::new(), true).await
     }
 

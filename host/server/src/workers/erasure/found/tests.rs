@@ -55,7 +55,13 @@ impl Counter {
                 kind: ChannelKind::Channel,
                 network: network.into(),
                 actions: vec![Action { name: "reply".into(), idempotency: Idempotency::Keyed, settling_ms: 0 }],
-                policy: Policy { link: LinkPermission::Evidence, reply_only_summoned: false, profile_ms: None, content_ms: None },
+                policy: Policy {
+                    link: LinkPermission::Evidence,
+                    reply_only_summoned: false,
+                    profile_ms: None,
+                    content_ms: None,
+                    raw_ms: None,
+                },
                 poll_ms: 0,
             };
             tenant.submit("test", GrantConnector { channel: channel(name), grant }).await.unwrap();
