@@ -20,6 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::header::HeaderValue;
+use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
@@ -154,8 +155,29 @@ struct State {
     logins: Windows,
     /// Failures since the last success.
     failures: u32,
-    /// The last failure, and until when nothing is tried.
-    pause: Option<(Instant, LoginFailure)>,
+    /// Nothing is tried until it is over.
+    pause: Option<Pause>,
+}
+
+/// The last failure, and how long it is waited for.
+struct Pause {
+    failure: LoginFailure,
+    until: Instant,
+    /// The same in the time of calls.
+    until_moment: Timestamp,
+}
+
+impl Pause {
+    fn new(failure: LoginFailure, lasting: Duration, time: CallTime) -> Self {
+        let until_moment = time.now().checked_add(lasting).unwrap_or(Timestamp::MAX);
+        Self { failure, until: Instant::now() + lasting, until_moment }
+    }
+
+    /// What is left of it. It is over by whichever clock it is over first: that of calls may be moved, forwards by tests and backwards by people.
+    fn left(&self, time: CallTime) -> Duration {
+        let by_calls = Duration::try_from(self.until_moment.duration_since(time.now())).unwrap_or_default();
+        self.until.saturating_duration_since(Instant::now()).min(by_calls)
+    }
 }
 
 enum Phase {
@@ -216,10 +238,9 @@ impl SessionSlot {
             Phase::LoggingIn(outcome) => return Ok(Joined::Waiting(outcome.clone())),
             Phase::Live(_) | Phase::Empty => {}
         }
-        if let Some((until, failure)) = &state.pause
-            && *until > now
-        {
-            return Err(as_failure(name, failure, *until - now));
+        let paused = state.pause.as_ref().map(|pause| (pause, pause.left(time)));
+        if let Some((pause, left)) = paused.filter(|(_, left)| !left.is_zero()) {
+            return Err(as_failure(name, &pause.failure, left));
         }
         let too_often = |after| Failure::Limit { after, reason: format!("credential {name} logs in too often") };
         state.logins.take(time.now()).map_err(too_often)?;
@@ -229,14 +250,14 @@ impl SessionSlot {
         let slot = Arc::clone(self);
         let running = log_in();
         tokio::spawn(async move {
-            let settled = slot.settle(running.await);
+            let settled = slot.settle(running.await, time);
             // Nobody may be waiting any more.
             let _ = sender.send(Some(settled));
         });
         Ok(Joined::Waiting(outcome))
     }
 
-    fn settle(&self, outcome: Result<Session, LoginFailure>) -> Outcome {
+    fn settle(&self, outcome: Result<Session, LoginFailure>, time: CallTime) -> Outcome {
         let mut state = lock(&self.state);
         match outcome {
             Ok(session) => {
@@ -256,7 +277,7 @@ impl SessionSlot {
                 let growing = LOGIN_PAUSE_MIN.saturating_mul(1 << state.failures.min(16)).min(longest);
                 let pause = growing.max(asked.unwrap_or_default().min(LOGIN_PAUSE_ASKED_MAX));
                 state.failures = state.failures.saturating_add(1);
-                state.pause = Some((Instant::now() + pause, failure.clone()));
+                state.pause = Some(Pause::new(failure.clone(), pause, time));
                 Err((failure, pause))
             }
         }
@@ -287,7 +308,7 @@ impl SessionSlot {
                 SessionStanding::Live { expires_in: session.expires.map(|expires| expires - now) }
             }
             (Phase::LoggingIn(_), _) => SessionStanding::LoggingIn,
-            (_, Some((until, failure))) => SessionStanding::Failed {
+            (_, Some(Pause { failure, until, .. })) => SessionStanding::Failed {
                 refused: matches!(failure, LoginFailure::Refused(_)),
                 reason: match failure {
                     LoginFailure::Refused(reason) | LoginFailure::Unreachable(reason) | LoginFailure::TooMany(reason, _) => reason.clone(),

@@ -249,6 +249,27 @@ async fn a_platform_that_has_had_too_many_log_ins_is_left_alone_longer_each_time
 }
 
 #[tokio::test]
+async fn a_pause_is_over_when_it_is_in_the_time_of_calls_or_in_that_which_passes() {
+    let server = Server::start(|_| {
+        let mut answer = status(429, "too many");
+        answer.headers_mut().insert("retry-after", "90".parse().unwrap());
+        answer
+    })
+    .await;
+    let channel = Setup::for_server(&server).with(crm_credential(&server), &["sportello", PASSWORD]).build();
+    let logins_at = async |seconds: i64| {
+        let now = clock() + Duration::from_secs(1_000_000) + jiff::SignedDuration::from_secs(seconds);
+        internal_error(Call::at(now, &channel).get(&server.url("/read")).await);
+        server.count("/login")
+    };
+    assert_eq!((logins_at(0).await, logins_at(80).await, logins_at(91).await), (1, 1, 2));
+    // The clock of calls was turned back by a day.
+    assert_eq!(logins_at(-86_400).await, 2);
+    advance(Duration::from_secs(91)).await;
+    assert_eq!(logins_at(-86_400).await, 3);
+}
+
+#[tokio::test]
 async fn a_refused_login_is_not_hammered() {
     let (crm, server, mut setup) = crm().await;
     setup.secrets.get_mut("bot").unwrap().insert("password".into(), Secret::new("wrong-password").into());
