@@ -8,6 +8,7 @@ use std::time::Duration;
 use http::Method;
 use jiff::Timestamp as Moment;
 use serde_json::{Value, json};
+use sportello_core::domain::conversation::CONVERSATIONS;
 use sportello_core::domain::effect::{EFFECTS, EffectState};
 use sportello_core::domain::interaction::INTERACTIONS;
 use sportello_core::domain::profile::{LOOK_UPS_PENDING, PROFILES};
@@ -303,6 +304,31 @@ async fn who_did_not_address_the_company_on_x_is_a_persons_task() {
     let undecided = api(&running, Method::GET, "/effects?which=undecided", json!(null)).await;
     let problem = undecided["items"][0]["problem"].as_str().unwrap();
     assert!(problem.contains("only where one was addressed"), "{problem}");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_addressed_the_company_on_x_is_not_answered_for_all_they_say_after_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clock, now) = clock();
+    let settings = TwitterSettings { now, payloads: Payloads::AccountActivity, ..TwitterSettings::default() };
+    let twitter = Twitter::start_with(settings).await.unwrap();
+    let each = ANSWER.replace("case.opened", "interaction.received");
+    let plan = HostPlan::default().twitter(&twitter, "poll-seconds = 0").workflow("answer", &each);
+    let running = start(folder.path(), &plan, &clock).await;
+    twitter.register_webhook(&running.url("/hooks/demo/twitter")).await.unwrap();
+    let ada = twitter.person("Ada");
+    let post = twitter.post(&ada, &format!("@{} la rete è giù", twitter.settings().handle));
+    twitter.deliver(&DeliveryPlan::default()).await.unwrap();
+    running.until("Ada is answered", |desk| effects(desk) == [EffectState::Done]).await;
+
+    // She goes on below her own post, to nobody in particular.
+    let aside = twitter.reply(&ada, &post, "e piove");
+    twitter.deliver(&DeliveryPlan::default()).await.unwrap();
+    running.until("the rest is somebody's task", |desk| effects(desk) == [EffectState::Done, EffectState::Undecided]).await;
+    let conversations = running.desk().tenant.list(&CONVERSATIONS, &[], None, Direction::Forward, usize::MAX).unwrap();
+    assert_eq!(conversations.len(), 1, "one person in one thread");
+    assert_eq!((twitter.replies_to(&post).len(), twitter.replies_to(&aside).len(), twitter.unsummoned_refused()), (1, 0, 0));
     running.stop().await;
 }
 

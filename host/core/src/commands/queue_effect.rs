@@ -6,9 +6,10 @@ use crate::domain::channel::CHANNELS;
 use crate::domain::contact::CONTACTS;
 use crate::domain::conversation::CONVERSATIONS;
 use crate::domain::effect::{AskedBy, EFFECTS_BY_KEY, EffectQueued};
+use crate::domain::interaction::INTERACTIONS;
 use crate::draft::Draft;
 use crate::event::Event;
-use crate::ids::{CaseId, ChannelName, ContactId, ConversationId, EffectId, ProfileId, SlotId};
+use crate::ids::{CaseId, ChannelName, ContactId, ConversationId, EffectId, InteractionId, ProfileId, SlotId};
 use crate::numbers::Counter;
 use crate::refusal::Refusal;
 
@@ -25,6 +26,8 @@ pub struct QueueEffect {
     pub case: Option<CaseId>,
     /// The conversation a reply goes to.
     pub conversation: Option<ConversationId>,
+    /// The interaction in it that is answered. None: the latest of somebody else's.
+    pub answers: Option<InteractionId>,
     /// The contact it is about.
     pub contact: Option<ContactId>,
     /// Who it is directed at, so that it is forgotten with them.
@@ -67,7 +70,10 @@ impl QueueEffect {
                     conversation.channel, self.channel
                 )));
             }
-            if !conversation.summoned && channel.policy().is_some_and(|policy| policy.reply_only_summoned) {
+            // Somebody who addressed the company earlier in the thread does not make it everybody's, nor for ever theirs.
+            let answered = self.answers.or(conversation.latest_inbound).and_then(|id| draft.tables().get(&INTERACTIONS, &id));
+            let summoned = answered.is_some_and(|answered| answered.conversation == id && answered.summons);
+            if !summoned && channel.policy().is_some_and(|policy| policy.reply_only_summoned) {
                 undecided = Some("the network lets one answer only where one was addressed; answer by hand, or give it up".to_owned());
             }
         } else if self.action == "reply" {

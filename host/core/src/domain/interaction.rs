@@ -57,6 +57,8 @@ pub struct Interaction {
     pub own: bool,
     /// Whether only those who take part can see it.
     pub private: bool,
+    /// Whether it addresses the company.
+    pub summons: bool,
     /// The thing it answers.
     pub in_reply_to: Option<SubjectId>,
     /// When, by the platform.
@@ -141,6 +143,7 @@ pub(crate) fn received(tables: &mut Tables, at: Timestamp, event: &InteractionRe
         conversation: event.conversation,
         own: event.own,
         private: event.private,
+        summons: event.summons,
         in_reply_to: event.in_reply_to,
         occurred_at: event.occurred_at,
         received_at: event.received_at,

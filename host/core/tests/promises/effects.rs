@@ -21,6 +21,7 @@ fn reply(key: &str) -> QueueEffect {
         action: "reply".into(),
         case: Some(CaseId(1)),
         conversation: Some(ConversationId(601)),
+        answers: None,
         contact: None,
         profile: None,
         slot: sportello_core::ids::SlotId(900),
@@ -131,6 +132,26 @@ fn an_answer_nobody_asked_for_is_a_persons_to_decide_where_the_network_says_so()
     desk.says(1, 501, 601);
     desk.must(reply("a"));
     assert_eq!(effect(&desk).state, EffectState::Undecided);
+}
+
+#[test]
+fn who_addressed_the_company_once_has_not_addressed_it_with_everything_said_there_since() {
+    let mut desk = Desk::with(Policy { reply_only_summoned: true, ..policy() }, Idempotency::Findable);
+    let summoning = Arrival { summons: true, ..desk.arrival(1, 0, Change::Created, 501, 601) };
+    desk.ingest(vec![summoning]);
+    desk.must(reply("a"));
+    desk.says(2, 501, 601);
+    let state = |desk: &Desk, number: u64| desk.get(&EFFECTS, &EffectId(number)).unwrap().state;
+    for (number, (answers, expected)) in (2..).zip([
+        (None, EffectState::Undecided),
+        (Some(InteractionId(2)), EffectState::Undecided),
+        (Some(InteractionId(1)), EffectState::Queued),
+        (Some(InteractionId(99)), EffectState::Undecided),
+    ]) {
+        desk.must(QueueEffect { answers, ..reply(&number.to_string()) });
+        assert_eq!(state(&desk, number), expected, "{answers:?}");
+    }
+    assert_eq!(state(&desk, 1), EffectState::Queued, "she had addressed it then");
 }
 
 #[test]
@@ -338,6 +359,7 @@ fn effects_of_different_conversations_contacts_and_people_do_not_wait_for_each_o
     desk.must(QueueEffect { conversation: Some(ConversationId(602)), ..reply("b") });
     let about = |key: &str, contact: Option<u64>, profile: Option<u64>| QueueEffect {
         conversation: None,
+        answers: None,
         action: "post".into(),
         contact: contact.map(ContactId),
         profile: profile.map(ProfileId),

@@ -59,6 +59,7 @@ fn an_effect_is_forgotten_with_whom_it_is_for_and_with_whose_case_it_is() {
         action: "reply".into(),
         case: Some(CaseId(1)),
         conversation: Some(ConversationId(601)),
+        answers: None,
         contact: None,
         profile: Some(ProfileId(502)),
         slot: SlotId(900),

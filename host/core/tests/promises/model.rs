@@ -73,6 +73,7 @@ fn step(desk: &mut Desk, random: &mut fastrand::Rng) {
             action: "reply".into(),
             case: None,
             conversation: Some(ConversationId(random.u64(601..604))),
+            answers: None,
             contact: None,
             profile: Some(ProfileId(random.u64(501..507))),
             slot: SlotId(5),

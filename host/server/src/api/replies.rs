@@ -91,6 +91,7 @@ pub(super) struct AskedFor {
 pub(super) struct Address {
     pub(super) channel: ChannelName,
     pub(super) conversation: Option<ConversationId>,
+    pub(super) answers: Option<InteractionId>,
     pub(super) contact: Option<ContactId>,
     pub(super) profile: Option<ProfileId>,
     pub(super) conversation_key: Option<String>,
@@ -107,6 +108,7 @@ impl Address {
         Self {
             channel,
             conversation: None,
+            answers: None,
             contact: None,
             profile: None,
             conversation_key: None,
@@ -134,10 +136,11 @@ pub(crate) async fn reply(
     let answered = given.interaction.map(InteractionId);
     queue(caller, asked, move |caller| {
         let case = caller.row(&CASES, &CaseId(id), "case")?;
-        let (interaction, content) = answerable(caller, &case, answered)?;
+        let (interaction, row, content) = answerable(caller, &case, answered)?;
         Ok(Address {
             conversation: Some(case.conversation),
-            profile: interaction.profile.or(case.profile),
+            answers: Some(interaction),
+            profile: row.profile.or(case.profile),
             conversation_key: Some(content.conversation_key),
             in_reply_to: Some(content.native_id),
             ..Address::on(case.channel.clone())
@@ -272,6 +275,7 @@ fn command(caller: &Caller, asked: &AskedFor, address: Address, name: String) ->
         action: asked.action.to_owned(),
         case: asked.case,
         conversation: address.conversation,
+        answers: address.answers,
         contact: address.contact,
         profile: address.profile,
         slot,
@@ -315,24 +319,29 @@ pub(super) fn within(field: &str, text: &str, bytes_max: usize) -> Result<(), Pr
 }
 
 /// The interaction an answer goes to, with the address in it: the given one, or the latest by somebody else whose words are still there.
-fn answerable(caller: &Caller, case: &Case, given: Option<InteractionId>) -> Result<(Interaction, InteractionContent), Problem> {
+fn answerable(
+    caller: &Caller,
+    case: &Case,
+    given: Option<InteractionId>,
+) -> Result<(InteractionId, Interaction, InteractionContent), Problem> {
     let tenant = caller.tenant();
     let gone = || Problem::conflict("the words that said where to answer have been given up: nothing can be answered here any more");
-    let open = |row: Interaction| {
+    let open = |id: InteractionId, row: Interaction| {
         let content: Option<InteractionContent> = caller.open_for_the_host(row.slot, &row.sealed);
-        content.map(|content| (row, content))
+        content.map(|content| (id, row, content))
     };
     if let Some(id) = given {
         let row = caller.row(&INTERACTIONS, &id, "interaction")?;
         if row.conversation != case.conversation {
             return Err(Problem::invalid(format!("interaction {id} is not of this case's conversation {}", case.conversation)));
         }
-        return open(row).ok_or_else(gone);
+        return open(id, row).ok_or_else(gone);
     }
     let prefix = key_bytes(&case.conversation);
     for (key, ()) in tenant.list(&INTERACTIONS_BY_CONVERSATION, &prefix, None, Direction::Backward, ADDRESSES_LOOKED_AT_MAX)? {
-        let row = tenant.get(&INTERACTIONS, &InteractionId(number(&key)))?;
-        let found = row.filter(|row| !row.own && !row.withdrawn && row.change != Change::Deleted).and_then(open);
+        let id = InteractionId(number(&key));
+        let row = tenant.get(&INTERACTIONS, &id)?.filter(|row| !row.own && !row.withdrawn && row.change != Change::Deleted);
+        let found = row.and_then(|row| open(id, row));
         if let Some(found) = found {
             return Ok(found);
         }

@@ -40,7 +40,7 @@ pub use writer::SubmitError;
 use writer::{Acknowledgements, Command, Job, Writer};
 
 /// What the rows are made by. Raised when a change of the code makes other rows of the same records: views are rebuilt then.
-const ROWS_MADE_BY: &str = "sportello rows 8";
+const ROWS_MADE_BY: &str = "sportello rows 9";
 
 /// How a tenant is opened.
 #[derive(Clone, Debug)]

@@ -112,6 +112,7 @@ impl AnswerStep {
             action: target.action.to_owned(),
             case: Some(run.case),
             conversation: target.conversation,
+            answers: run.interaction,
             contact: target.contact,
             profile,
             slot,

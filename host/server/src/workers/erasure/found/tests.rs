@@ -118,6 +118,7 @@ impl Counter {
             action: "reply".into(),
             case: None,
             conversation: Some(self.conversation()),
+            answers: None,
             contact: None,
             profile: Some(profile),
             slot: self.tenant.new_slot().unwrap(),
