@@ -217,7 +217,9 @@ impl<B: Books> Day<B> {
             open.push(format!("{} of {asked} notes are queued", effects.len()));
         }
         let unfinished = effects.iter().filter(|effect| effect.state != EffectState::Done);
-        open.extend(unfinished.map(|effect| format!("{:?}: {:?}", effect.state, effect.problem)));
+        let tenant = &self.running.desk().tenant;
+        let detail = |effect: &Effect| tenant.open_sealed::<String>(effect.slot, &effect.detail).ok().flatten();
+        open.extend(unfinished.map(|effect| format!("{:?}: {:?}, {:?}", effect.state, effect.problem, detail(effect))));
         open
     }
 
