@@ -124,6 +124,7 @@ impl Appender {
             occurred_at: Timestamp(1_795_000_000_000),
             slot: SlotId(slot.0),
             sealed,
+            received_at: Timestamp(1_795_000_000_000),
             erase_at: None,
         });
         // The head of a tenant's record, as the server documents it.
