@@ -279,7 +279,7 @@ impl<N: Network> Trial<N> {
         // Whether it was answered is looked at only after a confirmation was lost; a token is fetched only after one has ended.
         let lost = (*call != desk.network.publishing())
             .then(|| faults.arm(Fault::RefuseAfterEffect { status: 502 }, desk.network.publishing(), 1));
-        if N::log_ins().contains(&call) {
+        if N::log_ins().contains(call) {
             desk.network.expires_token();
         }
         let struck = faults.arm(trouble, call, 1);
