@@ -83,7 +83,9 @@ impl Member {
     pub fn like(&self, thing: &str) {
         match self {
             Self::Facebook(facebook, person) => facebook.react(person, thing, "like"),
-            Self::Twitter(twitter, person) => twitter.like(person, thing),
+            Self::Twitter(twitter, person) => {
+                twitter.like(person, thing);
+            }
             Self::LinkedIn(linkedin, person) => linkedin.like(person, thing),
         }
     }

@@ -314,17 +314,17 @@ impl Twitter {
         self.inside().world.remove(number(id)).expect("the test removes something that exists");
     }
 
-    /// Somebody likes a post of the company's, or the company somebody's.
+    /// Somebody likes a post of the company's, or the company somebody's. Gives when, in milliseconds.
     ///
     /// # Panics
     /// When there is no such post.
-    pub fn like(&self, person: &Person, id: &str) {
-        self.inside().world.like(person, number(id)).expect("the test likes something that exists");
+    pub fn like(&self, person: &Person, id: &str) -> i64 {
+        self.inside().world.like(person, number(id)).expect("the test likes something that exists")
     }
 
-    /// Somebody follows the company.
-    pub fn follow(&self, person: &Person) {
-        self.inside().world.follow(person);
+    /// Somebody follows the company. Gives what tells it from other times: its event's id, or in the older shape its time in milliseconds.
+    pub fn follow(&self, person: &Person) -> String {
+        self.inside().world.follow(person)
     }
 
     /// A direct message to or from the company; gives its id.

@@ -67,7 +67,8 @@ impl World {
         }
     }
 
-    pub(super) fn like(&mut self, person: &Person, target: u64) -> Option<()> {
+    /// Gives when, in milliseconds; None: there is no such post.
+    pub(super) fn like(&mut self, person: &Person, target: u64) -> Option<i64> {
         let post = self.post_by_id(target)?.clone();
         let id = format!("{:032x}", self.random.u128(..));
         let now_ms = self.now().as_millisecond();
@@ -88,22 +89,24 @@ impl World {
             });
             self.push(Body::Account { list: "favorite_events", row, users: Map::new() });
         }
-        Some(())
+        Some(now_ms)
     }
 
-    pub(super) fn follow(&mut self, person: &Person) {
+    /// Gives what tells it from other times: its event's id, or in the older shape its time in milliseconds.
+    pub(super) fn follow(&mut self, person: &Person) -> String {
         let company = self.company().clone();
         if self.is_told_as_activity() {
             let payload = json!({
                 "source": {"data": user_row(person, USER_FIELDS)}, "target": {"data": user_row(&company, USER_FIELDS)},
             });
-            self.tell_activity("follow.follow", json!({"user_id": company.id}), payload, None);
+            self.tell_activity("follow.follow", json!({"user_id": company.id}), payload, None)
         } else {
+            let when = self.now().as_millisecond().to_string();
             let row = json!({
-                "type": "follow", "created_timestamp": self.now().as_millisecond().to_string(), "target": account_user(&company),
-                "source": account_user(person),
+                "type": "follow", "created_timestamp": when, "target": account_user(&company), "source": account_user(person),
             });
             self.push(Body::Account { list: "follow_events", row, users: Map::new() });
+            when
         }
     }
 
@@ -136,7 +139,8 @@ impl World {
         }
     }
 
-    fn tell_activity(&mut self, kind: &str, filter: Value, payload: Value, includes: Option<Value>) {
+    /// Gives the event's id.
+    fn tell_activity(&mut self, kind: &str, filter: Value, payload: Value, includes: Option<Value>) -> String {
         let uuid = self.random.i64(..).to_string();
         let mut data =
             json!({"event_uuid": uuid, "filter": filter, "event_type": kind, "tag": format!("sportello {kind}"), "payload": payload});
@@ -144,6 +148,7 @@ impl World {
             data["includes"] = includes;
         }
         self.push(Body::Activity(json!({"data": data})));
+        uuid
     }
 
     fn users_of(&self, people: &[&Person]) -> Vec<Value> {

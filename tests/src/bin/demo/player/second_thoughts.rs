@@ -98,9 +98,9 @@ impl Player<'_> {
             }
             Member::Twitter(twitter, person) if shares => twitter.repost(person, &own),
             Member::LinkedIn(linkedin, person) if shares => format!("repost:{}", linkedin.share(person, &own, "")),
-            Member::Twitter(..) => {
-                member.like(&key);
-                format!("like:{key}:{}", member.id())
+            Member::Twitter(twitter, person) => {
+                let at_ms = twitter.like(person, &key);
+                format!("like:{key}:{}@{at_ms}", person.id)
             }
             Member::LinkedIn(..) => {
                 member.like(&key);
@@ -121,8 +121,8 @@ impl Player<'_> {
                 continue;
             }
             if let Member::Twitter(twitter, person) = actors[who].member(TWITTER)? {
-                twitter.follow(person);
-                self.ledger.note(TWITTER, format!("follow:{}:{}", person.id, twitter.user_id()), Deed::Created);
+                let which = twitter.follow(person);
+                self.ledger.note(TWITTER, format!("follow:{}:{}@{which}", person.id, twitter.user_id()), Deed::Created);
                 self.ledger.spoke(TWITTER, who);
                 return Ok(());
             }
