@@ -32,8 +32,6 @@ pub(crate) trait Network: Sized + Send + Sync {
     const CONNECTOR: &'static str;
     /// How many speak at once where it is about many.
     const MANY: usize = 1_000;
-    /// How many hours the long soak lasts.
-    const LONG_HOURS: u64 = 24;
     /// How long the connector waits under a limit whose end nobody tells.
     const PAUSE: Duration = Duration::from_secs(5 * 60);
 

@@ -31,8 +31,6 @@ pub(crate) trait Kind: Send + Sync {
     const CAN_GO_THROUGH_ALL: bool;
     /// So many have an account of their own; who comes later shares one.
     const ACCOUNTS: usize;
-    /// How many hours a long soak lasts.
-    const LONG_HOURS: u64;
     fn start() -> BoxFuture<'static, Box<dyn Wiki>>;
 }
 
@@ -78,7 +76,6 @@ impl Kind for AsInstalled {
     const MANY: usize = 50;
     const CAN_GO_THROUGH_ALL: bool = false;
     const ACCOUNTS: usize = 8;
-    const LONG_HOURS: u64 = 6;
 
     fn start() -> BoxFuture<'static, Box<dyn Wiki>> {
         async { any_wiki().await.expect("a wiki starts") }.boxed()
@@ -89,7 +86,6 @@ impl Kind for StandIn {
     const MANY: usize = 1_000;
     const CAN_GO_THROUGH_ALL: bool = true;
     const ACCOUNTS: usize = 1_000;
-    const LONG_HOURS: u64 = 24;
 
     fn start() -> BoxFuture<'static, Box<dyn Wiki>> {
         async { Box::new(WikiStandIn::start().await.expect("a loopback port")) as Box<dyn Wiki> }.boxed()
@@ -148,7 +144,6 @@ impl<K: Kind> Network for Talk<K> {
     const CHANNEL: &'static str = "wiki";
     const CONNECTOR: &'static str = "wiki";
     const MANY: usize = K::MANY;
-    const LONG_HOURS: u64 = K::LONG_HOURS;
     const PAUSE: Duration = Duration::from_secs(60);
 
     async fn start(now: Timestamp) -> Self {
