@@ -79,7 +79,7 @@ async fn a_credential_that_the_platform_refuses_is_shown_with_its_reason() {
     let mut listed = String::new();
     for _ in 0..200 {
         listed = cli.run(&["channel", "list"]).right().to_owned();
-        if listed.contains("user-token: refused") {
+        if listed.contains("user-token: refused") && listed.contains("failing") {
             break;
         }
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
