@@ -117,8 +117,8 @@ impl Faults {
         FaultHandle(armed)
     }
 
-    /// From now on this share of all requests meets trouble, of a kind chosen each time: refused before or after it happened, answered slowly, or
-    /// the connection breaks in the middle of the answer. The same seed is the same trouble for the same requests. Zero ends it.
+    /// From now on this share of all requests meets trouble, of a kind chosen each time: refused before or after it happened, told to come again later,
+    /// answered slowly, or the connection breaks in the middle of the answer. The same seed is the same trouble for the same requests. Zero ends it.
     pub fn at_random(&self, percent: u8, seed: u64) {
         let weather = Weather { percent, random: fastrand::Rng::with_seed(seed), struck: 0 };
         *self.weather.lock().expect("no panic while faults are held") = Some(weather);
@@ -137,7 +137,8 @@ impl Faults {
         }
         weather.struck += 1;
         let refusal = Fault::Refuse { status: 503, retry_after_s: None };
-        match weather.random.choice([refusal, Fault::RefuseAfterEffect { status: 502 }, Fault::BrokenBody, Fault::SlowBody])? {
+        let limit = Fault::Refuse { status: 429, retry_after_s: Some(30) };
+        match weather.random.choice([refusal, limit, Fault::RefuseAfterEffect { status: 502 }, Fault::BrokenBody, Fault::SlowBody])? {
             Fault::RefuseAfterEffect { .. } | Fault::BrokenBody if text.contains(SPENDS) => Some(refusal),
             fault => Some(fault),
         }
