@@ -40,6 +40,11 @@ pub enum Fault {
         /// The HTTP status, for instance 502.
         status: u16,
     },
+    /// Nothing happens on the platform, and no answer comes: the connection ends. A client that waits until its time is over knows no more than one
+    /// whose connection ended, and guests are told the same (`docs/contract.md`), so this is a time-out without the waiting.
+    NoAnswer,
+    /// It happens on the platform, and no answer comes: the connection ends.
+    NoAnswerAfterEffect,
     /// Nothing happens until [`FaultHandle::release`]; then the request is served.
     HoldBefore,
     /// It happens on the platform; the answer is held until [`FaultHandle::release`].
@@ -118,7 +123,8 @@ impl Faults {
     }
 
     /// From now on this share of all requests meets trouble, of a kind chosen each time: refused before or after it happened, told to come again later,
-    /// answered slowly, or the connection breaks in the middle of the answer. The same seed is the same trouble for the same requests. Zero ends it.
+    /// not answered at all whether it happened or not, answered slowly, or the connection breaks in the middle of the answer. The same seed is the same
+    /// trouble for the same requests. Zero ends it.
     pub fn at_random(&self, percent: u8, seed: u64) {
         let weather = Weather { percent, random: fastrand::Rng::with_seed(seed), struck: 0 };
         *self.weather.lock().expect("no panic while faults are held") = Some(weather);
@@ -138,10 +144,10 @@ impl Faults {
         weather.struck += 1;
         let refusal = Fault::Refuse { status: 503, retry_after_s: None };
         let limit = Fault::Refuse { status: 429, retry_after_s: Some(30) };
-        match weather.random.choice([refusal, limit, Fault::RefuseAfterEffect { status: 502 }, Fault::BrokenBody, Fault::SlowBody])? {
-            Fault::RefuseAfterEffect { .. } | Fault::BrokenBody if text.contains(SPENDS) => Some(refusal),
-            fault => Some(fault),
-        }
+        let lost = [Fault::RefuseAfterEffect { status: 502 }, Fault::NoAnswerAfterEffect, Fault::BrokenBody];
+        let kinds = [refusal, limit, Fault::NoAnswer, lost[0], lost[1], lost[2], Fault::SlowBody];
+        let fault = weather.random.choice(kinds)?;
+        Some(if lost.contains(&fault) && text.contains(SPENDS) { refusal } else { fault })
     }
 
     /// Disarms everything; what is held is let go.
@@ -170,53 +176,59 @@ pub(crate) async fn apply(State(faults): State<Faults>, request: Request, next: 
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
     let text = format!("{} {}\n{}", parts.method, parts.uri, String::from_utf8_lossy(&bytes));
-    let armed = faults.strike(&text);
     let request = Request::from_parts(parts, Body::from(bytes));
-    let Some(armed) = armed else {
-        return match faults.by_chance(&text) {
-            None => next.run(request).await,
-            Some(Fault::Refuse { status, retry_after_s }) => refusal(status, retry_after_s),
-            Some(Fault::RefuseAfterEffect { status }) => {
-                next.run(request).await;
-                refusal(status, None)
-            }
-            Some(Fault::BrokenBody) => in_halves(next.run(request).await, None).await,
-            Some(Fault::Decline { json, retry_after_s }) => declined(json, retry_after_s),
-            // Nobody is there to let it go.
-            Some(Fault::SlowBody | Fault::HoldBefore | Fault::HoldAfter) => {
-                let (release, released) = watch::channel(false);
-                tokio::spawn(async move {
-                    tokio::time::sleep(SLOW).await;
-                    // Whoever asked may be gone.
-                    let _ = release.send(true);
-                });
-                in_halves(next.run(request).await, Some(released)).await
-            }
-        };
+    let (fault, mut released) = match faults.strike(&text) {
+        Some(armed) => (armed.fault, armed.released.subscribe()),
+        None => match faults.by_chance(&text) {
+            Some(fault) => (fault, released_soon()),
+            None => return next.run(request).await,
+        },
     };
-    let release = || async {
-        // The sender lives in `armed`, so waiting cannot fail.
-        let _ = armed.released.subscribe().wait_for(|released| *released).await;
-    };
-    match armed.fault {
+    match fault {
         Fault::Refuse { status, retry_after_s } => refusal(status, retry_after_s),
         Fault::Decline { json, retry_after_s } => declined(json, retry_after_s),
         Fault::RefuseAfterEffect { status } => {
             next.run(request).await;
             refusal(status, None)
         }
+        Fault::NoAnswer => no_answer(),
+        Fault::NoAnswerAfterEffect => {
+            next.run(request).await;
+            no_answer()
+        }
         Fault::HoldBefore => {
-            release().await;
+            release(&mut released).await;
             next.run(request).await
         }
         Fault::HoldAfter => {
             let response = next.run(request).await;
-            release().await;
+            release(&mut released).await;
             response
         }
-        Fault::SlowBody => in_halves(next.run(request).await, Some(armed.released.subscribe())).await,
+        Fault::SlowBody => in_halves(next.run(request).await, Some(released)).await,
         Fault::BrokenBody => in_halves(next.run(request).await, None).await,
     }
+}
+
+/// Where nobody is there to let it go.
+fn released_soon() -> watch::Receiver<bool> {
+    let (release, released) = watch::channel(false);
+    tokio::spawn(async move {
+        tokio::time::sleep(SLOW).await;
+        // Whoever asked may be gone.
+        let _ = release.send(true);
+    });
+    released
+}
+
+async fn release(released: &mut watch::Receiver<bool>) {
+    // Nobody who could let it go is left: then it is let go.
+    let _ = released.wait_for(|released| *released).await;
+}
+
+/// Ends the connection: what serves it ends with whatever serves a request on it. Nothing is printed.
+fn no_answer() -> ! {
+    std::panic::resume_unwind(Box::new("the stand-in does not answer"))
 }
 
 fn refusal(status: u16, retry_after_s: Option<u32>) -> Response {
@@ -236,15 +248,15 @@ fn in_time(mut response: Response, retry_after_s: Option<u32>) -> Response {
     response
 }
 
-/// Sends half of the body, then waits for `release` and sends the rest, or breaks the connection when there is none to wait for.
-async fn in_halves(response: Response, release: Option<watch::Receiver<bool>>) -> Response {
+/// Sends half of the body, then waits until it is released and sends the rest, or breaks the connection when there is nothing to wait for.
+async fn in_halves(response: Response, released: Option<watch::Receiver<bool>>) -> Response {
     let (parts, body) = response.into_parts();
     let bytes = to_bytes(body, usize::MAX).await.unwrap_or_default();
     let (first, second) = (bytes.slice(..bytes.len() / 2), bytes.slice(bytes.len() / 2..));
     let rest = async move {
-        match release {
-            Some(mut release) => {
-                let _ = release.wait_for(|released| *released).await;
+        match released {
+            Some(mut released) => {
+                release(&mut released).await;
                 Ok(second)
             }
             None => Err(std::io::Error::other("the stand-in broke the connection")),

@@ -23,15 +23,25 @@ pub struct DeliveryPlan {
     pub shuffle: bool,
     /// Whether the last update made leaves first.
     pub reverse: bool,
-    /// How many POSTs in a hundred are made twice although the first was acknowledged.
+    /// How many POSTs in a hundred are made twice, one right behind the other, although the first was acknowledged.
     pub duplicates_percent: u8,
+    /// How many POSTs in a hundred come once more although they were acknowledged, when others have gone by: at one of the times at which the platform
+    /// repeats, as it does where an acknowledgement did not reach it.
+    pub late_duplicates_percent: u8,
     /// POSTs under way at the same time.
     pub in_flight_max: usize,
 }
 
 impl Default for DeliveryPlan {
     fn default() -> Self {
-        Self { updates_max: usize::MAX, shuffle: false, reverse: false, duplicates_percent: 0, in_flight_max: 1 }
+        Self {
+            updates_max: usize::MAX,
+            shuffle: false,
+            reverse: false,
+            duplicates_percent: 0,
+            late_duplicates_percent: 0,
+            in_flight_max: 1,
+        }
     }
 }
 
@@ -95,6 +105,19 @@ pub(crate) struct Rules {
     pub(crate) how_to_subscribe: &'static str,
 }
 
+impl Rules {
+    /// How long after the first POST its repetitions are made, as long as none of them is acknowledged.
+    fn repeated_after(&self) -> impl Iterator<Item = SignedDuration> {
+        let last = self.pauses.last().copied().into_iter().cycle();
+        let pauses = self.pauses.iter().copied().chain(last);
+        let after = pauses.scan(SignedDuration::ZERO, |after, pause| {
+            *after += pause;
+            Some(*after)
+        });
+        after.take_while(|after| *after <= self.trying_time_max)
+    }
+}
+
 /// One POST's bytes, and when they are sent next.
 #[derive(Debug, Clone)]
 pub(crate) struct Delivery {
@@ -150,12 +173,18 @@ impl Outbox {
         self.forgeries += 1;
     }
 
-    /// Makes a body due that carries these updates, and a second time with the same bytes when the plan's duplicates hit it.
+    /// Makes a body due that carries these updates, and once more with the same bytes for each of the plan's duplicates that hits it.
     pub(crate) fn queue(&mut self, updates: Vec<u64>, body: Bytes, now: Timestamp, plan: &DeliveryPlan, random: &mut fastrand::Rng) {
         let delivery = Delivery { updates, body, first: now, due: now, attempts: 0 };
         // A duplicate is a delivery of its own.
         if random.u8(0..100) < plan.duplicates_percent {
             self.open.push(delivery.clone());
+        }
+        if random.u8(0..100) < plan.late_duplicates_percent {
+            let times: Vec<(usize, SignedDuration)> =
+                (1..).zip(self.rules.repeated_after()).filter(|(_, after)| after.is_positive()).collect();
+            let late = |(attempts, after)| Delivery { due: now + after, attempts, ..delivery.clone() };
+            self.open.extend(random.choice(times).map(late));
         }
         self.open.push(delivery);
     }

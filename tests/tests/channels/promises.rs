@@ -55,17 +55,30 @@ macro_rules! channel_promises {
     )* };
 }
 
+/// For how long a network sends again what it believes nobody took: Facebook, the longest of all.
+const REPEATED_HOURS: u64 = 36;
+
 const QUESTION: &str = "La rete è giù, perché? 😡";
 
 pub(crate) async fn a_redelivery_enters_once<N: Network>() {
     let desk = Desk::<N>::listening().await;
     let all: BTreeSet<String> =
         (0..20).map(|number| desk.network.asks(&format!("Cliente {}", number % 3), &format!("Domanda {number}"))).collect();
-    let twice = DeliveryPlan { updates_max: 1, duplicates_percent: 100, in_flight_max: 4, ..DeliveryPlan::default() };
-    desk.deliver_by(&twice).await;
+    let again =
+        DeliveryPlan { updates_max: 1, duplicates_percent: 100, late_duplicates_percent: 100, in_flight_max: 4, ..DeliveryPlan::default() };
+    desk.deliver_by(&again).await;
     assert_eq!(desk.said().len(), 20);
     let words: BTreeSet<String> = desk.words().into_iter().map(|(id, _)| id).collect();
     assert_eq!(words, all.iter().map(|thing| desk.network.native_id(thing)).collect());
+    // What comes again when others have gone by.
+    desk.network.asks("Ada", "Ancora");
+    desk.deliver().await;
+    let cases = desk.cases();
+    for _ in 0..REPEATED_HOURS * 4 {
+        desk.advance(Duration::from_secs(15 * 60));
+        desk.network.deliver(&DeliveryPlan::default()).await;
+    }
+    assert_eq!((desk.said().len(), desk.cases()), (21, cases));
     desk.stop().await;
 }
 
@@ -246,12 +259,23 @@ pub(crate) async fn a_limit_is_waited_for_and_nothing_is_called_meanwhile<N: Net
     desk.stop().await;
 }
 
+/// After which nobody knows whether it was done, be it that it was or not.
+const LOST: [Fault; 5] = [
+    Fault::RefuseAfterEffect { status: 502 },
+    Fault::NoAnswerAfterEffect,
+    Fault::BrokenBody,
+    Fault::NoAnswer,
+    Fault::Refuse { status: 503, retry_after_s: None },
+];
+
 /// What can become of a request anywhere.
-const TROUBLES: [Fault; 6] = [
+const TROUBLES: [Fault; 8] = [
     Fault::Refuse { status: 429, retry_after_s: Some(90) },
     Fault::Refuse { status: 503, retry_after_s: None },
     Fault::Refuse { status: 502, retry_after_s: Some(30) },
     Fault::RefuseAfterEffect { status: 502 },
+    Fault::NoAnswer,
+    Fault::NoAnswerAfterEffect,
     Fault::BrokenBody,
     Fault::SlowBody,
 ];
@@ -317,7 +341,7 @@ pub(crate) async fn trouble_of_any_kind_at_any_request_costs_no_word_and_no_answ
     let log_ins = if N::cannot(Promise::Tokens).is_none() { N::log_ins() } else { &[] };
     for call in N::calls().iter().chain(log_ins) {
         for trouble in TROUBLES.iter().chain(N::troubles()) {
-            let may_spend = matches!(trouble, Fault::Refuse { .. } | Fault::Decline { .. } | Fault::SlowBody);
+            let may_spend = matches!(trouble, Fault::Refuse { .. } | Fault::NoAnswer | Fault::Decline { .. } | Fault::SlowBody);
             if !call.contains(&SPENDS) || may_spend {
                 trial.round(call, *trouble, |_| {}).await;
             }
@@ -368,7 +392,7 @@ pub(crate) async fn a_token_that_ends_costs_nothing<N: Network>() {
 }
 
 pub(crate) async fn an_answer_whose_confirmation_is_lost_is_given_once<N: Network>() {
-    for fault in [Fault::RefuseAfterEffect { status: 502 }, Fault::BrokenBody, Fault::Refuse { status: 503, retry_after_s: None }] {
+    for fault in LOST {
         let desk = Desk::<N>::answering().await;
         let lost = desk.network.faults().arm(fault, desk.network.publishing(), 1);
         let thing = desk.network.asks("Ada", QUESTION);
@@ -383,7 +407,7 @@ pub(crate) async fn a_post_whose_confirmation_is_lost_stands_there_once<N: Netwo
     if !is_given::<N>(Promise::Posts) {
         return;
     }
-    for fault in [Fault::RefuseAfterEffect { status: 502 }, Fault::BrokenBody, Fault::Refuse { status: 503, retry_after_s: None }] {
+    for fault in LOST {
         let desk = Desk::<N>::listening().await;
         let lost = desk.network.faults().arm(fault, desk.network.posting(), 1);
         desk.posts("Da lunedì (8 gennaio) apriamo alle 8 🙏").await;

@@ -49,6 +49,7 @@ pub(crate) async fn everything_goes_wrong<N: Network>(hours: u64) {
             updates_max: random.usize(1..20),
             shuffle: random.u8(..100) < 50,
             duplicates_percent: TROUBLE_PERCENT,
+            late_duplicates_percent: TROUBLE_PERCENT,
             in_flight_max: random.usize(1..5),
             ..DeliveryPlan::default()
         };

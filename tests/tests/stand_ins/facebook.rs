@@ -156,6 +156,30 @@ async fn duplicates_and_disorder_are_sent_on_demand() {
     assert_eq!(facebook.counts().updates_acknowledged, 31, "an update counts once");
 }
 
+/// <https://developers.facebook.com/docs/graph-api/webhooks/getting-started>: ever more rarely, for 36 hours.
+#[tokio::test]
+async fn what_was_acknowledged_may_come_again_when_others_have_gone_by() {
+    let facebook = Facebook::start().await.expect("a loopback port");
+    let receiver = subscribed(&facebook).await;
+    let (ada, post) = (facebook.person("Ada"), facebook.post(&facebook.page(), "Notizie"));
+    (0..29).for_each(|number| drop(facebook.comment(&ada, &post, &number.to_string())));
+    let late = DeliveryPlan { updates_max: 1, late_duplicates_percent: 100, ..DeliveryPlan::default() };
+    assert_eq!(facebook.deliver(&late).await.expect("a subscription").acknowledged, 30);
+    let before = receiver.bodies();
+    let mut hours = std::collections::BTreeSet::new();
+    for minute in 1..=36 * 60 {
+        facebook.advance(Duration::from_secs(60));
+        let posted = facebook.deliver_due(1).await.expect("a subscription").acknowledged;
+        hours.extend((posted > 0).then_some(minute / 60));
+    }
+    assert!(hours.first() == Some(&0) && hours.last() > Some(&12), "soon and late: {hours:?}");
+    let mut again = receiver.bodies().split_off(before.len());
+    let mut before = before;
+    before.sort();
+    again.sort();
+    assert_eq!(again, before, "each once more, with the same bytes");
+}
+
 #[tokio::test]
 async fn updates_come_in_every_awkward_shape() {
     let facebook = Facebook::start().await.expect("a loopback port");
@@ -498,10 +522,19 @@ async fn faults_strike_before_or_after_the_effect_and_only_where_armed() {
     faults.arm(Fault::RefuseAfterEffect { status: 502 }, &["message=two"], 1);
     assert_eq!((graph.reply(&post, "two").await.status, replies("two")), (502, 1), "the answer is lost, the effect is not");
 
+    let post_form = async |text: &str| {
+        let url = format!("{}/v21.0/{post}/comments", graph.facebook.graph_url());
+        graph.http.post_form(&url, &[("message", text), ("access_token", &graph.facebook.access_token())]).await
+    };
+    for (fault, text, done) in [(Fault::NoAnswer, "neither", 0), (Fault::NoAnswerAfterEffect, "both", 1)] {
+        faults.arm(fault, &[text], 1);
+        let nothing = post_form(text).await;
+        assert!(nothing.is_err(), "no answer comes: {nothing:?}");
+        assert_eq!(replies(text), done, "{fault:?}");
+    }
+
     faults.arm(Fault::BrokenBody, &["message=three"], 1);
-    let url = format!("{}/v21.0/{post}/comments", graph.facebook.graph_url());
-    let token = graph.facebook.access_token();
-    let broken = graph.http.post_form(&url, &[("message", "three"), ("access_token", &token)]).await;
+    let broken = post_form("three").await;
     assert!(broken.is_err(), "the connection breaks: {broken:?}");
     assert_eq!(replies("three"), 1);
 

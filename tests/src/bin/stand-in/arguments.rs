@@ -52,7 +52,7 @@ pub(crate) struct Arguments {
     /// Let updates leave in another order than they were made.
     #[arg(long)]
     pub(crate) shuffle: bool,
-    /// Deliveries in a hundred that come twice though they were acknowledged.
+    /// Deliveries in a hundred that come twice though they were acknowledged, and as many that come once more when the network repeats.
     #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=100))]
     pub(crate) duplicates: u8,
     /// Calls in a hundred that meet trouble: 5xx, 429, a slow answer, an answer that is lost.

@@ -75,6 +75,7 @@ pub(crate) async fn play(arguments: &Arguments, network: &Network) -> Result<Pla
         updates_max: UPDATES_MAX,
         shuffle: arguments.shuffle,
         duplicates_percent: arguments.duplicates,
+        late_duplicates_percent: arguments.duplicates,
         in_flight_max: IN_FLIGHT_MAX,
         ..DeliveryPlan::default()
     };

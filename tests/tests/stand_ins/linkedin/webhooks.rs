@@ -250,6 +250,28 @@ async fn any_2xx_acknowledges_and_a_duplicate_has_the_same_bytes() {
     assert_eq!(bodies[1], bodies[2]);
 }
 
+/// [notifications]: every 5 minutes, for 8 hours.
+#[tokio::test]
+async fn what_was_acknowledged_may_come_again_when_others_have_gone_by() {
+    let linkedin = started().await;
+    let receiver = registered(&linkedin).await;
+    let (ada, post) = (linkedin.person("Ada"), linkedin.post("Buongiorno"));
+    (0..100).for_each(|number| drop(linkedin.comment(&ada, &post, &format!("{number}"))));
+    let late = DeliveryPlan { late_duplicates_percent: 100, ..DeliveryPlan::default() };
+    assert_eq!(linkedin.deliver(&late).await.expect("registered").acknowledged, 10);
+    let before = receiver.bodies();
+    let mut hours = BTreeSet::new();
+    for minute in 1..=480_u64 {
+        linkedin.advance(Duration::from_secs(60));
+        let posted = linkedin.deliver_due(1).await.expect("registered").acknowledged;
+        assert!(posted == 0 || minute.is_multiple_of(5), "minute {minute}");
+        hours.extend((posted > 0).then_some(minute / 60));
+    }
+    assert!(hours.len() > 3, "at any time within eight hours: {hours:?}");
+    let again: BTreeSet<_> = receiver.bodies().into_iter().skip(10).collect();
+    assert_eq!((receiver.bodies().len(), again), (20, before.into_iter().collect()), "each once more, with the same bytes");
+}
+
 #[tokio::test]
 async fn without_the_role_nothing_is_sent_but_it_can_be_pulled_later() {
     let linkedin = started().await;

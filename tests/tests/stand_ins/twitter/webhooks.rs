@@ -169,6 +169,29 @@ async fn duplicates_and_disorder_are_sent_on_demand() {
     assert_eq!((bodies.len(), distinct.len(), twitter.counts().updates_acknowledged), (60, 30, 30), "the same bytes twice");
 }
 
+/// <https://developer.x.com/en/docs/x-api/enterprise/account-activity-api/guides/activity-retries>
+#[tokio::test]
+async fn what_was_acknowledged_may_come_again_when_others_have_gone_by() {
+    let (twitter, receiver) = registered(Payloads::Both).await;
+    let late = DeliveryPlan { updates_max: 1, late_duplicates_percent: 100, ..DeliveryPlan::default() };
+    for number in 0..10 {
+        twitter.post(&twitter.company(), &number.to_string());
+    }
+    assert_eq!(twitter.deliver(&late).await.expect("a webhook").acknowledged, 10);
+    twitter.post(&twitter.company(), "Poi");
+    assert_eq!((deliver(&twitter).await, twitter.counts().updates_pending), ((1, 1), 0));
+    let before = receiver.bodies();
+    twitter.advance(PAUSE_MAX);
+    let first = twitter.deliver_due(1).await.expect("a webhook").acknowledged;
+    twitter.advance(PAUSE_MAX);
+    let second = twitter.deliver_due(1).await.expect("a webhook").acknowledged;
+    assert!(first > 0 && second > 0 && first + second == 10, "{first} and {second}");
+    let again: std::collections::BTreeSet<_> = receiver.bodies().into_iter().skip(before.len()).collect();
+    assert_eq!(again, before[..10].iter().cloned().collect(), "the same bytes");
+    twitter.advance(PAUSE_MAX);
+    assert_eq!((twitter.deliver_due(1).await.expect("a webhook").posted, twitter.counts().updates_acknowledged), (0, 11));
+}
+
 /// Something of every kind; gives the ids of the company's post and of a reply.
 fn of_every_kind(twitter: &Twitter) -> (String, String) {
     let (company, ada) = (twitter.company(), twitter.person("Ada Lovelace"));
