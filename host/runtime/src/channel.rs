@@ -266,6 +266,12 @@ impl Channel {
         self.inner.http.sessions()
     }
 
+    /// When the application's authorisation behind a credential ends for good, as the platform said last: nobody but a person can log in after
+    /// that. None: the platform does not say, or nobody has logged in yet. Blocks, as the vault does.
+    pub fn authorised_until(&self, credential: &str) -> Option<Timestamp> {
+        self.inner.http.rotation_ends_at(credential)
+    }
+
     /// What its guests did on the network.
     pub fn http_counters(&self) -> HttpCounters {
         self.inner.http.counters()

@@ -205,7 +205,12 @@ fn session<'a>(place: &str, credential: &'a Credential, session: &'a Session, na
             pointer(&format!("{place}.expect"), &expectation.pointer)?;
         }
     }
-    if let Some(missing) = session.rotates.iter().chain(&session.lifetime_capture).find(|name| !captured.contains(name.as_str())) {
+    if session.rotation_lifetime_capture.is_some() && session.rotates.len() != 1 {
+        let place = format!("{place}.rotation-lifetime-capture");
+        return fault(place, format_args!("it is of the one field that rotates, and {} do", session.rotates.len()));
+    }
+    let mut named = session.rotates.iter().chain(&session.lifetime_capture).chain(&session.rotation_lifetime_capture);
+    if let Some(missing) = named.find(|name| !captured.contains(name.as_str())) {
         return fault(place, format_args!("no step captures {missing}"));
     }
     Ok(())
@@ -407,6 +412,7 @@ pub(crate) mod tests {
                         lifetime_seconds: 0,
                         lifetime_capture: None,
                         rotates: vec![],
+                        rotation_lifetime_capture: None,
                     }),
                     signing: None,
                     optional: false,
@@ -483,6 +489,9 @@ pub(crate) mod tests {
             }),
             ("credentials[bot].session", "no step captures expires-in", |manifest| {
                 manifest.credentials[1].session.as_mut().unwrap().lifetime_capture = Some("expires-in".into());
+            }),
+            ("credentials[bot].session.rotation-lifetime-capture", "one field that rotates, and 0 do", |manifest| {
+                manifest.credentials[1].session.as_mut().unwrap().rotation_lifetime_capture = Some("token".into());
             }),
             ("credentials[bot]", "consumer-key, consumer-secret, token, token-secret", |manifest| {
                 manifest.credentials[1].signing = Some(RequestSigning::Oauth1HmacSha1);

@@ -37,6 +37,9 @@ pub use settings::Settings;
 const CLIENT_SECRET: &str = "client-secret";
 /// The name of the credential that fetches access tokens.
 const TOKEN: &str = "token";
+/// What the platform tells with each access token: the seconds that are left of the member's consent, 365 days at first, whatever is refreshed.
+/// <https://learn.microsoft.com/en-us/linkedin/shared/authentication/programmatic-refresh-tokens>
+const CONSENT_ENDS_IN: &str = "consent-ends-in";
 /// How long a comment or post of ours may take to become visible to a look.
 const SETTLING_SECONDS: u32 = 60;
 /// How often missed notifications are looked for: deliveries are repeated for eight hours, so this is a safety net.
@@ -50,7 +53,8 @@ impl Description for LinkedIn {
 
     fn describe() -> Manifest {
         let client = [("client_id", "${client-id}"), ("client_secret", "${client-secret}")];
-        let session = Session::new([LoginStep::refresh_token("/oauth/v2/accessToken", &client)]).at(Origin::setting("/token-url"));
+        let step = LoginStep::refresh_token("/oauth/v2/accessToken", &client).capture(CONSENT_ENDS_IN, "/refresh_token_expires_in");
+        let session = Session::new([step]).at(Origin::setting("/token-url")).rotation_lifetime_of(CONSENT_ENDS_IN);
         Manifest::channel("linkedin", env!("CARGO_PKG_VERSION"), "linkedin")
             .summary("A LinkedIn organisation page: comments, mentions, reactions and reposts in, replies and posts out")
             .settings_schema(include_str!("../settings.schema.json"))

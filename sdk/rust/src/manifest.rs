@@ -283,6 +283,7 @@ impl Session {
             lifetime_seconds: 0,
             lifetime_capture: None,
             rotates: Vec::new(),
+            rotation_lifetime_capture: None,
         }
     }
 
@@ -304,6 +305,13 @@ impl Session {
     #[must_use]
     pub fn rotating(mut self, field: &str) -> Self {
         self.rotates.push(field.into());
+        self
+    }
+
+    /// The captured value that says after how many seconds the rotating field ends for good, so that a person must log in.
+    #[must_use]
+    pub fn rotation_lifetime_of(mut self, capture: &str) -> Self {
+        self.rotation_lifetime_capture = Some(capture.into());
         self
     }
 

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use sportello_tests::host::{HostPlan, HostProcess};
+use sportello_tests::stand_ins::linkedin::LinkedIn;
 use sportello_tests::stand_ins::twitter::Twitter;
 
 use super::command::{Cli, found_below};
@@ -95,5 +96,60 @@ async fn a_credential_that_the_platform_refuses_is_shown_with_its_reason() {
     let typed = cli.run(&["channel", "publish", "twiter", "--key", "other", "--text", "x"]);
     typed.wrong(1, &["twiter"]);
     cli.run(&["channel", "publish", "twitter", "--key", "", "--text", "x"]).wrong(2, &["--key"]);
+    host.stop().await;
+}
+
+/// A day.
+const DAY: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
+
+/// What `channel list` prints, once it says this.
+async fn listed_with(cli: &Cli, expected: &str) -> String {
+    let mut listed = String::new();
+    for _ in 0..200 {
+        listed = cli.run(&["channel", "list"]).right().to_owned();
+        if listed.contains(expected) {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert!(listed.contains(expected), "{expected}: {listed}");
+    listed
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_month_before_a_person_must_log_in_again_the_channel_says_so_also_after_a_restart() {
+    let linkedin = LinkedIn::start().await.unwrap();
+    let mut cli = Cli::new(&HostPlan::default().linkedin(&linkedin, ""));
+    let agent = cli.token("anna", "agent");
+    cli.set("SPORTELLO_TOKEN", &agent);
+    let mut host = HostProcess::start(&cli.config).await;
+    cli.set("SPORTELLO_URL", &host.url(""));
+    // A refresh extends nothing: the host learns anew what is left of the year.
+    for (days, expected) in [(0, "live"), (330, "live"), (10, "ending")] {
+        host.stop().await;
+        linkedin.advance(DAY * days);
+        host = HostProcess::start(&cli.config).await;
+        cli.set("SPORTELLO_URL", &host.url(""));
+        let listed = listed_with(&cli, "token: until").await;
+        assert!(listed.contains(&format!("  {expected}  ")), "{expected}: {listed}");
+    }
+    let listed = listed_with(&cli, "authorise anew before").await;
+    let shown = cli.run(&["channel", "show", "linkedin"]);
+    assert!(shown.right().contains("state       ending") && shown.out.contains(": authorise the application anew before"), "{}", shown.out);
+    let credential = |cli: &Cli| {
+        let shown = cli.run(&["channel", "show", "linkedin", "--json"]).objects().remove(0);
+        shown["live"]["credentials"].as_array().unwrap().iter().find(|one| one["credential"] == "token").unwrap().clone()
+    };
+    let known = credential(&cli);
+    assert_eq!(known["authorisation_ends_soon"], true, "{known}");
+    assert!(listed.contains(known["authorised_until"].as_str().unwrap()), "{listed}");
+
+    // A host that starts anew and is refused knows it still.
+    host.stop().await;
+    linkedin.revoke_refresh_token();
+    let host = HostProcess::start(&cli.config).await;
+    cli.set("SPORTELLO_URL", &host.url(""));
+    listed_with(&cli, "token: refused; authorise anew before").await;
+    assert_eq!(credential(&cli)["authorised_until"], known["authorised_until"]);
     host.stop().await;
 }

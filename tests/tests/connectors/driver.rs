@@ -34,7 +34,11 @@ impl Vault for MemoryVault {
         Ok(self.0.lock().expect("no panic while it is held").get(&key).cloned())
     }
 
-    fn keep(&self, key: VaultKey, value: &Secret) -> Result<(), String> {
+    fn ends_at(&self, _: VaultKey) -> Option<Timestamp> {
+        None
+    }
+
+    fn keep(&self, key: VaultKey, value: &Secret, _: Option<Timestamp>) -> Result<(), String> {
         self.0.lock().expect("no panic while it is held").insert(key, value.clone());
         Ok(())
     }

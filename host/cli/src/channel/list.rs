@@ -5,7 +5,7 @@ use std::path::Path;
 use clap::Args;
 use serde_json::Value;
 
-use super::{Shown, json_line, listed, or_dash};
+use super::{Credential, Shown, json_line, listed, or_dash};
 use crate::reach::Reach;
 use crate::{Problem, output, tokio_runtime};
 
@@ -13,7 +13,8 @@ pub(crate) const EXAMPLES: &str = "Examples:
   sportello channel list
   sportello channel list --json | jq 'select(.live == null) | .channel'
 
-Asks the running host. HEADROOM is the tightest of the limits the platform told of.";
+Asks the running host. HEADROOM is the tightest of the limits the platform told of. STATE is `ending` while fewer than 30 days
+are left until a person must have authorised the application anew.";
 
 #[derive(Debug, Args)]
 pub(crate) struct List {
@@ -42,9 +43,17 @@ impl List {
     }
 }
 
+fn credential_words(credential: &Credential) -> Option<String> {
+    let standing = credential.standing()?;
+    Some(match credential.authorise_before() {
+        Some(moment) => format!("{standing}; authorise anew before {moment}"),
+        None => standing,
+    })
+}
+
 fn row(shown: &Shown) -> [String; 7] {
     let live = shown.live.as_ref();
-    let credentials: Vec<String> = live.iter().flat_map(|live| &live.credentials).filter_map(super::Credential::standing).collect();
+    let credentials: Vec<String> = live.iter().flat_map(|live| &live.credentials).filter_map(credential_words).collect();
     let tightest = live.and_then(|live| live.headroom.iter().min_by_key(|window| window.remaining));
     let version = shown.grant.as_ref().map_or_else(String::new, |grant| format!(" {}", grant.version));
     [

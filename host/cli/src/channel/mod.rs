@@ -78,6 +78,8 @@ struct Credential {
     bound: bool,
     optional: bool,
     session: Option<Session>,
+    authorised_until: Option<String>,
+    authorisation_ends_soon: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -123,6 +125,7 @@ impl Shown {
             None => "not live",
             Some(live) if live.quarantine.state != "serving" => "quarantined",
             Some(live) if live.calls.iter().any(Calls::fails_now) => "failing",
+            Some(live) if live.credentials.iter().any(|credential| credential.authorisation_ends_soon) => "ending",
             Some(_) => "live",
         }
     }
@@ -142,6 +145,11 @@ impl Calls {
 }
 
 impl Credential {
+    /// Until when a person must have authorised the application anew; None: nothing says that soon.
+    fn authorise_before(&self) -> Option<&str> {
+        self.authorised_until.as_deref().filter(|_| self.authorisation_ends_soon)
+    }
+
     /// What to say of it in a few words; None: there is nothing to say.
     fn standing(&self) -> Option<String> {
         let name = &self.credential;

@@ -73,6 +73,10 @@ fn credential_lines(credential: &Credential) -> Vec<String> {
         let retry_at = or_dash(credential.session.as_ref().and_then(|session| session.retry_at.as_ref()));
         lines.push(format!("            {reason}; tried again at {retry_at}"));
     }
+    if let Some(authorised_until) = &credential.authorised_until {
+        let what_to_do = if credential.authorisation_ends_soon { ": authorise the application anew before" } else { "" };
+        lines.push(format!("            authorised until {authorised_until}{what_to_do}"));
+    }
     lines
 }
 

@@ -252,6 +252,12 @@ impl ChannelHttp {
         self.credentials.iter().filter_map(of).collect()
     }
 
+    /// When the credential's field that rotates ends for good, as the platform said last; None: it does not say. Blocks, as the vault does.
+    pub fn rotation_ends_at(&self, credential: &str) -> Option<Timestamp> {
+        let bound = self.credentials.iter().find(|bound| bound.name == credential)?;
+        bound.session.as_ref()?.recipe.rotation_ends_at(bound, self.vault.as_ref())
+    }
+
     /// What happened so far, all generations with the same limits together.
     pub fn counters(&self) -> HttpCounters {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -336,7 +342,7 @@ impl ChannelHttp {
             let session = match &credential.session {
                 Some(session) => {
                     let channel = Arc::clone(self);
-                    let log_in = move || async move { channel.log_in(index).await };
+                    let log_in = move || async move { channel.log_in(index, time.now()).await };
                     Some(session.slot.obtain(&credential.name, time, deadline, log_in).await?)
                 }
                 None => None,
@@ -347,7 +353,7 @@ impl ChannelHttp {
     }
 
     /// Runs the recipe of a credential. It has a request's time of its own, whoever waits for it.
-    async fn log_in(self: Arc<Self>, index: usize) -> Result<Session, LoginFailure> {
+    async fn log_in(self: Arc<Self>, index: usize, now: Timestamp) -> Result<Session, LoginFailure> {
         let credential = &self.credentials[index];
         let (Some(BoundSession { recipe, .. }), Some(origin)) = (&credential.session, &credential.origin) else {
             return Err(LoginFailure::Refused("it has no session or no origin".to_owned()));
@@ -361,6 +367,7 @@ impl ChannelHttp {
             redactor: &self.redactor,
             outbound: &self.outbound,
             vault: &self.vault,
+            now,
         };
         self.state.charge_login(recipe.requests());
         self.state.logins.fetch_add(1, Ordering::Relaxed);

@@ -2,13 +2,13 @@
 //!
 //! Every step is a request to the credential's own origin, or to the one the session names, over the same pool, allow-list and caps as the
 //! guest's requests, without following redirects. A step has succeeded if its status is 2xx, its expectations hold and its captures are there
-//! (what rotates, and the lifetime, may be missing: RFC 6749 leaves both to the platform). The recipe has the time of one request for all its
+//! (what rotates, and lifetimes, may be missing: RFC 6749 leaves them to the platform). The recipe has the time of one request for all its
 //! steps.
 //!
 //! # What rotates
 //! A field that rotates is read from the vault, traded, and kept in the vault before the next step, all under a lock that every channel with
 //! the same first value takes: the platform gives up the old value the moment it hands out the new one, so a second user of the old one
-//! would lose the account. What is lost cannot be had again without a person: an answer that never came whole, a crash between it and the vault's fsync.
+//! would lose the account. Its end is kept beside it where the platform tells one, also if the value stays. What is lost cannot be had again without a person: an answer that never came whole, a crash between it and the vault's fsync.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,6 +18,7 @@ use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
+use jiff::Timestamp;
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -58,6 +59,8 @@ pub(super) struct Recipe {
     lifetime_capture: Option<String>,
     /// Fields that a capture of the same name replaces.
     rotates: Vec<String>,
+    /// The capture by which the platform says when what rotates ends.
+    rotation_lifetime_capture: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -88,6 +91,8 @@ pub(super) struct LoginContext<'a> {
     pub(super) redactor: &'a Redactor,
     pub(super) outbound: &'a Outbound,
     pub(super) vault: &'a Arc<dyn Vault>,
+    /// In the time of calls.
+    pub(super) now: Timestamp,
 }
 
 /// What a log-in has found so far.
@@ -95,8 +100,8 @@ struct Progress {
     brought: Brought,
     /// As the platform says.
     lifetime: Option<Duration>,
-    /// Fields that have another value since they were kept last.
-    rotated: Vec<String>,
+    /// Fields that have another value or end since they were kept last, and when they end if the platform says so.
+    unkept: Vec<(String, Option<Timestamp>)>,
 }
 
 impl Recipe {
@@ -110,7 +115,8 @@ impl Recipe {
         for (index, step) in declared.steps.iter().enumerate() {
             steps.push(Step::compile(step, names, settings).map_err(|error| format!("log-in step {}: {error}", index + 1))?);
             for capture in &step.captures {
-                if declared.rotates.contains(&capture.name) || declared.lifetime_capture.as_ref() == Some(&capture.name) {
+                let mut lifetimes = declared.lifetime_capture.iter().chain(&declared.rotation_lifetime_capture);
+                if declared.rotates.contains(&capture.name) || lifetimes.any(|lifetime| *lifetime == capture.name) {
                     continue;
                 }
                 if names.contains(&capture.name.as_str()) {
@@ -127,8 +133,15 @@ impl Recipe {
             None => None,
         };
         let lifetime = (declared.lifetime_seconds > 0).then(|| Duration::from_secs(declared.lifetime_seconds.into()));
-        let (lifetime_capture, rotates) = (declared.lifetime_capture.clone(), declared.rotates.clone());
-        Ok(Self { origin, steps, cookies: declared.cookies, lifetime, lifetime_capture, rotates })
+        Ok(Self {
+            origin,
+            steps,
+            cookies: declared.cookies,
+            lifetime,
+            lifetime_capture: declared.lifetime_capture.clone(),
+            rotates: declared.rotates.clone(),
+            rotation_lifetime_capture: declared.rotation_lifetime_capture.clone(),
+        })
     }
 
     pub(super) fn keeps_cookies(&self) -> bool {
@@ -145,11 +158,16 @@ impl Recipe {
         self.steps.len()
     }
 
+    /// When what rotates ends for good, as the platform said last: after that a person must log in.
+    pub(super) fn rotation_ends_at(&self, credential: &BoundCredential, vault: &dyn Vault) -> Option<Timestamp> {
+        self.rotating(credential).into_iter().find_map(|(_, key)| vault.ends_at(key))
+    }
+
     /// Logs in.
     pub(super) async fn run(&self, context: LoginContext<'_>) -> Result<Session, LoginFailure> {
         let brought = Brought { fields: context.credential.fields.clone(), captured: BTreeMap::new() };
-        let mut progress = Progress { brought, lifetime: None, rotated: Vec::new() };
-        let rotating = self.rotating(&context);
+        let mut progress = Progress { brought, lifetime: None, unkept: Vec::new() };
+        let rotating = self.rotating(context.credential);
         // Held until the new values are kept.
         let mut traded = Vec::new();
         for (field, key) in &rotating {
@@ -169,11 +187,11 @@ impl Recipe {
         for step in &self.steps {
             let outcome = step.run(&context, caps, self, &mut progress, jar.as_mut()).await;
             // Whatever else is wrong with the answer: the old value is spent.
-            for field in std::mem::take(&mut progress.rotated) {
+            for (field, ends_at) in std::mem::take(&mut progress.unkept) {
                 let key = rotating.iter().find(|(name, _)| *name == field).map(|(_, key)| *key);
                 let (Some(key), Some(BoundField::Secret(value))) = (key, progress.brought.fields.get(&field)) else { continue };
                 let (vault, value) = (Arc::clone(context.vault), value.clone());
-                let kept = tokio::task::spawn_blocking(move || vault.keep(key, &value)).await;
+                let kept = tokio::task::spawn_blocking(move || vault.keep(key, &value, ends_at)).await;
                 kept.unwrap_or_else(|error| Err(error.to_string())).map_err(|error| context.not_kept(&field, &error))?;
             }
             outcome?;
@@ -185,8 +203,8 @@ impl Recipe {
     }
 
     /// The fields that rotate, and where the vault has them; in the order in which everybody locks them.
-    fn rotating(&self, context: &LoginContext<'_>) -> Vec<(String, VaultKey)> {
-        let first = |field: &String| Some((field.clone(), VaultKey::new(field, context.credential.fields.get(field)?.text())));
+    fn rotating(&self, credential: &BoundCredential) -> Vec<(String, VaultKey)> {
+        let first = |field: &String| Some((field.clone(), VaultKey::new(field, credential.fields.get(field)?.text())));
         let mut rotating: Vec<_> = self.rotates.iter().filter_map(first).collect();
         rotating.sort_by_key(|(_, key)| *key);
         // A lock is taken once.
@@ -348,14 +366,7 @@ impl Step {
         }
         let answer: Value = serde_json::from_slice(response.body()).map_err(|_| context.refused("its answer is not JSON"))?;
         // First of all, because it is what cannot be had again.
-        for capture in self.captures.iter().filter(|capture| recipe.rotates.contains(&capture.name)) {
-            let told = answer.pointer(&capture.pointer).and_then(Value::as_str);
-            let Some(value) = told.filter(|value| !value.is_empty() && value.len() <= CAPTURED_BYTES_MAX) else { continue };
-            let known = progress.brought.fields.insert(capture.name.clone(), Secret::new(value).into());
-            if known.is_none_or(|known| known.text() != value) {
-                progress.rotated.push(capture.name.clone());
-            }
-        }
+        self.rotate(context, recipe, &answer, progress);
         for expectation in &self.expect {
             let found = answer.pointer(&expectation.pointer).and_then(scalar);
             if found.as_deref() != Some(expectation.equals.as_str()) {
@@ -363,7 +374,8 @@ impl Step {
                 return Err(context.refused(&format!("expected {} = {}, found {found}", expectation.pointer, expectation.equals)));
             }
         }
-        for capture in self.captures.iter().filter(|capture| !recipe.rotates.contains(&capture.name)) {
+        let is_of_rotation = |name: &String| recipe.rotates.contains(name) || recipe.rotation_lifetime_capture.as_ref() == Some(name);
+        for capture in self.captures.iter().filter(|capture| !is_of_rotation(&capture.name)) {
             let is_lifetime = recipe.lifetime_capture.as_ref() == Some(&capture.name);
             match answer.pointer(&capture.pointer).and_then(scalar) {
                 // What is no number of seconds, or none at all, tells nothing.
@@ -378,6 +390,24 @@ impl Step {
             }
         }
         Ok(())
+    }
+
+    /// Takes what rotates out of an answer.
+    fn rotate(&self, context: &LoginContext<'_>, recipe: &Recipe, answer: &Value, progress: &mut Progress) {
+        let lifetime = self.captures.iter().find(|capture| recipe.rotation_lifetime_capture.as_ref() == Some(&capture.name));
+        let lifetime = lifetime.and_then(|capture| seconds(&scalar(answer.pointer(&capture.pointer)?)?));
+        let ends_at = lifetime.and_then(|lifetime| context.now.checked_add(lifetime).ok());
+        for capture in self.captures.iter().filter(|capture| recipe.rotates.contains(&capture.name)) {
+            let told = answer.pointer(&capture.pointer).and_then(Value::as_str);
+            let told = told.filter(|value| !value.is_empty() && value.len() <= CAPTURED_BYTES_MAX);
+            let is_another = told.is_some_and(|value| {
+                let known = progress.brought.fields.insert(capture.name.clone(), Secret::new(value).into());
+                known.is_none_or(|known| known.text() != value)
+            });
+            if is_another || ends_at.is_some() {
+                progress.unkept.push((capture.name.clone(), ends_at));
+            }
+        }
     }
 }
 

@@ -25,6 +25,8 @@ use crate::health::Shown;
 /// The longest time between two polls, in milliseconds: a year.
 const POLL_MS_MAX: u64 = 366 * 24 * 60 * 60 * 1_000;
 const HOUR_MS: u64 = 60 * 60 * 1_000;
+/// An authorisation ends soon when less than this is left of it: 30 days.
+const AUTHORISATION_LEFT_MS_MIN: u64 = 30 * 24 * HOUR_MS;
 
 /// A channel.
 #[derive(Debug, Serialize, ToSchema)]
@@ -115,6 +117,11 @@ pub(crate) struct CredentialView {
     optional: bool,
     /// How its session stands; null: it has none, or is not bound.
     session: Option<SessionView>,
+    /// When the application's authorisation ends for good, however often the host logs in: a person must authorise it anew before. Null: the
+    /// platform does not say, or was not asked yet.
+    authorised_until: Option<Moment>,
+    /// Whether fewer than 30 days are left until then, or none.
+    authorisation_ends_soon: bool,
 }
 
 /// How a credential's session stands.
@@ -375,12 +382,17 @@ fn credential_views(live: &LiveChannel, now: Timestamp, role: Role) -> Vec<Crede
     let mut sessions: BTreeMap<String, SessionStanding> = live.runtime.sessions().into_iter().collect();
     let declared = live.prepared.manifest().credentials.iter();
     declared
-        .map(|credential| CredentialView {
-            credential: credential.name.clone(),
-            purpose: credential.purpose.clone(),
-            bound: live.runtime.is_bound(&credential.name),
-            optional: credential.optional,
-            session: sessions.remove(&credential.name).map(|session| session_view(session, now, role)),
+        .map(|credential| {
+            let authorised_until = live.runtime.authorised_until(&credential.name).map(|ends_at| Timestamp(ends_at.as_millisecond()));
+            CredentialView {
+                credential: credential.name.clone(),
+                purpose: credential.purpose.clone(),
+                bound: live.runtime.is_bound(&credential.name),
+                optional: credential.optional,
+                session: sessions.remove(&credential.name).map(|session| session_view(session, now, role)),
+                authorised_until: authorised_until.map(Into::into),
+                authorisation_ends_soon: authorised_until.is_some_and(|ends_at| ends_at < now.plus_ms(AUTHORISATION_LEFT_MS_MIN)),
+            }
         })
         .collect()
 }

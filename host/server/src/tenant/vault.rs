@@ -1,8 +1,9 @@
 //! The tenant's vault: secrets that platforms change, refresh tokens above all.
 //!
 //! # Format of `vault.json`
-//! `{"version": 1, "entries": [{"key", "slot", "sealed"}]}`: the digest a secret is found under (hexadecimal), the key slot, and the secret
-//! sealed under that slot's key (base64; see `sportello_journal::KeySlots`). The file's mode is 0600.
+//! `{"version": 1, "entries": [{"key", "slot", "sealed", "ends_at"}]}`: the digest a secret is found under (hexadecimal), the key slot, the secret
+//! sealed under that slot's key (base64; see `sportello_journal::KeySlots`), and when it ends for good, in milliseconds since 1970; null or
+//! missing: the platform does not say. The file's mode is 0600.
 //!
 //! # Invariants
 //! 1. **Kept is durable.** The file is written beside the old one, fsynced, renamed over it, and the folder is fsynced.
@@ -45,6 +46,8 @@ struct FileEntry {
     key: String,
     slot: SlotId,
     sealed: String,
+    #[serde(default)]
+    ends_at: Option<i64>,
 }
 
 #[derive(Clone)]
@@ -52,6 +55,7 @@ struct Entry {
     secret: Secret,
     /// Its key slot, and the secret sealed under it. None: not sealed yet.
     sealed: Option<(SlotId, Vec<u8>)>,
+    ends_at: Option<jiff::Timestamp>,
 }
 
 struct State {
@@ -95,7 +99,13 @@ impl TenantVault {
                 let sealed = self.slots.seal(slot, key, entry.secret.expose().as_bytes()).map_err(|error| error.to_string())?;
                 entry.sealed = Some((slot, sealed));
             }
-            let of = |(slot, sealed): &(SlotId, Vec<u8>)| FileEntry { key: hex::encode(key), slot: *slot, sealed: STANDARD.encode(sealed) };
+            let ends_at = entry.ends_at.map(jiff::Timestamp::as_millisecond);
+            let of = |(slot, sealed): &(SlotId, Vec<u8>)| FileEntry {
+                key: hex::encode(key),
+                slot: *slot,
+                sealed: STANDARD.encode(sealed),
+                ends_at,
+            };
             entries.extend(entry.sealed.as_ref().map(of));
         }
         let file = File { version: VERSION, entries };
@@ -126,15 +136,19 @@ impl Vault for TenantVault {
         Ok(state.entries.get(key.as_bytes()).map(|entry| entry.secret.clone()))
     }
 
-    fn keep(&self, key: VaultKey, value: &Secret) -> Result<(), String> {
+    fn ends_at(&self, key: VaultKey) -> Option<jiff::Timestamp> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.entries.get(key.as_bytes())?.ends_at
+    }
+
+    fn keep(&self, key: VaultKey, value: &Secret, ends_at: Option<jiff::Timestamp>) -> Result<(), String> {
         if value.expose().len() > SECRET_BYTES_MAX {
             return Err(format!("a secret has at most {SECRET_BYTES_MAX} bytes"));
         }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         // Remembered before anything can fail: what it replaces is spent.
-        if let Some(old) = state.entries.insert(*key.as_bytes(), Entry { secret: value.clone(), sealed: None }) {
-            state.replaced.extend(old.sealed.map(|(slot, _)| slot));
-        }
+        let old = state.entries.insert(*key.as_bytes(), Entry { secret: value.clone(), sealed: None, ends_at });
+        state.replaced.extend(old.and_then(|old| old.sealed).map(|(slot, _)| slot));
         state.dirty = true;
         self.persist(&mut state)
     }
@@ -154,7 +168,8 @@ fn read_entries(bytes: &[u8], slots: &KeySlots) -> Result<BTreeMap<[u8; 32], Ent
             let sealed = STANDARD.decode(&entry.sealed).map_err(|_| damaged())?;
             let Ok(Unsealed::Plain(plain)) = slots.open_sealed(entry.slot, &key, &sealed) else { return Err(damaged()) };
             let secret = Secret::new(String::from_utf8(plain).map_err(|_| damaged())?);
-            Ok((key, Entry { secret, sealed: Some((entry.slot, sealed)) }))
+            let ends_at = entry.ends_at.and_then(|ends_at| jiff::Timestamp::from_millisecond(ends_at).ok());
+            Ok((key, Entry { secret, sealed: Some((entry.slot, sealed)), ends_at }))
         })
         .collect()
 }
@@ -190,19 +205,21 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (key, other) = (VaultKey::new("refresh-token", "first"), VaultKey::new("refresh-token", "another"));
         let path = folder.path().join("vault.json");
+        let end = jiff::Timestamp::constant(1_800_000_000, 0);
         let before = {
             let vault = TenantVault::open(folder.path(), slots(folder.path())).unwrap();
             assert_eq!(exposed(&vault, key), None);
-            vault.keep(key, &Secret::new("second-token")).unwrap();
+            vault.keep(key, &Secret::new("second-token"), None).unwrap();
             let before = std::fs::read(&path).unwrap();
-            vault.keep(key, &Secret::new("third-token")).unwrap();
-            vault.keep(other, &Secret::new("of another")).unwrap();
+            vault.keep(key, &Secret::new("third-token"), Some(end)).unwrap();
+            vault.keep(other, &Secret::new("of another"), None).unwrap();
             assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
             before
         };
         let vault = TenantVault::open(folder.path(), slots(folder.path())).unwrap();
         assert_eq!(exposed(&vault, key).as_deref(), Some("third-token"));
         assert_eq!(exposed(&vault, other).as_deref(), Some("of another"));
+        assert_eq!((vault.ends_at(key), vault.ends_at(other)), (Some(end), None));
         for file in [&path, &folder.path().join("keys.slots")] {
             let bytes = std::fs::read(file).unwrap();
             assert!(!bytes.windows(11).any(|window| window == b"third-token"), "{} holds it in clear", file.display());
@@ -222,7 +239,7 @@ mod tests {
         let vault = TenantVault::open(&tenant, slots(folder.path())).unwrap();
         let key = VaultKey::new("refresh-token", "first");
         std::fs::remove_dir_all(&tenant).unwrap();
-        assert!(vault.keep(key, &Secret::new("second-token")).unwrap_err().contains("vault.json"));
+        assert!(vault.keep(key, &Secret::new("second-token"), None).unwrap_err().contains("vault.json"));
         assert!(vault.read(key).is_err(), "it is not durable");
         std::fs::create_dir(&tenant).unwrap();
         assert_eq!(exposed(&vault, key).as_deref(), Some("second-token"));
@@ -244,17 +261,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let vault = TenantVault::open(folder.path(), slots(folder.path())).unwrap();
         let key = VaultKey::new("refresh-token", "first");
-        assert!(vault.keep(key, &Secret::new("x".repeat(SECRET_BYTES_MAX + 1))).unwrap_err().contains("at most"));
+        assert!(vault.keep(key, &Secret::new("x".repeat(SECRET_BYTES_MAX + 1)), None).unwrap_err().contains("at most"));
         assert_eq!(exposed(&vault, key), None);
 
         // A full one says so before a token is traded in for which it would have no place, and goes on with those it has.
         let vault = TenantVault { entries_max: 2, ..vault };
         let keys = ["first", "second", "third"].map(|first| VaultKey::new("refresh-token", first));
-        vault.keep(keys[0], &Secret::new("a")).unwrap();
+        vault.keep(keys[0], &Secret::new("a"), None).unwrap();
         assert_eq!(exposed(&vault, keys[1]), None);
-        vault.keep(keys[1], &Secret::new("b")).unwrap();
+        vault.keep(keys[1], &Secret::new("b"), None).unwrap();
         assert!(vault.read(keys[2]).unwrap_err().contains("all it may"));
-        vault.keep(keys[1], &Secret::new("c")).unwrap();
+        vault.keep(keys[1], &Secret::new("c"), None).unwrap();
         assert_eq!(exposed(&vault, keys[1]).as_deref(), Some("c"));
     }
 }

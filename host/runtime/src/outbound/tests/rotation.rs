@@ -24,6 +24,8 @@ struct Platform {
     /// Whether the answer leaves the access token out.
     forgets_access_token: Arc<AtomicBool>,
     expires_in: u64,
+    /// Seconds after which refresh tokens end for good; 0: the answer does not say.
+    refresh_expires_in: Arc<AtomicUsize>,
 }
 
 impl Platform {
@@ -44,6 +46,10 @@ impl Platform {
             if !self.keeps_refresh_token {
                 answer["refresh_token"] = json!(format!("refresh-token-{}", number + 1));
             }
+            match self.refresh_expires_in.load(Ordering::SeqCst) {
+                0 => {}
+                seconds => answer["refresh_token_expires_in"] = json!(seconds),
+            }
             if self.forgets_access_token.load(Ordering::SeqCst) {
                 answer.as_object_mut().unwrap().remove("access_token");
             }
@@ -62,7 +68,7 @@ impl Platform {
 /// A vault in memory that can fail.
 #[derive(Default)]
 struct MemoryVault {
-    kept: Mutex<BTreeMap<VaultKey, Secret>>,
+    kept: Mutex<BTreeMap<VaultKey, (Secret, Option<Timestamp>)>>,
     fails_to_read: AtomicBool,
     fails_to_keep: AtomicBool,
 }
@@ -72,12 +78,16 @@ impl Vault for MemoryVault {
         if self.fails_to_read.load(Ordering::SeqCst) {
             return Err("the disk is full".to_owned());
         }
-        Ok(self.kept.lock().unwrap().get(&key).cloned())
+        Ok(self.kept.lock().unwrap().get(&key).map(|(value, _)| value.clone()))
     }
 
-    fn keep(&self, key: VaultKey, value: &Secret) -> Result<(), String> {
+    fn ends_at(&self, key: VaultKey) -> Option<Timestamp> {
+        self.kept.lock().unwrap().get(&key)?.1
+    }
+
+    fn keep(&self, key: VaultKey, value: &Secret, ends_at: Option<Timestamp>) -> Result<(), String> {
         // As the real one: remembered, but not durable.
-        self.kept.lock().unwrap().insert(key, value.clone());
+        self.kept.lock().unwrap().insert(key, (value.clone(), ends_at));
         if self.fails_to_keep.load(Ordering::SeqCst) { Err("the disk is full".to_owned()) } else { Ok(()) }
     }
 }
@@ -94,6 +104,7 @@ fn refreshed(server: &Server) -> Credential {
             capture("access-token", "/access_token"),
             capture("expires-in", "/expires_in"),
             capture("refresh-token", "/refresh_token"),
+            capture("refresh-token-expires-in", "/refresh_token_expires_in"),
         ],
         expect: Vec::new(),
     };
@@ -106,6 +117,7 @@ fn refreshed(server: &Server) -> Credential {
             lifetime_seconds: 0,
             lifetime_capture: Some("expires-in".into()),
             rotates: vec!["refresh-token".into()],
+            rotation_lifetime_capture: Some("refresh-token-expires-in".into()),
         }),
         ..credential(server, &["client-id", "client-secret", "refresh-token"])
     }
@@ -213,6 +225,29 @@ async fn a_platform_that_gives_no_new_refresh_token_leaves_the_old_one() {
         channel.renew("bot").unwrap();
     }
     assert!(vault.kept.lock().unwrap().is_empty(), "nothing changed, so nothing is kept");
+}
+
+#[tokio::test]
+async fn when_a_person_must_log_in_again_is_known_from_the_platform_and_after_a_restart() {
+    for keeps_refresh_token in [false, true] {
+        let (platform, server, mut setup, _) = platform(Platform { keeps_refresh_token, ..hours(2) }).await;
+        platform.refresh_expires_in.store(1000, Ordering::SeqCst);
+        let channel = setup.build();
+        assert_eq!(channel.rotation_ends_at("bot"), None, "nobody was asked yet");
+        let before = clock();
+        get(&channel, &server.url("/read")).await.unwrap();
+        let ends_at = channel.rotation_ends_at("bot").unwrap();
+        let after = ends_at.duration_since(before).as_secs();
+        assert!((1000..1060).contains(&after), "{after}");
+
+        setup.outbound = outbound(&[]);
+        let restarted = setup.build();
+        assert_eq!(restarted.rotation_ends_at("bot"), Some(ends_at));
+        // An answer that does not say leaves the end of a token that stays; of a new one nothing is known.
+        platform.refresh_expires_in.store(0, Ordering::SeqCst);
+        get(&restarted, &server.url("/read")).await.unwrap();
+        assert_eq!(restarted.rotation_ends_at("bot"), keeps_refresh_token.then_some(ends_at));
+    }
 }
 
 #[tokio::test]

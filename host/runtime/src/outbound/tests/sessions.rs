@@ -50,7 +50,15 @@ impl Crm {
 }
 
 fn session(steps: Vec<LoginStep>, cookies: bool) -> Session {
-    Session { origin: None, steps, cookies, lifetime_seconds: 0, lifetime_capture: None, rotates: Vec::new() }
+    Session {
+        origin: None,
+        steps,
+        cookies,
+        lifetime_seconds: 0,
+        lifetime_capture: None,
+        rotates: Vec::new(),
+        rotation_lifetime_capture: None,
+    }
 }
 
 fn crm_credential(server: &Server) -> Credential {
