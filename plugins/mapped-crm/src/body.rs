@@ -4,7 +4,8 @@ use crate::problem::Problems;
 use crate::template::{Names, Template, Unfit, Values};
 use crate::yaml::{Node, Value};
 
-/// A JSON document, written in the mapping as YAML. What fills a slot stays within its string.
+/// A JSON document, written in the mapping as YAML. What fills a slot stays within its string; what has a slot of which nothing was said is left out:
+/// the member of an object, the whole item of a list, a list with nothing left.
 #[derive(Debug, Clone)]
 pub(crate) enum Body {
     /// A number, a yes or no, or nothing, as JSON writes it.
@@ -16,7 +17,7 @@ pub(crate) enum Body {
 
 impl Body {
     /// Reads a document.
-    pub(crate) fn read(node: &Node, allowed: Names, problems: &Problems) -> Self {
+    pub(crate) fn read(node: &Node, allowed: Names<'_>, problems: &Problems) -> Self {
         match &node.value {
             Value::Nothing => Self::Literal("null".into()),
             Value::Scalar { text, plain: true } if is_literal(text) => Self::Literal(text.clone()),
@@ -45,13 +46,30 @@ impl Body {
         Ok(written)
     }
 
+    /// Whether a member of an object is left out: a text that says nothing, a list with nothing left.
+    fn is_left_out(&self, values: &Values<'_>) -> bool {
+        match self {
+            Self::Literal(_) | Self::Map(_) => false,
+            Self::Text(template) => template.is_unsaid(values),
+            Self::List(items) => !items.is_empty() && items.iter().all(|item| item.is_unsaid(values)),
+        }
+    }
+
+    /// Whether an item of a list is left out: half an item is none.
+    fn is_unsaid(&self, values: &Values<'_>) -> bool {
+        match self {
+            Self::Map(entries) => entries.iter().any(|(_, item)| item.is_unsaid(values)),
+            _ => self.is_left_out(values),
+        }
+    }
+
     fn write(&self, values: &Values<'_>, out: &mut String) -> Result<(), Unfit> {
         match self {
             Self::Literal(literal) => out.push_str(literal),
             Self::Text(template) => out.push_str(&quoted(&template.fill(values)?)),
             Self::List(items) => {
                 out.push('[');
-                for (position, item) in items.iter().enumerate() {
+                for (position, item) in items.iter().filter(|item| !item.is_unsaid(values)).enumerate() {
                     if position > 0 {
                         out.push(',');
                     }
@@ -61,7 +79,7 @@ impl Body {
             }
             Self::Map(entries) => {
                 out.push('{');
-                for (position, (name, item)) in entries.iter().enumerate() {
+                for (position, (name, item)) in entries.iter().filter(|(_, item)| !item.is_left_out(values)).enumerate() {
                     if position > 0 {
                         out.push(',');
                     }

@@ -65,6 +65,11 @@ impl ContactMapping {
         self.identifiers.iter().any(|(known, _)| known == scheme)
     }
 
+    /// Where a record may have identifiers, with their schemes.
+    pub(crate) fn identifiers(&self) -> impl Iterator<Item = (&str, &Field)> {
+        self.identifiers.iter().map(|(scheme, field)| (scheme.as_str(), field))
+    }
+
     /// Where a record's id stands, for messages.
     pub(crate) fn id_place(&self) -> &str {
         self.id.place()
@@ -87,8 +92,12 @@ impl ContactMapping {
 
     /// Whether a record carries an identifier; nothing else of it is read.
     pub(crate) fn carries(&self, record: &(impl Record + ?Sized), scheme: &str, value: &str) -> bool {
-        let of_scheme = self.identifiers.iter().filter(|(known, _)| known == scheme);
-        of_scheme.flat_map(|(_, field)| field.values(record).values).any(|held| is_same(scheme, &held, value))
+        self.identifiers.iter().filter(|(known, _)| known == scheme).any(|(_, field)| {
+            // However it is spelled: with the field's country or without.
+            let read = field.reads(value).ok();
+            let is_it = |held: &String| is_same(scheme, held, value) || read.as_ref().is_some_and(|read| is_same(scheme, held, read));
+            field.values(record).values.iter().any(is_it)
+        })
     }
 
     /// The contact a record is; None where it has no id. What cannot be used of it is left out, and told without a person's words.

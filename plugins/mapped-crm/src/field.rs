@@ -97,6 +97,21 @@ impl Field {
         matches!(self.cast, Cast::Date(_))
     }
 
+    /// What is made of a text that stands there, or what was expected.
+    pub(crate) fn reads(&self, text: &str) -> Result<String, &'static str> {
+        self.cast.apply(text)
+    }
+
+    /// Whether a record has something there.
+    pub(crate) fn is_there(&self, record: &(impl Record + ?Sized)) -> bool {
+        !self.texts(record).is_empty()
+    }
+
+    /// Whether several values may stand there.
+    pub(crate) fn holds_many(&self) -> bool {
+        self.separator.is_some() || self.pointers.iter().any(Pointer::is_of_many)
+    }
+
     /// All values in a record.
     pub(crate) fn values(&self, record: &(impl Record + ?Sized)) -> Read {
         let mut read = Read::default();

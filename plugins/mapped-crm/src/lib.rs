@@ -1,4 +1,5 @@
-//! Any CRM that speaks REST with JSON or drops CSV files, by a mapping alone: a file says how its records are looked up, followed and written on.
+//! Any CRM that speaks REST with JSON or drops CSV files, by a mapping alone: a file says how its records are looked up, followed, made, changed
+//! and written on.
 //! No code for each.
 //!
 //! | file | what it knows |
@@ -10,7 +11,7 @@
 //! | `field.rs`, `cast.rs`, `moment.rs` | a field, what is made of it, how moments are written |
 //! | `contact.rs`, `hash.rs` | which fields make a contact, and what tells its versions apart |
 //! | `template.rs`, `filter.rs`, `body.rs` | texts and documents with slots that nothing can break out of |
-//! | `rest/` | the source REST/JSON: requests, answers, pages, look-ups, changes, activities |
+//! | `rest/` | the source REST/JSON: requests, answers, pages, look-ups, changes, activities, contacts made and changed |
 //! | `csv/` | the source CSV: files dropped into a folder |
 //!
 //! The mapping language stands in README.md, with what it promises and what it can't.
@@ -43,7 +44,7 @@ use mapping::{Mapping, Source};
 
 /// How often changes are asked for unless the operator says otherwise.
 const POLL_SECONDS: u32 = 60;
-/// How long a note may take to become visible to a look: many systems search in an index that lags behind.
+/// How long what was written may take to become visible to a look: many systems search in an index that lags behind.
 const SETTLING_SECONDS: u32 = 30;
 
 /// The connector.
@@ -81,7 +82,7 @@ impl Description for MappedCrm {
 
     fn describe() -> Manifest {
         let origin = || Origin::setting("/base-url");
-        let purpose = "reads records and writes notes on them";
+        let purpose = "reads records, makes and changes them, and writes notes on them";
         let token = LoginStep::post_form("${/token-path}", &[("grant_type", "client_credentials"), ("scope", "${scope}")])
             .placement(Placement::header("authorization", "${client-id}:${client-secret}").prefix("Basic ").base64())
             .capture("access-token", "/access_token")
@@ -92,7 +93,7 @@ impl Description for MappedCrm {
             .session(Session::new([token]).at(Origin::setting("/token-url")).lifetime_of("expires-in"))
             .placement(Placement::header("authorization", "${access-token}").prefix("Bearer "));
         Manifest::crm("mapped-crm", env!("CARGO_PKG_VERSION"), "mapped-crm")
-            .summary("Any CRM with a REST/JSON interface or a folder of CSV files, by a mapping: contacts looked up and followed, activities as notes")
+            .summary("Any CRM with a REST/JSON interface or a folder of CSV files, by a mapping: contacts looked up, followed, made and changed, activities as notes")
             .settings_schema(include_str!("../settings.schema.json"))
             .origin(origin())
             .folder("drop", "/folder")
@@ -101,6 +102,7 @@ impl Description for MappedCrm {
             .credential(oauth2.optional())
             .credential(api_key.optional())
             .action(Action::new("activity", Idempotency::Findable).settling(SETTLING_SECONDS))
+            .action(Action::new("contact", Idempotency::Findable).settling(SETTLING_SECONDS))
             .poll_every(POLL_SECONDS)
             .link(LinkPermission::Evidence)
             .reply(ReplyPermission::Always)
@@ -143,27 +145,26 @@ impl Crm for MappedCrm {
 
 impl Publish for MappedCrm {
     fn publish(context: &Context<Settings>, effect: &Effect) -> Result<Receipt, Error> {
-        if effect.action != "activity" {
-            return Err(effect.unknown_action());
-        }
         let mapping = mapping_of(&context.settings)?;
-        match &mapping.source {
-            Source::Rest(rest) => rest::activity::write(rest, context, effect),
-            Source::Csv(_) => Err(Error::reject("the source `csv` is only read: there are no notes on its records")),
+        match (effect.action.as_str(), &mapping.source) {
+            ("activity", Source::Rest(rest)) => rest::activity::write(rest, context, effect),
+            ("contact", Source::Rest(rest)) => rest::contact::write(rest, &mapping.contact, context, effect),
+            ("activity", Source::Csv(_)) => Err(Error::reject("the source `csv` is only read: there are no notes on its records")),
+            ("contact", Source::Csv(_)) => Err(Error::reject("the source `csv` is only read: no contact is made or changed there")),
+            _ => Err(effect.unknown_action()),
         }
     }
 }
 
 impl Find for MappedCrm {
     fn find(context: &Context<Settings>, effect: &Effect) -> Result<Presence, Error> {
-        if effect.action != "activity" {
-            return Err(effect.unknown_action());
-        }
         let mapping = mapping_of(&context.settings)?;
-        match &mapping.source {
-            Source::Rest(rest) => rest::activity::find(rest, context, effect),
+        match (effect.action.as_str(), &mapping.source) {
+            ("activity", Source::Rest(rest)) => rest::activity::find(rest, context, effect),
+            ("contact", Source::Rest(rest)) => rest::contact::find(rest, &mapping.contact, context, effect),
             // Nothing was ever written.
-            Source::Csv(_) => Ok(Presence::Absent),
+            ("activity" | "contact", Source::Csv(_)) => Ok(Presence::Absent),
+            _ => Err(effect.unknown_action()),
         }
     }
 }

@@ -50,6 +50,11 @@ impl Pointer {
         }
     }
 
+    /// Whether it leads to every item of a list.
+    pub(crate) fn is_of_many(&self) -> bool {
+        self.steps.contains(&Step::Each)
+    }
+
     /// Every value it leads to.
     pub(crate) fn all<'a>(&self, whole: &'a Json) -> Vec<&'a Json> {
         let mut here = vec![whole];

@@ -27,15 +27,15 @@ enum Part {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Source {
-    Name(&'static str),
+    Name(String),
     Pointer(Pointer),
 }
 
 /// What may stand in a template's slots.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Names {
+pub(crate) struct Names<'a> {
     /// The names its place knows.
-    pub(crate) names: &'static [&'static str],
+    pub(crate) names: &'a [&'a str],
     /// Whether there is a record to point into.
     pub(crate) record: bool,
 }
@@ -46,7 +46,7 @@ const HARMLESS: [&str; 3] = ["since", "key", "queued-at"];
 /// What fills the slots.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Values<'a> {
-    named: Vec<(&'static str, Cow<'a, str>)>,
+    named: Vec<(&'a str, Cow<'a, str>)>,
     record: Option<&'a Json>,
 }
 
@@ -55,13 +55,15 @@ pub(crate) struct Values<'a> {
 pub(crate) enum Unfit {
     /// The record has nothing there.
     Missing(String),
+    /// Nothing was said under this name.
+    Unsaid(String),
     /// The value is of a kind that this place cannot hold.
     Value(&'static str),
 }
 
 impl<'a> Values<'a> {
     /// These names.
-    pub(crate) fn new(named: impl IntoIterator<Item = (&'static str, &'a str)>) -> Self {
+    pub(crate) fn new(named: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         Self { named: named.into_iter().map(|(name, value)| (name, Cow::Borrowed(value))).collect(), record: None }
     }
 
@@ -74,7 +76,7 @@ impl<'a> Values<'a> {
 
 impl Template {
     /// Reads a text. Mistakes are told, and the slots that have one are left out.
-    pub(crate) fn read(text: &str, line: usize, allowed: Names, problems: &Problems) -> Self {
+    pub(crate) fn read(text: &str, line: usize, allowed: Names<'_>, problems: &Problems) -> Self {
         let mut parts = Vec::new();
         let mut literal = String::new();
         let mut rest = text;
@@ -108,7 +110,7 @@ impl Template {
         for part in &self.parts {
             match part {
                 Part::Literal(text) => quote = quote.after(text),
-                Part::Slot(Source::Name(name), _) if HARMLESS.contains(name) => {}
+                Part::Slot(Source::Name(name), _) if HARMLESS.contains(&name.as_str()) => {}
                 Part::Slot(source, filters) => {
                     if let Err(wanted) = is_safe(filters, quote) {
                         problems.add(line, format!("`{{{}}}` could be read as more than a value: {wanted}", source.written()));
@@ -120,7 +122,12 @@ impl Template {
 
     /// Whether it has a slot of this name.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.parts.iter().any(|part| matches!(part, Part::Slot(Source::Name(found), _) if *found == name))
+        self.parts.iter().any(|part| matches!(part, Part::Slot(Source::Name(found), _) if found == name))
+    }
+
+    /// Whether one of its names has no value.
+    pub(crate) fn is_unsaid(&self, values: &Values<'_>) -> bool {
+        self.parts.iter().any(|part| matches!(part, Part::Slot(source, _) if matches!(source.value(values), Err(Unfit::Unsaid(_)))))
     }
 
     /// The text before the first slot.
@@ -177,15 +184,20 @@ impl Source {
     }
 
     fn value<'a>(&self, values: &'a Values<'_>) -> Result<Cow<'a, str>, Unfit> {
-        let found = match self {
-            Self::Name(name) => values.named.iter().find(|(known, _)| known == name).map(|(_, value)| Cow::Borrowed(value.as_ref())),
-            Self::Pointer(pointer) => values.record.and_then(|record| pointer.text(record)),
-        };
-        found.ok_or_else(|| Unfit::Missing(self.written().to_owned()))
+        match self {
+            Self::Name(name) => {
+                let found = values.named.iter().find(|(known, _)| known == name).map(|(_, value)| Cow::Borrowed(value.as_ref()));
+                found.ok_or_else(|| Unfit::Unsaid(name.clone()))
+            }
+            Self::Pointer(pointer) => {
+                let found = values.record.and_then(|record| pointer.text(record));
+                found.ok_or_else(|| Unfit::Missing(pointer.as_str().to_owned()))
+            }
+        }
     }
 }
 
-fn read_slot(slot: &str, line: usize, allowed: Names, problems: &Problems) -> Option<Part> {
+fn read_slot(slot: &str, line: usize, allowed: Names<'_>, problems: &Problems) -> Option<Part> {
     let mut words = slot.split('|').map(str::trim);
     let name = words.next().unwrap_or_default();
     let mut filters = Vec::new();
@@ -213,10 +225,10 @@ fn read_slot(slot: &str, line: usize, allowed: Names, problems: &Problems) -> Op
         let hint = nearest(name, allowed.names.iter().copied());
         problems.add(line, format!("there is nothing called `{name}` here{hint}; there are {}", slots(allowed)));
     }
-    known.map(|name| Part::Slot(Source::Name(name), filters))
+    known.map(|name| Part::Slot(Source::Name((*name).to_owned()), filters))
 }
 
-fn slots(allowed: Names) -> String {
+fn slots(allowed: Names<'_>) -> String {
     let mut all: Vec<String> = allowed.names.iter().map(|name| format!("{{{name}}}")).collect();
     if allowed.record {
         all.push("{/pointer/into/the/record}".into());
@@ -228,7 +240,7 @@ fn slots(allowed: Names) -> String {
 mod tests {
     use super::*;
 
-    const VALUE: Names = Names { names: &["value"], record: true };
+    const VALUE: Names<'_> = Names { names: &["value"], record: true };
 
     fn read(text: &str) -> Template {
         let problems = Problems::default();

@@ -112,6 +112,38 @@ fn a_mapping_that_could_not_work_is_told_before_it_is_used() {
 }
 
 #[test]
+fn what_writes_contacts_could_work_or_is_told() {
+    is_told("        mail: \"{email}\"", "        mail: \"{emial}\"", "there is nothing called `emial` here; did you mean `email`?");
+    is_told(
+        "        numbers: \"{phone}\"",
+        "        numbers: \"{phone 2}\"",
+        "there is nothing called `phone 2` here; did you mean `phone`?",
+    );
+    is_told("  lock: /meta/etag", "  lock: etags", "`lock` (or one of the words `etag` and `none`) is a JSON pointer");
+    let create = mappings::PEOPLE.find("\ncreate:").unwrap();
+    let body = "        mail: \"{email}\"\n        numbers: \"{phone}\"\n        customer: \"{external}\"\n        profiles: [{wiki: \"{wiki.handle}\", kind: user}]\n";
+    assert!(with(body, "").iter().any(|told| told.contains("`create` has no identifier's slot")));
+    let (before, writing) = mappings::PEOPLE.split_at(create);
+    let tell = |mapping: String, expected: &str| {
+        let told = told(&mapping);
+        assert!(told.iter().any(|told| told.contains(expected)), "{expected}: {told:#?}");
+    };
+    tell(format!("{before}{}", writing.replacen("{key}", "", 1)), "`find` could not tell one contact from another");
+    tell(format!("{before}{}", writing.replace("  receipt: {id: location}\n", "")), "`create` needs `receipt`");
+    tell(format!("{before}{}", writing.replace("  lock: /meta/etag\n", "")), "`update` needs `lock`");
+    tell(
+        format!("{before}{}", writing.replace("  contact: {path: \"/people/{contact}\", record: /data}\n", "")),
+        "`update` needs `contact`",
+    );
+    let update = "{name: \"{display-name}\", mail: \"{email}\", customer: \"{external}\"}";
+    tell(format!("{before}{}", writing.replace(update, "{}")), "it would change nothing");
+    tell(format!("{before}{}", writing.replace(update, "{numbers: \"{phone}\"}")), "is one of many at `/attributes/numbers`");
+    let (start, end) = (before.find("\nlook-up:").unwrap(), before.find("\nchanges:").unwrap());
+    tell(format!("{}{}{writing}", &before[..start], &before[end..]), "`create` needs a look-up by what it writes");
+    is_told("  accept: ", "  If-Match: ", "is sent with what `lock` of `update` says");
+}
+
+#[test]
 fn a_slot_that_could_be_read_as_more_than_a_value_is_refused_with_the_filter_it_needs() {
     is_told("\"id:{value | word}\"", "\"id:{value}\"", "must stand within quotes, or have the filter `word`");
     is_told("\"id:{value | word}\"", "\"id eq '{value}'\"", "needs the filter `doubled` or `backslashed`");

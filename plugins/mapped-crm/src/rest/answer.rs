@@ -19,8 +19,10 @@ const LIMIT_PAUSE: Duration = Duration::from_secs(60);
 pub(crate) enum Purpose {
     /// Repeating it changes nothing.
     Look,
-    /// It makes something.
+    /// It writes on something that is there.
     Write,
+    /// It makes something of which there is one.
+    Create,
 }
 
 /// The answer, or None where what was looked for is not there.
@@ -37,6 +39,7 @@ pub(crate) fn send(rest: &Rest, purpose: Purpose, request: Request) -> Result<Op
         404 | 410 => Err(Error::reject(reason("there is nothing to write on"))),
         401 => Err(Error::auth(reason(&format!("it does not take the credential `{}`", rest.authentication.word())))),
         403 => Err(Error::reject(reason("the credential's owner may not do this"))),
+        409 if purpose == Purpose::Create => Err(Error::reject(reason("there is such a record already"))),
         409 | 412 => Err(Error::retry(COLLISION_PAUSE, reason("somebody else wrote at the same time"))),
         429 => {
             Err(Error::rate_limited(time::after(response.retry_after().unwrap_or(LIMIT_PAUSE)), reason("its limit of requests is reached")))
@@ -64,6 +67,7 @@ pub(crate) fn records<'a>(rest: &Rest, document: &'a Json, at: &Pointer) -> Resu
 /// What a slot that cannot be filled means for what was to be done.
 pub(crate) fn unfit(rest: &Rest, unfit: &Unfit) -> Error {
     Error::reject(match unfit {
+        Unfit::Unsaid(what) => format!("{}: nothing says `{what}`, which the mapping's request needs", rest.name),
         Unfit::Missing(what) => format!("{}: the record has no `{what}`, which the mapping's request needs", rest.name),
         Unfit::Value(why) => format!("{}: the mapping's request cannot hold this value: {why}", rest.name),
     })

@@ -33,7 +33,7 @@ pub(crate) struct Page {
 
 impl List {
     /// Reads the keys of a list.
-    pub(crate) fn read(section: &Section<'_>, names: Names, problems: &Problems) -> Option<Self> {
+    pub(crate) fn read(section: &Section<'_>, names: Names<'_>, problems: &Problems) -> Option<Self> {
         let paging = section.get("paging").map(|node| Paging::read(node, problems));
         let request = Request::read(section, &request::LOOKING, names, problems);
         let records = whole_or_pointer(section.need("records")?, "`records`", problems);
@@ -116,8 +116,14 @@ impl Detail {
         Self::read_section(&section, Names { names: &[], record: true }, problems)
     }
 
-    /// The same of a section whose keys were looked at already, with other slots.
-    pub(crate) fn read_section(section: &Section<'_>, names: Names, problems: &Problems) -> Option<Self> {
+    /// How the record of the contact in an effect is fetched.
+    pub(crate) fn of_contact(node: &Node, what: &str, problems: &Problems) -> Option<Self> {
+        let keys: Vec<&str> = request::KEYS.iter().chain(&["record"]).copied().collect();
+        let section = Section::open(node, what, &keys, problems)?;
+        Self::read_section(&section, Names { names: &["contact"], record: false }, problems)
+    }
+
+    fn read_section(section: &Section<'_>, names: Names<'_>, problems: &Problems) -> Option<Self> {
         let request = Request::read(section, &request::LOOKING, names, problems)?;
         let record = match section.get("record") {
             Some(node) => whole_or_pointer(node, "`record`", problems)?,

@@ -3,10 +3,13 @@
 pub(crate) mod activity;
 mod answer;
 pub(crate) mod changes;
+pub(crate) mod contact;
 mod cursor;
+mod find;
 mod list;
 pub(crate) mod look_up;
 mod paging;
+mod receipt;
 mod request;
 
 use crate::contact::{ContactMapping, check_scheme};
@@ -17,10 +20,11 @@ use crate::yaml::{Node, Value};
 
 use activity::Activity;
 use changes::Changes;
+use contact::{Create, Update};
 use list::{Detail, List};
 
 /// The keys of a mapping that belong to this source.
-pub(crate) const KEYS: [&str; 6] = ["authentication", "headers", "detail", "look-up", "changes", "activity"];
+pub(crate) const KEYS: [&str; 8] = ["authentication", "headers", "detail", "look-up", "changes", "activity", "create", "update"];
 
 /// Headers that are not a mapping's to set.
 const HEADERS_OF_THE_HOST: [&str; 8] =
@@ -37,6 +41,8 @@ pub(crate) struct Rest {
     look_ups: Vec<(String, List)>,
     changes: Option<Changes>,
     activity: Option<Activity>,
+    create: Option<Create>,
+    update: Option<Update>,
 }
 
 /// Which of the connector's credentials the system wants.
@@ -72,6 +78,8 @@ impl Rest {
         let look_ups = section.get("look-up").map_or_else(Vec::new, |node| look_ups(node, contact, problems));
         let changes = section.get("changes").map(|node| Changes::read(node, detail.is_some(), problems));
         let activity = section.get("activity").map(|node| Activity::read(node, problems));
+        let create = writing(section, "create", contact, |node, contact| Create::read(node, contact, &look_ups, problems));
+        let update = writing(section, "update", contact, |node, contact| Update::read(node, contact, problems));
         if contact.is_some_and(ContactMapping::wants_etag) && detail.is_none() {
             problems.add(section.line(), "`version: etag` needs `detail`: the ETag stands in a record's own answer");
         }
@@ -83,6 +91,8 @@ impl Rest {
             look_ups,
             changes: flat(changes)?,
             activity: flat(activity)?,
+            create: flat(create)?,
+            update: flat(update)?,
         })
     }
 }
@@ -94,6 +104,16 @@ fn flat<T>(read: Option<Option<T>>) -> Option<Option<T>> {
         Some(None) => None,
         Some(Some(value)) => Some(Some(value)),
     }
+}
+
+/// A section that writes contacts. Where it is not known what a contact is, there is nothing to say of it.
+fn writing<T>(
+    section: &Section<'_>,
+    key: &str,
+    contact: Option<&ContactMapping>,
+    read: impl FnOnce(&Node, &ContactMapping) -> Option<T>,
+) -> Option<Option<T>> {
+    section.get(key).map(|node| read(node, contact?))
 }
 
 fn headers(node: &Node, problems: &Problems) -> Vec<(String, String)> {
@@ -109,6 +129,8 @@ fn headers(node: &Node, problems: &Problems) -> Vec<(String, String)> {
             problems.add(key.line, format!("`{}` is no header's name", key.text));
         } else if HEADERS_OF_THE_HOST.contains(&name.as_str()) {
             problems.add(key.line, format!("the header `{name}` is the host's to write; `authentication` says which secret is sent"));
+        } else if name == "if-match" {
+            problems.add(key.line, "the header `if-match` is sent with what `lock` of `update` says");
         }
         if let Some(text) = section::text(node, &format!("`{}`", key.text), problems) {
             if text.bytes().any(|byte| !(b' '..=b'~').contains(&byte)) {

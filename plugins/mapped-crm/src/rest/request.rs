@@ -37,7 +37,7 @@ pub(crate) const WRITING: [(&str, &str); 3] = [("POST", "POST"), ("PUT", "PUT"),
 
 impl Request {
     /// Reads the keys of a request; the first method is the usual one.
-    pub(crate) fn read(section: &Section<'_>, methods: &[(&str, &'static str)], names: Names, problems: &Problems) -> Option<Self> {
+    pub(crate) fn read(section: &Section<'_>, methods: &[(&str, &'static str)], names: Names<'_>, problems: &Problems) -> Option<Self> {
         let usual = methods.first().map_or("GET", |(_, method)| method);
         let method = section.word("method", methods, usual);
         let query = section.get("query").map_or_else(Vec::new, |node| query(node, names, problems));
@@ -87,7 +87,7 @@ pub(crate) fn with_headers(request: http::Request, rest: &Rest) -> http::Request
     rest.headers.iter().filter(|(name, _)| name != "content-type").fold(request, |request, (name, value)| request.header(name, value))
 }
 
-fn path(text: &str, line: usize, names: Names, problems: &Problems) -> Template {
+fn path(text: &str, line: usize, names: Names<'_>, problems: &Problems) -> Template {
     let template = Template::read(text, line, names, problems);
     let beginning = template.beginning();
     if !beginning.starts_with('/') || beginning.starts_with("//") {
@@ -99,7 +99,7 @@ fn path(text: &str, line: usize, names: Names, problems: &Problems) -> Template 
     template
 }
 
-fn query(node: &Node, names: Names, problems: &Problems) -> Vec<(String, Parameter)> {
+fn query(node: &Node, names: Names<'_>, problems: &Problems) -> Vec<(String, Parameter)> {
     let Value::Map(entries) = &node.value else {
         problems.add(node.line, format!("`query` is a mapping of parameters to values, not {}", node.kind()));
         return Vec::new();
