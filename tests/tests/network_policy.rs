@@ -24,7 +24,7 @@ use sportello_tests::servers::Crm;
 use sportello_tests::stand_ins::crm::CrmStandIn;
 use sportello_tests::stand_ins::facebook::Facebook;
 use sportello_tests::stand_ins::linkedin::{LinkedIn, LinkedInSettings};
-use sportello_tests::stand_ins::twitter::{Payloads, Twitter, TwitterSettings};
+use sportello_tests::stand_ins::twitter::{Endpoint, Payloads, Twitter, TwitterSettings};
 use sportello_tests::stand_ins::{DeliveryPlan, Fault};
 use sportello_views::Direction;
 
@@ -119,6 +119,96 @@ async fn what_is_deleted_on_x_is_given_up_when_x_says_so() {
         assert!(can_be_read(&desk, &kept));
         running.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deletion_that_x_tells_nobody_of_is_honoured_within_a_day() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clock, now) = clock();
+    let settings = TwitterSettings { now, is_subscribed_to_authors: false, ..TwitterSettings::default() };
+    let twitter = Twitter::start_with(settings).await.unwrap();
+    let running = start(folder.path(), &HostPlan::default().twitter(&twitter, "poll-seconds = 0"), &clock).await;
+    twitter.register_webhook(&running.url("/hooks/demo/twitter")).await.unwrap();
+    let (vanishing, edited, kept) = (canaries::word("vanishing"), canaries::word("edited"), canaries::word("kept"));
+    let handle = &twitter.settings().handle;
+    let ada = twitter.person("Ada");
+    let post = twitter.post(&ada, &format!("@{handle} {vanishing}"));
+    let later = twitter.edit(&post, &format!("@{handle} {edited}"));
+    let liked = twitter.post(&ada, &format!("@{handle} {kept}"));
+    twitter.like(&ada, &liked);
+    twitter.deliver(&DeliveryPlan::default()).await.unwrap();
+    twitter.remove(&later);
+    twitter.deliver(&DeliveryPlan::default()).await.unwrap();
+    let desk = running.desk();
+    assert!([&vanishing, &edited, &kept].iter().all(|word| can_be_read(&desk, word)), "nobody tells of it");
+
+    let step = |by: Duration| {
+        twitter.advance(by);
+        clock.advance_ms(u64::try_from(by.as_millis()).unwrap());
+    };
+    for _ in 0..23 {
+        step(HOUR);
+        forgotten(&running).await;
+    }
+    running.until("what is gone is forgotten", |desk| !can_be_read(desk, &vanishing) && !can_be_read(desk, &edited)).await;
+    forgotten(&running).await;
+    assert!(can_be_read(&desk, &kept));
+    let channel = api(&running, Method::GET, "/channels/twitter", json!(null)).await;
+    assert_eq!(channel["policy"]["recheck_hours"], 24, "{channel}");
+    // Who tells of it later says nothing new.
+    let interactions = |desk: &Desk| desk.tenant.list(&INTERACTIONS, &[], None, Direction::Forward, usize::MAX).unwrap().len();
+    let before = interactions(&desk);
+    for _ in 0..24 {
+        step(HOUR);
+        forgotten(&running).await;
+    }
+    assert_eq!(interactions(&desk), before, "what is gone is not asked about again");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_look_at_what_is_still_there_keeps_to_limits_and_goes_on_where_a_stop_interrupted_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clock, now) = clock();
+    let mut settings = TwitterSettings { now, is_subscribed_to_authors: false, ..TwitterSettings::default() };
+    settings.calls_max.insert(Endpoint::Lookups, 1);
+    let twitter = Twitter::start_with(settings).await.unwrap();
+    let plan = HostPlan::default().twitter(&twitter, "poll-seconds = 0\npolicy.recheck-hours = 4");
+    let running = start(folder.path(), &plan, &clock).await;
+    twitter.register_webhook(&running.url("/hooks/demo/twitter")).await.unwrap();
+    let words: Vec<String> = ["first", "second", "third"].map(canaries::word).to_vec();
+    let handle = &twitter.settings().handle;
+    let ada = twitter.person("Ada");
+    let mut removed = Vec::new();
+    // A look is at a hundred at once.
+    for number in 0..250 {
+        let word = if number % 100 == 10 { words[number / 100].clone() } else { "ciao".to_owned() };
+        let post = twitter.post(&ada, &format!("@{handle} {number} {word}"));
+        if number % 100 == 10 {
+            removed.push(post);
+        }
+    }
+    twitter.deliver(&DeliveryPlan::default()).await.unwrap();
+    for post in &removed {
+        twitter.remove(post);
+    }
+    let step = |by: Duration| {
+        twitter.advance(by);
+        clock.advance_ms(u64::try_from(by.as_millis()).unwrap());
+    };
+    let readable = |desk: &Desk| words.iter().filter(|word| can_be_read(desk, word)).count();
+    step(HOUR * 2);
+    running.until("the first hundred are looked at", |desk| readable(desk) == 2).await;
+    running.stop().await;
+
+    let running = start(folder.path(), &plan, &clock).await;
+    for left in [1, 0] {
+        assert_eq!(readable(&running.desk()), left + 1);
+        step(Duration::from_secs(15 * 60));
+        running.until("the next are looked at", |desk| readable(desk) == left).await;
+    }
+    assert_eq!(twitter.calls_over_limit(), 0);
+    running.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -24,6 +24,7 @@ wasmtime::component::bindgen!({
             export sportello:connector/poll@0.1.0;
             export sportello:connector/publish@0.1.0;
             export sportello:connector/find@0.1.0;
+            export sportello:connector/recheck@0.1.0;
             export sportello:connector/configuration@0.1.0;
             export sportello:connector/crm@0.1.0;
         }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use wasmtime::component::InstancePre;
 
-use crate::bindings::exports::sportello::connector::{configuration, crm, description, find, poll, publish, webhook};
+use crate::bindings::exports::sportello::connector::{configuration, crm, description, find, poll, publish, recheck, webhook};
 
 /// The capabilities of one connector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -16,6 +16,8 @@ pub struct Capabilities {
     pub publish: bool,
     /// Looks whether an effect took place.
     pub find: bool,
+    /// Looks whether what came in is still there.
+    pub recheck: bool,
     /// Looks up contacts and reports their changes.
     pub crm: bool,
     /// Judges its settings.
@@ -30,6 +32,7 @@ impl Capabilities {
             ("poll", self.poll),
             ("publish", self.publish),
             ("find", self.find),
+            ("recheck", self.recheck),
             ("crm", self.crm),
             ("configuration", self.configuration),
         ]
@@ -51,6 +54,7 @@ pub(crate) struct Indices {
     pub(crate) poll: Option<poll::GuestIndices>,
     pub(crate) publish: Option<publish::GuestIndices>,
     pub(crate) find: Option<find::GuestIndices>,
+    pub(crate) recheck: Option<recheck::GuestIndices>,
     pub(crate) crm: Option<crm::GuestIndices>,
     pub(crate) configuration: Option<configuration::GuestIndices>,
 }
@@ -64,6 +68,7 @@ impl Indices {
             poll: capabilities.poll.then(|| poll::GuestIndices::new(pre)).transpose()?,
             publish: capabilities.publish.then(|| publish::GuestIndices::new(pre)).transpose()?,
             find: capabilities.find.then(|| find::GuestIndices::new(pre)).transpose()?,
+            recheck: capabilities.recheck.then(|| recheck::GuestIndices::new(pre)).transpose()?,
             crm: capabilities.crm.then(|| crm::GuestIndices::new(pre)).transpose()?,
             configuration: capabilities.configuration.then(|| configuration::GuestIndices::new(pre)).transpose()?,
         })

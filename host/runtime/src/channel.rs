@@ -16,7 +16,7 @@ use wasmtime::Store;
 use crate::call::{self, Call, CallFailure, Callee, Done, Timed};
 use crate::channel_credentials::ChannelCredentials;
 use crate::contract::{
-    ConnectorError, Contact, ContactPage, Context, Effect, Identifier, Page, Presence, Receipt, SettingsProblem, WebhookOutcome,
+    ConnectorError, Contact, ContactPage, Context, Effect, Identifier, Page, Presence, Receipt, SettingsProblem, Thing, WebhookOutcome,
     WebhookRequest,
 };
 use crate::error::RuntimeError;
@@ -180,6 +180,19 @@ impl Channel {
         })
         .await;
         running.end(store, answer, output::presence)
+    }
+
+    /// Looks whether things that came in are still there; gives the native ids of those that are gone, all of them asked about.
+    pub async fn gone(&self, call: Call, things: &[Thing]) -> Result<Done<Result<Vec<String>, ConnectorError>>, CallFailure> {
+        let indices = self.exported("recheck", self.inner.prepared.indices().recheck.as_ref())?;
+        let context = self.context(&call);
+        let (mut store, running) = self.begin("recheck.gone", call, Access::Read).await?;
+        let answer = call::until(running.deadline, async {
+            let instance = self.inner.prepared.pre().instantiate_async(&mut store).await?;
+            indices.load(&mut store, &instance)?.call_gone(&mut store, &context, things).await
+        })
+        .await;
+        running.end(store, answer, |answer| output::gone(things, answer))
     }
 
     /// All contacts of the CRM that carry the identifier.

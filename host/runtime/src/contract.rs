@@ -12,6 +12,7 @@ pub use crate::bindings::exports::sportello::connector::description::{
 };
 pub use crate::bindings::exports::sportello::connector::find::Presence;
 pub use crate::bindings::exports::sportello::connector::poll::Page;
+pub use crate::bindings::exports::sportello::connector::recheck::Thing;
 pub use crate::bindings::exports::sportello::connector::webhook::{
     DeletionRequest, Outcome as WebhookOutcome, Request as WebhookRequest, Response as WebhookResponse,
 };

@@ -9,8 +9,8 @@ use wasmtime::{Engine, component};
 
 use crate::capabilities::Capabilities;
 use crate::contract::{
-    ConnectorError, Contact, ContactPage, Context, Effect, Identifier, Manifest, Page, Presence, Receipt, SettingsProblem, WebhookOutcome,
-    WebhookRequest,
+    ConnectorError, Contact, ContactPage, Context, Effect, Identifier, Manifest, Page, Presence, Receipt, SettingsProblem, Thing,
+    WebhookOutcome, WebhookRequest,
 };
 
 /// The package every interface of the contract belongs to.
@@ -20,7 +20,7 @@ pub const CONTRACT_VERSION: Version = Version::new(0, 1, 0);
 /// What a connector may import of the contract.
 const IMPORTS: [&str; 5] = ["types", "diagnostics", "state", "credentials", "headroom"];
 /// What it may export.
-const EXPORTS: [&str; 7] = ["description", "webhook", "poll", "publish", "find", "crm", "configuration"];
+const EXPORTS: [&str; 8] = ["description", "webhook", "poll", "publish", "find", "recheck", "crm", "configuration"];
 
 /// How a component differs from the contract.
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +57,7 @@ pub enum ContractFault {
         found: String,
     },
     /// It describes itself but can do nothing.
-    #[error("it exports no capability: none of webhook, poll, publish, find, crm")]
+    #[error("it exports no capability: none of webhook, poll, publish, find, recheck, crm")]
     NoCapability,
     /// A function of an exported interface is missing.
     #[error("its {interface} has no function {function}; expected `{expected}`, found {found}")]
@@ -152,6 +152,13 @@ pub(crate) fn check(engine: &Engine, compiled: &Component) -> Result<Capabilitie
                 checker.function::<(&Context, &Effect), (Result<Presence, ConnectorError>,)>(
                     "find",
                     "find: func(context: context, effect: effect) -> result<presence, error>",
+                )?;
+            }
+            "recheck" => {
+                capabilities.recheck = true;
+                checker.function::<(&Context, &[Thing]), (Result<Vec<String>, ConnectorError>,)>(
+                    "gone",
+                    "gone: func(context: context, things: list<thing>) -> result<list<string>, error>",
                 )?;
             }
             "configuration" => {

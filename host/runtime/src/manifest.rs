@@ -57,6 +57,9 @@ pub(crate) fn check(manifest: &Manifest, capabilities: Capabilities) -> Result<V
             return fault("policy.retention", format_args!("{} stands there twice", retention.class));
         }
     }
+    if (manifest.policy.recheck_hours > 0) != capabilities.recheck {
+        return fault("policy.recheck-hours", "it says how often `recheck` is asked: with that capability at least 1, without it 0");
+    }
     schema(&manifest.configuration_schema)
 }
 
@@ -436,12 +439,13 @@ pub(crate) mod tests {
                 retention: vec![Retention { class: "content".into(), hours: 24 }],
                 link: LinkPermission::Evidence,
                 reply: ReplyPermission::Always,
+                recheck_hours: 24,
             },
         }
     }
 
     fn all() -> Capabilities {
-        Capabilities { webhook: true, poll: true, publish: true, find: true, crm: true, configuration: true }
+        Capabilities { webhook: true, poll: true, publish: true, find: true, recheck: true, crm: true, configuration: true }
     }
 
     #[test]
@@ -507,6 +511,7 @@ pub(crate) mod tests {
             ("policy.retention", "profile, content and raw", |manifest| {
                 manifest.policy.retention[0].class = "all".into();
             }),
+            ("policy.recheck-hours", "at least 1", |manifest| manifest.policy.recheck_hours = 0),
             ("configuration-schema", "not JSON", |manifest| manifest.configuration_schema = "{".into()),
             ("configuration-schema", "no JSON Schema", |manifest| {
                 manifest.configuration_schema = r#"{"type":"strin"}"#.into();

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::contract::{
     Attribute, ConnectorError, Contact, ContactPage, ConversationReference, Identifier, Interaction, Page, Presence, Profile, Raw, Receipt,
-    SettingsProblem, WebhookOutcome, WebhookRequest,
+    SettingsProblem, Thing, WebhookOutcome, WebhookRequest,
 };
 use crate::limits::{manifest, output as limits};
 
@@ -113,6 +113,23 @@ pub(crate) fn presence(answer: &Result<Presence, ConnectorError>) -> Checked {
         Err(refusal) => error("answer", refusal),
         Ok(Presence::Present(receipt)) => self::receipt("present", receipt),
         Ok(Presence::Absent | Presence::CannotTell) => Ok(()),
+    }
+}
+
+/// What of all that was asked about is gone.
+pub(crate) fn gone(things: &[Thing], answer: &Result<Vec<String>, ConnectorError>) -> Checked {
+    match answer {
+        Err(refusal) => error("answer", refusal),
+        Ok(gone) => {
+            count("answer", "gone", gone.len(), things.len())?;
+            let is_asked = |id: &String| things.iter().any(|thing| thing.native_id == *id);
+            match gone.iter().position(|id| !is_asked(id)) {
+                Some(position) => {
+                    fault(format!("gone[{position}]"), "nobody asked about it; of the things asked about those are named that are gone")
+                }
+                None => Ok(()),
+            }
+        }
     }
 }
 

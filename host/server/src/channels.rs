@@ -323,6 +323,7 @@ impl Channels {
         if !problems.is_empty() {
             return Err(ChannelError::Configuration { channel: name.clone(), problems: told(&problems) });
         }
+        check_recheck(name, &row.settings, &prepared)?;
         let health = self.health(name);
         let gathering = Gathering::default();
         Ok(Some(Arc::new(LiveChannel { name: name.clone(), row, prepared, runtime, health, account, gathering })))
@@ -367,6 +368,19 @@ impl Channels {
         self.live.store(Arc::new(live));
         self.changed.send_modify(|changes| *changes += 1);
     }
+}
+
+/// Nobody is to believe that the channel looks again where its connector cannot.
+fn check_recheck(name: &ChannelName, settings: &ChannelSettings, prepared: &Prepared) -> Result<(), ChannelError> {
+    let asked_ms = settings.policy.as_ref().and_then(|policy| policy.recheck_ms);
+    let problem = match asked_ms {
+        Some(0) => "recheck-hours of its policy is at least 1",
+        Some(_) if !prepared.capabilities().recheck => {
+            "recheck-hours of its policy asks for looks whether what came in is still there, and its connector has no `recheck`: leave it out"
+        }
+        _ => return Ok(()),
+    };
+    Err(ChannelError::Configuration { channel: name.clone(), problems: problem.to_owned() })
 }
 
 /// Whom the channel is to its platform, as far as the host can tell.

@@ -189,6 +189,7 @@ fn policy(declared: &contract::NetworkPolicy) -> Policy {
         profile_ms: kept_ms("profile"),
         content_ms: kept_ms("content"),
         raw_ms: kept_ms("raw"),
+        recheck_ms: (declared.recheck_hours > 0).then(|| u64::from(declared.recheck_hours) * 60 * 60 * 1_000),
     }
 }
 
@@ -203,6 +204,7 @@ mod tests {
             retention: vec![retention("raw", 1), retention("profile", 24), retention("content", 48)],
             link: contract::LinkPermission::Forbidden,
             reply: contract::ReplyPermission::Summoned,
+            recheck_hours: 0,
         };
         let kept = policy(&declared);
         let hours = |ms: Option<u64>| ms.map(|ms| ms / (60 * 60 * 1_000));

@@ -169,7 +169,7 @@ impl<T> Verdict for Result<T, ConnectorError> {
         match self {
             Ok(_) => None,
             // An answer about the one thing that was asked, not about the channel; but who asks for what is new asks about nothing else.
-            Err(ConnectorError::Reject(_)) if !matches!(purpose, Purpose::Poll | Purpose::Changes) => None,
+            Err(ConnectorError::Reject(_)) if !matches!(purpose, Purpose::Poll | Purpose::Changes | Purpose::Recheck) => None,
             Err(error) => Some(kind_of_error(error)),
         }
     }
@@ -237,6 +237,7 @@ mod tests {
         for (purpose, in_trouble) in [
             (Purpose::Poll, true),
             (Purpose::Changes, true),
+            (Purpose::Recheck, true),
             (Purpose::Webhook, false),
             (Purpose::LookUp, false),
             (Purpose::Publish, false),

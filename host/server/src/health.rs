@@ -40,6 +40,8 @@ pub enum Purpose {
     Poll,
     /// To ask a CRM for what changed.
     Changes,
+    /// To look whether what came in is still there.
+    Recheck,
     /// To look somebody up.
     LookUp,
     /// To do something outside.
@@ -56,6 +58,7 @@ impl Purpose {
             Self::Webhook => "webhook",
             Self::Poll => "poll",
             Self::Changes => "changes",
+            Self::Recheck => "recheck",
             Self::LookUp => "look-up",
             Self::Publish => "publish",
             Self::Find => "find",

@@ -20,7 +20,7 @@ const NOT_PERMITTED: [&str; 3] = ["oauth1-permissions", "client-forbidden", "uns
 /// How long a delivery waits for one look-up.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Ids in one look-up.
-const IDS_MAX: usize = 100;
+pub(crate) const IDS_MAX: usize = 100;
 
 #[derive(Default, Deserialize)]
 struct Problem {
@@ -41,6 +41,12 @@ struct Detail {
     message: Option<String>,
     #[serde(default, deserialize_with = "lenient::text")]
     detail: Option<String>,
+    /// The kind of problem, a URI.
+    #[serde(rename = "type", default, deserialize_with = "lenient::text")]
+    kind: Option<String>,
+    /// What was asked for and is not shown.
+    #[serde(default, deserialize_with = "lenient::id")]
+    resource_id: Option<String>,
 }
 
 /// An answer that is no success.
@@ -164,6 +170,12 @@ impl<Data> Document<Data> {
     pub(crate) fn is_whole(&self) -> bool {
         let said = self.meta.as_ref().and_then(|meta| meta.result_count);
         self.errors.is_empty() && said == Some(self.data.len())
+    }
+
+    /// The ids of what was asked for and is not there.
+    pub(crate) fn not_found(&self) -> impl Iterator<Item = &str> {
+        let is_missing = |error: &&Detail| error.kind.as_deref().is_some_and(|kind| kind.ends_with("/resource-not-found"));
+        self.errors.iter().filter(is_missing).filter_map(|error| error.resource_id.as_deref())
     }
 
     /// Tells the operator of errors beside data. What they are about is left out by X.

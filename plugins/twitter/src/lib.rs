@@ -11,6 +11,7 @@
 //! | `edits.rs` | which post an edited one once was |
 //! | `challenge.rs` | X's check of the webhook's address |
 //! | `mentions.rs` | asking for what a webhook may have missed |
+//! | `recheck.rs` | looking whether posts are still there |
 //! | `api.rs` | requests, what their answers mean, and what is left under the limits |
 //! | `publish.rs`, `find.rs` | replies and posts, and looking whether they are there |
 //!
@@ -27,6 +28,7 @@ mod mentions;
 mod message;
 mod post;
 mod publish;
+mod recheck;
 mod settings;
 
 use sportello_sdk::*;
@@ -39,6 +41,9 @@ const CONSUMER_SECRET: &str = "consumer-secret";
 const SETTLING_SECONDS: u32 = 60;
 /// How often mentions are asked for beside the webhook.
 const POLL_SECONDS: u32 = 120;
+
+/// Deletions are honoured within a day: <https://docs.x.com/developer-terms/policy>
+const RECHECK_HOURS: u32 = 24;
 
 /// The connector.
 pub struct Twitter;
@@ -68,6 +73,7 @@ impl Description for Twitter {
             // https://docs.x.com/developer-terms/policy
             .link(LinkPermission::Evidence)
             .reply(ReplyPermission::Summoned)
+            .recheck_every(RECHECK_HOURS)
     }
 }
 
@@ -104,4 +110,10 @@ impl Find for Twitter {
     }
 }
 
-export!(Twitter: webhook, poll, publish, find);
+impl Recheck for Twitter {
+    fn gone(context: &Context<Settings>, things: &[sportello_sdk::recheck::Thing]) -> Result<Vec<String>, Error> {
+        recheck::gone(context, things)
+    }
+}
+
+export!(Twitter: webhook, poll, publish, find, recheck);

@@ -52,5 +52,6 @@ capability!(webhook, "sportello:connector/webhook-connector", "sportello_sdk::bi
 capability!(poll, "sportello:connector/poll-connector", "sportello_sdk::bindings::poll");
 capability!(publish, "sportello:connector/publish-connector", "sportello_sdk::bindings::publish");
 capability!(find, "sportello:connector/find-connector", "sportello_sdk::bindings::find");
+capability!(recheck, "sportello:connector/recheck-connector", "sportello_sdk::bindings::recheck");
 capability!(configuration, "sportello:connector/configuration-connector", "sportello_sdk::bindings::configuration");
 capability!(crm, "sportello:connector/crm-connector", "sportello_sdk::bindings::crm");

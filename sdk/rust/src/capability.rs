@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 
 use crate::bindings;
 use crate::bindings::shared::sportello::connector::types;
-use crate::{Contact, Context, Effect, Error, Identifier, Manifest, Receipt, configuration, crm, find, panic, poll, webhook};
+use crate::{Contact, Context, Effect, Error, Identifier, Manifest, Receipt, configuration, crm, find, panic, poll, recheck, webhook};
 
 /// What a connector is. Every connector has one.
 pub trait Description {
@@ -50,6 +50,16 @@ pub trait Find: Description {
     /// # Errors
     /// As for [`Poll::poll`]: looking changes nothing.
     fn find(context: &Context<Self::Settings>, effect: &Effect) -> Result<find::Presence, Error>;
+}
+
+/// Looking again at what came in. Where the network's terms want deletions honoured and the platform does not tell of all of them;
+/// [`Manifest::recheck_every`] says how often.
+pub trait Recheck: Description {
+    /// The native ids of those of `things`, at most 100, that are surely gone. Leave out what can't be looked at now.
+    ///
+    /// # Errors
+    /// As for [`Poll::poll`]: the same things are asked about again.
+    fn gone(context: &Context<Self::Settings>, things: &[recheck::Thing]) -> Result<Vec<String>, Error>;
 }
 
 /// Judging settings beyond what their schema can say.
@@ -105,6 +115,13 @@ impl<C: Find> bindings::find::exports::sportello::connector::find::Guest for C {
     fn find(context: types::Context, effect: Effect) -> Result<find::Presence, Error> {
         panic::tell_the_operator();
         C::find(&Context::try_from(context)?, &effect)
+    }
+}
+
+impl<C: Recheck> bindings::recheck::exports::sportello::connector::recheck::Guest for C {
+    fn gone(context: types::Context, things: Vec<recheck::Thing>) -> Result<Vec<String>, Error> {
+        panic::tell_the_operator();
+        C::gone(&Context::try_from(context)?, &things)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The export macro.
 
 /// Makes a component out of a connector: exports `description` and exactly the capabilities named, which are any of `webhook`, `poll`,
-/// `publish`, `find`, `crm`, and `configuration`.
+/// `publish`, `find`, `recheck`, `crm`, and `configuration`.
 ///
 /// ```ignore
 /// sportello_sdk::export!(Facebook: webhook, publish, find);
@@ -15,7 +15,7 @@ macro_rules! export {
         $($crate::__export_capability!($connector, $capability);)+
     };
     ($($anything:tt)*) => {
-        ::core::compile_error!("write export!(YourType: webhook, publish); with at least one of webhook, poll, publish, find, crm, configuration");
+        ::core::compile_error!("write export!(YourType: webhook, publish); with at least one of webhook, poll, publish, find, recheck, crm, configuration");
     };
 }
 
@@ -37,6 +37,9 @@ macro_rules! __export_capability {
     ($connector:ident, find) => {
         $crate::__export_capability!(@ $connector, Find, find);
     };
+    ($connector:ident, recheck) => {
+        $crate::__export_capability!(@ $connector, Recheck, recheck);
+    };
     ($connector:ident, configuration) => {
         $crate::__export_capability!(@ $connector, Configuration, configuration);
     };
@@ -55,7 +58,7 @@ macro_rules! __export_capability {
         ::core::compile_error!(::core::concat!(
             "`",
             ::core::stringify!($unknown),
-            "` is no capability; there are webhook, poll, publish, find, crm, configuration"
+            "` is no capability; there are webhook, poll, publish, find, recheck, crm, configuration"
         ));
     };
 }

@@ -132,7 +132,7 @@ pub use bindings::shared::sportello::connector::types::{
     Attribute, ByteRange, Change, Contact, ConversationReference, Effect, Error, Identifier, Interaction, Mac, Profile, RateLimit, Raw,
     Receipt, Retry, Visibility,
 };
-pub use capability::{Configuration, Crm, Description, Find, Poll, Publish, Webhook};
+pub use capability::{Configuration, Crm, Description, Find, Poll, Publish, Recheck, Webhook};
 pub use context::Context;
 
 /// What [`Webhook`] takes and gives.
@@ -143,6 +143,11 @@ pub mod webhook {
 /// What [`Poll`] gives.
 pub mod poll {
     pub use crate::bindings::poll::exports::sportello::connector::poll::Page;
+}
+
+/// What [`Recheck`] takes.
+pub mod recheck {
+    pub use crate::bindings::recheck::exports::sportello::connector::recheck::Thing;
 }
 
 /// What [`Configuration`] gives.

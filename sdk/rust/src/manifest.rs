@@ -36,7 +36,12 @@ impl Manifest {
             request_limits: Vec::new(),
             poll_seconds: 0,
             state_version: 1,
-            policy: NetworkPolicy { retention: Vec::new(), link: LinkPermission::Forbidden, reply: ReplyPermission::Summoned },
+            policy: NetworkPolicy {
+                retention: Vec::new(),
+                link: LinkPermission::Forbidden,
+                reply: ReplyPermission::Summoned,
+                recheck_hours: 0,
+            },
         }
     }
 
@@ -124,6 +129,13 @@ impl Manifest {
     #[must_use]
     pub fn reply(mut self, reply: ReplyPermission) -> Self {
         self.policy.reply = reply;
+        self
+    }
+
+    /// How many hours what came in may go without [`Recheck`](crate::Recheck) looking whether it is still there. Default: nobody looks.
+    #[must_use]
+    pub fn recheck_every(mut self, hours: u32) -> Self {
+        self.policy.recheck_hours = hours;
         self
     }
 

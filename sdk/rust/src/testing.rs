@@ -22,8 +22,8 @@ use crate::diagnostics::Level;
 use crate::headroom::Window;
 use crate::http::{Failure, Request, Response};
 use crate::{
-    Contact, ConversationReference, Crm, Description, Effect, Error, Find, Identifier, Mac, Manifest, Poll, Publish, Receipt, Webhook, crm,
-    find, poll, time, webhook,
+    Contact, ConversationReference, Crm, Description, Effect, Error, Find, Identifier, Mac, Manifest, Poll, Publish, Receipt, Recheck,
+    Webhook, crm, find, poll, recheck, time, webhook,
 };
 
 /// The time a test's call has unless [`Host::now`] says otherwise.
@@ -252,6 +252,18 @@ impl<C: Poll> Channel<C> {
     /// The connector's.
     pub fn poll(&self, cursor: Option<&str>) -> Result<poll::Page, Error> {
         <C as bindings::poll::exports::sportello::connector::poll::Guest>::poll(self.context(), cursor.map(Into::into))
+    }
+}
+
+impl<C: Recheck> Channel<C> {
+    /// One look whether things are still there, each by native id and kind.
+    ///
+    /// # Errors
+    /// The connector's.
+    pub fn gone<'a>(&self, things: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Vec<String>, Error> {
+        let thing = |(native_id, kind): (&str, &str)| recheck::Thing { native_id: native_id.into(), kind: kind.into() };
+        let things = things.into_iter().map(thing).collect();
+        <C as bindings::recheck::exports::sportello::connector::recheck::Guest>::gone(self.context(), things)
     }
 }
 

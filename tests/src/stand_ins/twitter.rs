@@ -112,6 +112,8 @@ pub struct TwitterSettings {
     pub seed: u64,
     /// Which shape updates are sent in.
     pub payloads: Payloads,
+    /// Whether the application is subscribed to everybody who speaks: nobody else's deletions are told. [activity]
+    pub is_subscribed_to_authors: bool,
     /// Which replies are taken.
     pub reply_rule: ReplyRule,
     /// How many calls each endpoint takes in 15 minutes.
@@ -138,6 +140,7 @@ impl Default for TwitterSettings {
             port: 0,
             seed: 1,
             payloads: Payloads::Activity,
+            is_subscribed_to_authors: true,
             reply_rule: ReplyRule::Summoned,
             calls_max: calls_max_default(),
         }
@@ -191,7 +194,7 @@ impl Twitter {
         let client = (settings.client_id.as_str(), settings.client_secret.as_str());
         let tokens = (settings.access_token.as_str(), settings.refresh_token.as_str());
         let inside = Arc::new(Mutex::new(Inside {
-            world: World::new(company, settings.now, settings.payloads, settings.seed),
+            world: World::new(company, &settings),
             outbox: Outbox::new(sender::RULES),
             standing: None,
             access: Access::new(client, tokens, &settings.scope, keys, settings.now),

@@ -115,6 +115,7 @@ struct Policy {
     profile_hours: Option<u64>,
     content_hours: Option<u64>,
     raw_hours: u64,
+    recheck_hours: Option<u64>,
 }
 
 impl Shown {

@@ -54,6 +54,9 @@ fn lines(shown: &Shown) -> Vec<String> {
             kept(policy.content_hours),
             policy.raw_hours
         ));
+        if let Some(hours) = policy.recheck_hours {
+            lines.push(format!("looks again every {hours} h at the latest: what is gone there is forgotten here"));
+        }
         lines.push(format!("answers     {}", if policy.reply_only_summoned { "only where one was addressed" } else { "always" }));
     }
     let Some(live) = &shown.live else { return lines };

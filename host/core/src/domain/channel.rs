@@ -82,6 +82,8 @@ pub struct Policy {
     pub content_ms: Option<u64>,
     /// How long a delivery that could not be taken in may be kept as it came. None: no limit of its own.
     pub raw_ms: Option<u64>,
+    /// How long what came in may go without a look whether it is still there. None: nobody looks.
+    pub recheck_ms: Option<u64>,
 }
 
 impl Policy {
@@ -94,6 +96,7 @@ impl Policy {
             profile_ms: longer(self.profile_ms, other.profile_ms),
             content_ms: longer(self.content_ms, other.content_ms),
             raw_ms: longer(self.raw_ms, other.raw_ms),
+            recheck_ms: longer(self.recheck_ms, other.recheck_ms),
         }
     }
 }
@@ -183,6 +186,7 @@ impl Channel {
             profile_ms: shorter(granted.profile_ms, own.profile_ms),
             content_ms: shorter(granted.content_ms, own.content_ms),
             raw_ms: shorter(granted.raw_ms, own.raw_ms),
+            recheck_ms: shorter(granted.recheck_ms, own.recheck_ms),
         })
     }
 
@@ -208,6 +212,8 @@ pub enum Source {
     Poll,
     /// `crm.changes`.
     Changes,
+    /// `recheck`: how far the present round of looks has come.
+    Recheck,
 }
 
 impl Source {
@@ -217,6 +223,7 @@ impl Source {
         match self {
             Self::Poll => 1,
             Self::Changes => 2,
+            Self::Recheck => 3,
         }
     }
 }

@@ -49,7 +49,7 @@ pub fn channel() -> ChannelName {
 }
 
 pub fn policy() -> Policy {
-    Policy { link: LinkPermission::Evidence, reply_only_summoned: false, profile_ms: None, content_ms: None, raw_ms: None }
+    Policy { link: LinkPermission::Evidence, reply_only_summoned: false, profile_ms: None, content_ms: None, raw_ms: None, recheck_ms: None }
 }
 
 impl Desk {

@@ -225,6 +225,8 @@ pub(crate) struct PolicyView {
     content_hours: Option<u64>,
     /// Hours a delivery that could not be taken in is kept as it came: never more than 72, nor than content.
     raw_hours: u64,
+    /// Hours what came in may go without a look whether it is still there; null: nobody looks.
+    recheck_hours: Option<u64>,
 }
 
 /// A stricter policy than the network's.
@@ -244,6 +246,8 @@ pub(crate) struct PolicyGiven {
     content_hours: Option<u64>,
     /// Hours a delivery that could not be taken in is kept as it came.
     raw_hours: Option<u64>,
+    /// Hours what came in may go without a look whether it is still there; only where the connector can look.
+    recheck_hours: Option<u64>,
 }
 
 /// All settings of a channel.
@@ -319,6 +323,7 @@ impl ChannelGiven {
                 profile_ms: policy.profile_hours.map(|hours| hours.saturating_mul(HOUR_MS)),
                 content_ms: policy.content_hours.map(|hours| hours.saturating_mul(HOUR_MS)),
                 raw_ms: policy.raw_hours.map(|hours| hours.saturating_mul(HOUR_MS)),
+                recheck_ms: policy.recheck_hours.map(|hours| hours.saturating_mul(HOUR_MS)),
             }),
             enabled: self.enabled,
         })
@@ -339,6 +344,7 @@ impl ChannelGiven {
                 profile_hours: policy.profile_ms.map(|ms| ms / HOUR_MS),
                 content_hours: policy.content_ms.map(|ms| ms / HOUR_MS),
                 raw_hours: policy.raw_ms.map(|ms| ms / HOUR_MS),
+                recheck_hours: policy.recheck_ms.map(|ms| ms / HOUR_MS),
             }),
             enabled: settings.enabled,
         }
@@ -370,6 +376,7 @@ fn view(caller: &Caller, name: &ChannelName, row: &Channel) -> ChannelView {
             profile_hours: policy.profile_ms.map(|ms| ms / HOUR_MS),
             content_hours: policy.content_ms.map(|ms| ms / HOUR_MS),
             raw_hours: kept_ms(Some(&policy)) / HOUR_MS,
+            recheck_hours: policy.recheck_ms.map(|ms| ms / HOUR_MS),
         }),
         poll_ms: row.settings.poll_ms.or(grant.map(|grant| grant.poll_ms)).unwrap_or(0),
         state_keys: row.state_keys,

@@ -8,6 +8,7 @@ mod evaluate;
 mod look_up;
 mod policies;
 mod poll;
+mod recheck;
 mod timers;
 
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Asks sources that do not push: `poll` of channels, `changes` of CRMs. One task a source; pauses with jitter, longer ones after failures. A
+//! Asks sources that do not push: `poll` and `recheck` of channels, `changes` of CRMs. One task a source; pauses with jitter, longer ones after failures. A
 //! changed channel is asked at once, but never before a platform's limit ends.
 
 use std::collections::{HashMap, HashSet};
@@ -19,6 +19,7 @@ use crate::health::Purpose;
 use crate::ingress::arrivals::moment;
 use crate::ingress::contacts::contact_news;
 use crate::ingress::take_in::{Brought, Part, take_in};
+use crate::workers::recheck::{self, Looked};
 use crate::workers::{Rest, backoff, millis};
 
 /// First and longest pause after failures.
@@ -48,7 +49,7 @@ pub(crate) async fn run(desk: Arc<Desk>, stopping: CancellationToken) {
     let mut panicked: HashSet<Asked> = HashSet::new();
     loop {
         for (name, live) in desk.channels.live().iter() {
-            for source in [Source::Poll, Source::Changes] {
+            for source in [Source::Poll, Source::Changes, Source::Recheck] {
                 let asked = (name.clone(), source.code());
                 if interval(live, source).is_some() && !running.values().any(|running| *running == asked) {
                     let first_pause = if panicked.remove(&asked) { PANIC_PAUSE } else { Duration::ZERO };
@@ -81,6 +82,11 @@ fn interval(live: &LiveChannel, source: Source) -> Option<Duration> {
     let is_there = match source {
         Source::Poll => capabilities.poll,
         Source::Changes => capabilities.crm,
+        // Half of the time begins a round, the other half is for the round itself.
+        Source::Recheck => {
+            let granted_ms = live.row.policy().and_then(|policy| policy.recheck_ms).filter(|_| capabilities.recheck)?;
+            return Some(Duration::from_millis(granted_ms / 2).max(INTERVAL_LEAST));
+        }
     };
     let declared_ms = live.row.grant.as_ref().map_or(0, |grant| grant.poll_ms);
     if is_there { interval_of(live.row.settings.poll_ms, declared_ms) } else { None }
@@ -106,12 +112,16 @@ async fn follow(desk: Arc<Desk>, name: ChannelName, source: Source, first_pause:
         changes.mark_unchanged();
         let Some(live) = desk.channels.get(&name) else { return };
         let Some(interval) = interval(&live, source) else { return };
-        let fetched = fetch_all(&desk, &live, source, &rest).await;
+        let fetched = fetch_all(&desk, &live, source, interval, &rest).await;
         let whatever_changes = matches!(fetched, Err(Setback { pause: Pause::Limited(_), .. }));
         let pause = match fetched {
             Ok(Fetched::Everything) => {
                 failures = 0;
                 interval.mul_f64(1.0 - JITTER * fastrand::f64()).max(INTERVAL_LEAST)
+            }
+            Ok(Fetched::Until(moment)) => {
+                failures = 0;
+                Duration::from_millis(moment.ms_since(desk.tenant.now())).max(INTERVAL_LEAST)
             }
             Ok(Fetched::Part) => {
                 failures = 0;
@@ -153,7 +163,7 @@ fn is_current(desk: &Desk, live: &Arc<LiveChannel>) -> bool {
 }
 
 /// Why a source gave nothing.
-struct Setback {
+pub(super) struct Setback {
     problem: String,
     pause: Pause,
 }
@@ -184,11 +194,11 @@ impl Pause {
 }
 
 impl Setback {
-    fn new(problem: impl ToString) -> Self {
+    pub(super) fn new(problem: impl ToString) -> Self {
         Self { problem: problem.to_string(), pause: Pause::Ours }
     }
 
-    fn from_connector(desk: &Desk, error: &ConnectorError) -> Self {
+    pub(super) fn from_connector(desk: &Desk, error: &ConnectorError) -> Self {
         Self { problem: kind_of_error(error).to_owned(), pause: Pause::of(error, desk.tenant.now()) }
     }
 }
@@ -197,14 +207,17 @@ impl Setback {
 enum Fetched {
     /// It has nothing more now.
     Everything,
+    /// It need not be asked before this moment.
+    Until(Timestamp),
     /// There is more.
     Part,
 }
 
-async fn fetch_all(desk: &Desk, live: &Arc<LiveChannel>, source: Source, rest: &Rest) -> Result<Fetched, Setback> {
+async fn fetch_all(desk: &Desk, live: &Arc<LiveChannel>, source: Source, interval: Duration, rest: &Rest) -> Result<Fetched, Setback> {
     let purpose = match source {
         Source::Poll => Purpose::Poll,
         Source::Changes => Purpose::Changes,
+        Source::Recheck => Purpose::Recheck,
     };
     for _ in 0..PAGES_IN_A_ROW_MAX {
         let now = desk.tenant.now();
@@ -215,6 +228,10 @@ async fn fetch_all(desk: &Desk, live: &Arc<LiveChannel>, source: Source, rest: &
         let more = match source {
             Source::Poll => fetch_page(desk, live).await?,
             Source::Changes => fetch_changes(desk, live).await?,
+            Source::Recheck => match recheck::look(desk, live, interval).await? {
+                Looked::Part => true,
+                Looked::Until(moment) => return Ok(Fetched::Until(moment)),
+            },
         };
         if !more {
             return Ok(Fetched::Everything);

@@ -398,7 +398,14 @@ fn grant(connector: &str, digest: Digest, kind: ChannelKind, action: &str) -> Gr
         kind,
         network: connector.to_owned(),
         actions: vec![Action { name: action.to_owned(), idempotency: Idempotency::Keyed, settling_ms: 0 }],
-        policy: Policy { link: LinkPermission::Evidence, reply_only_summoned: false, profile_ms: None, content_ms: None, raw_ms: None },
+        policy: Policy {
+            link: LinkPermission::Evidence,
+            reply_only_summoned: false,
+            profile_ms: None,
+            content_ms: None,
+            raw_ms: None,
+            recheck_ms: None,
+        },
         poll_ms: 0,
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
-use super::Payloads;
+use super::{Payloads, TwitterSettings};
 
 /// Milliseconds of 1970 at which the ids of posts begin. <https://docs.x.com/resources/fundamentals/x-ids>
 const IDS_BEGIN_MS: i64 = 1_288_834_974_657;
@@ -102,16 +102,17 @@ pub(super) struct World {
     posts_by_api: Vec<(String, String)>,
     listing_lag: SignedDuration,
     payloads: Payloads,
+    is_subscribed_to_authors: bool,
     told: u64,
     pub(super) random: fastrand::Rng,
 }
 
 impl World {
-    pub(super) fn new(company: Person, now: Timestamp, payloads: Payloads, seed: u64) -> Self {
+    pub(super) fn new(company: Person, settings: &TwitterSettings) -> Self {
         Self {
             people: BTreeMap::from([(company.id.clone(), company.clone())]),
             company,
-            now,
+            now: settings.now,
             posts: BTreeMap::new(),
             chains: BTreeMap::new(),
             waiting: Vec::new(),
@@ -120,9 +121,10 @@ impl World {
             replies: Vec::new(),
             posts_by_api: Vec::new(),
             listing_lag: SignedDuration::ZERO,
-            payloads,
+            payloads: settings.payloads,
+            is_subscribed_to_authors: settings.is_subscribed_to_authors,
             told: 0,
-            random: fastrand::Rng::with_seed(seed),
+            random: fastrand::Rng::with_seed(settings.seed),
         }
     }
 
@@ -277,7 +279,8 @@ impl World {
     pub(super) fn remove(&mut self, id: u64) -> Option<()> {
         let first = self.posts.get(&id)?.first;
         for version in self.chains.remove(&first).unwrap_or_default() {
-            if let Some(post) = self.posts.remove(&version) {
+            let removed = self.posts.remove(&version);
+            if let Some(post) = removed.filter(|post| self.is_subscribed_to_authors || post.author == self.company.id) {
                 self.tell_deleted(&post);
             }
         }

@@ -205,6 +205,7 @@ impl Setup {
                 retention: Vec::new(),
                 link: contract::LinkPermission::Evidence,
                 reply: contract::ReplyPermission::Always,
+                recheck_hours: 0,
             },
         };
         Self {

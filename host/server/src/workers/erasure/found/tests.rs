@@ -61,6 +61,7 @@ impl Counter {
                     profile_ms: None,
                     content_ms: None,
                     raw_ms: None,
+                    recheck_ms: None,
                 },
                 poll_ms: 0,
             };
