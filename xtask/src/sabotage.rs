@@ -57,6 +57,34 @@ const PROMISES: &[Promise] = &[
         guards: "package(sportello-tests) and binary(bad_input) and test(a_delivery_sent_again_changes_nothing)",
     },
     Promise {
+        name: "skip-lane-order",
+        broken: "effects of one conversation do not wait for each other",
+        guards: "(package(sportello-core) and test(/^effects::effects_of_one_conversation/)) or \
+                 (package(sportello-tests) and binary(effects) and test(a_call_that_hangs_holds_up_its_own_conversation_only_and_keeps_its_order))",
+    },
+    Promise {
+        name: "overlook-echo",
+        broken: "what the platform shows of the company's own is no evidence for an effect",
+        guards: "(package(sportello-core) and test(/^effects::an_echo_with_its_key/)) or \
+                 (package(sportello-tests) and binary(effects) and test(an_effect_whose_answer_was_lost_is_done_when_its_echo_comes_and_nobody_looks_for_it))",
+    },
+    Promise {
+        name: "skip-state-version",
+        broken: "a call overwrites what another has changed in the connector's state since it looked",
+        guards: "(package(sportello-core) and test(what_another_call_has_changed_since_is_not_overwritten)) or \
+                 (package(sportello-tests) and binary(connector_state))",
+    },
+    Promise {
+        name: "share-secrets",
+        broken: "a channel may name another tenant's secrets",
+        guards: "(package(sportello-server) and test(/^config::/)) or (package(sportello-tests) and binary(api) and test(/secrets::/))",
+    },
+    Promise {
+        name: "share-vault-entries",
+        broken: "what came of one token that rotates is taken for what came of another",
+        guards: "package(sportello-runtime) and test(/rotation::/)",
+    },
+    Promise {
         name: "forget-effect-started",
         broken: "an effect is called without `effect.started` being durable",
         guards: "package(sportello-tests) and binary(crash)",
