@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::channels::{Channels, LiveChannel};
 use crate::connectors::Connectors;
-use crate::health::Purpose;
+use crate::health::{Purpose, Trouble};
 use crate::ingress::webhook::DELIVERIES_UNDER_WAY_MAX;
 use crate::metrics::Metrics;
 use crate::secrets::Secrets;
@@ -130,16 +130,16 @@ impl Desk {
     /// Notes what a call came to: its messages for the operator, and how the channel is.
     pub(crate) fn note<T: Verdict>(&self, live: &LiveChannel, purpose: Purpose, called: &Result<Done<T>, CallFailure>) {
         let now = self.tenant.now();
-        let problem = match called {
+        let trouble = match called {
             Ok(done) => {
                 self.diagnostics(live, &done.diagnostics, done.diagnostics_dropped);
-                done.value.problem(purpose)
+                done.value.trouble(purpose)
             }
             // Nothing was called.
             Err(CallFailure::Busy { .. } | CallFailure::NoCapability { .. }) => return,
-            Err(failure) => Some(kind_of_failure(failure)),
+            Err(failure) => Some(kind_of_failure(failure).into()),
         };
-        live.health.called(purpose, now, problem);
+        live.health.called(purpose, now, trouble);
     }
 
     fn diagnostics(&self, live: &LiveChannel, diagnostics: &[Diagnostic], dropped: u32) {
@@ -160,24 +160,25 @@ impl Desk {
 
 /// What an answer of a connector says of how the channel is.
 pub(crate) trait Verdict {
-    /// Why the call did not do what it was made for, in our own words. None: it did, as far as the channel is concerned.
-    fn problem(&self, purpose: Purpose) -> Option<&'static str>;
+    /// Why the call did not do what it was made for. None: it did, as far as the channel is concerned.
+    fn trouble(&self, purpose: Purpose) -> Option<Trouble>;
 }
 
 impl<T> Verdict for Result<T, ConnectorError> {
-    fn problem(&self, purpose: Purpose) -> Option<&'static str> {
+    fn trouble(&self, purpose: Purpose) -> Option<Trouble> {
         match self {
             Ok(_) => None,
             // An answer about the one thing that was asked, not about the channel; but who asks for what is new asks about nothing else.
             Err(ConnectorError::Reject(_)) if !matches!(purpose, Purpose::Poll | Purpose::Changes | Purpose::Recheck) => None,
-            Err(error) => Some(kind_of_error(error)),
+            Err(error @ ConnectorError::Auth(reason)) => Some(Trouble { problem: kind_of_error(error), reason: Some(reason.clone()) }),
+            Err(error) => Some(kind_of_error(error).into()),
         }
     }
 }
 
 impl<T> Verdict for Vec<Result<T, ConnectorError>> {
-    fn problem(&self, purpose: Purpose) -> Option<&'static str> {
-        self.iter().find_map(|answer| answer.problem(purpose))
+    fn trouble(&self, purpose: Purpose) -> Option<Trouble> {
+        self.iter().find_map(|answer| answer.trouble(purpose))
     }
 }
 
@@ -243,8 +244,8 @@ mod tests {
             (Purpose::Publish, false),
             (Purpose::Find, false),
         ] {
-            assert_eq!(refused.problem(purpose).is_some(), in_trouble, "{purpose:?}");
-            assert_eq!(vec![Ok(()), refused.clone()].problem(purpose).is_some(), in_trouble, "{purpose:?}");
+            assert_eq!(refused.trouble(purpose).is_some(), in_trouble, "{purpose:?}");
+            assert_eq!(vec![Ok(()), refused.clone()].trouble(purpose).is_some(), in_trouble, "{purpose:?}");
         }
     }
 }

@@ -71,8 +71,23 @@ impl Purpose {
 pub struct Calls {
     /// When one last did what it was made for.
     pub succeeded_at: Option<Timestamp>,
-    /// When one last did not, and why, in words without personal content.
-    pub failed: Option<(Timestamp, &'static str)>,
+    /// When one last did not, and why.
+    pub failed: Option<(Timestamp, Trouble)>,
+}
+
+/// Why a call did not do what it was made for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// In our own words, without personal content.
+    pub problem: &'static str,
+    /// Of a credential that does not work: what is to be done, in the connector's words. For those who configure the channel only.
+    pub reason: Option<String>,
+}
+
+impl From<&'static str> for Trouble {
+    fn from(problem: &'static str) -> Self {
+        Self { problem, reason: None }
+    }
 }
 
 /// A window of a platform's limit.
@@ -174,12 +189,12 @@ impl Health {
         }
     }
 
-    /// A call ended; `problem`: it did not do what it was made for.
-    pub fn called(&self, purpose: Purpose, now: Timestamp, problem: Option<&'static str>) {
+    /// A call ended; `trouble`: it did not do what it was made for.
+    pub fn called(&self, purpose: Purpose, now: Timestamp, trouble: Option<Trouble>) {
         let mut state = self.state();
         let calls = state.calls.entry(purpose).or_default();
-        match problem {
-            Some(problem) => calls.failed = Some((now, problem)),
+        match trouble {
+            Some(trouble) => calls.failed = Some((now, trouble)),
             None => calls.succeeded_at = Some(now),
         }
     }

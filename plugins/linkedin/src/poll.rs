@@ -4,7 +4,7 @@
 //! one can be shown later than another that came after it. What was read of the overlap is remembered, so that no comment is read again.
 
 use serde_json::value::RawValue;
-use sportello_sdk::{Context, Error, diagnostics, http, lenient, poll, time};
+use sportello_sdk::{Context, Error, http, lenient, poll, time};
 
 use crate::cursor::Cursor;
 use crate::list::Page;
@@ -42,7 +42,7 @@ pub(crate) fn page(context: &Context<Settings>, cursor: Option<String>) -> Resul
 
     let mut rows: Vec<_> = page.elements.iter().map(|raw| (raw, Read::new(raw.get()))).collect();
     if rows.is_empty() && cursor.start() == 0 {
-        tell_of_missing_role(context)?;
+        refuse_without_role(context)?;
     }
     rows.sort_by_key(|(_, read)| read.at_ms());
     let mut threads = Threads::for_poll(context);
@@ -59,13 +59,14 @@ pub(crate) fn page(context: &Context<Settings>, cursor: Option<String>) -> Resul
     Ok(poll::Page::new(interactions, Some(next.written()?), has_more))
 }
 
-/// An empty list may mean that nothing happened, or that the member whose token it is may not see what did.
-fn tell_of_missing_role(context: &Context<Settings>) -> Result<(), Error> {
-    if role::ours(context)? == Role::None {
-        diagnostics::warning!(
-            "the token's member is no administrator of {}: LinkedIn shows nothing then, and sends no deliveries",
+/// An empty list may mean that nothing happened, or that the member whose token it is may not see what did. The cursor then stays where it is: it
+/// can all be pulled once the role is given.
+fn refuse_without_role(context: &Context<Settings>) -> Result<(), Error> {
+    match role::ours(context)? {
+        Role::Administrator | Role::Unknown => Ok(()),
+        Role::None => Err(Error::auth(format!(
+            "the token's member needs the role ADMINISTRATOR at {}: without it LinkedIn shows nothing and sends no deliveries",
             context.settings.organization
-        );
+        ))),
     }
-    Ok(())
 }

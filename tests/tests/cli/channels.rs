@@ -77,15 +77,7 @@ async fn a_credential_that_the_platform_refuses_is_shown_with_its_reason() {
     cli.set("SPORTELLO_URL", &host.url(""));
     cli.set("SPORTELLO_TOKEN", &agent);
     cli.run(&["channel", "publish", "twitter", "--key", "k", "--text", "Da lunedì apriamo alle 8"]).right();
-    let mut listed = String::new();
-    for _ in 0..200 {
-        listed = cli.run(&["channel", "list"]).right().to_owned();
-        if listed.contains("user-token: refused") && listed.contains("failing") {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-    assert!(listed.contains("user-token: refused") && listed.contains("failing"), "{listed}");
+    assert!(listed_with(&cli, "failing").await.contains("user-token: refused"));
     // Why is for those who can mend it.
     let shown = cli.run(&["channel", "show", "twitter"]);
     assert!(shown.right().contains("refused") && !shown.out.contains("log-in refused by"), "{}", shown.out);
@@ -104,16 +96,21 @@ const DAY: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
 
 /// What `channel list` prints, once it says this.
 async fn listed_with(cli: &Cli, expected: &str) -> String {
-    let mut listed = String::new();
+    printed_with(cli, &["channel", "list"], expected).await
+}
+
+/// What is printed, once it says this.
+async fn printed_with(cli: &Cli, arguments: &[&str], expected: &str) -> String {
+    let mut printed = String::new();
     for _ in 0..200 {
-        listed = cli.run(&["channel", "list"]).right().to_owned();
-        if listed.contains(expected) {
+        printed = cli.run(arguments).right().to_owned();
+        if printed.contains(expected) {
             break;
         }
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
-    assert!(listed.contains(expected), "{expected}: {listed}");
-    listed
+    assert!(printed.contains(expected), "{expected}: {printed}");
+    printed
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -151,5 +148,37 @@ async fn a_month_before_a_person_must_log_in_again_the_channel_says_so_also_afte
     cli.set("SPORTELLO_URL", &host.url(""));
     listed_with(&cli, "token: refused; authorise anew before").await;
     assert_eq!(credential(&cli)["authorised_until"], known["authorised_until"]);
+    host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_role_that_is_missing_shows_and_once_it_is_given_back_what_was_missed_comes_in() {
+    let linkedin = LinkedIn::start().await.unwrap();
+    let mut cli = Cli::new(&HostPlan::default().linkedin(&linkedin, "poll-seconds = 0.2"));
+    let (agent, operator) = (cli.token("anna", "agent"), cli.token("olga", "operator"));
+    let host = HostProcess::start(&cli.config).await;
+    cli.set("SPORTELLO_URL", &host.url(""));
+    cli.set("SPORTELLO_TOKEN", &agent);
+    let show = ["channel", "show", "linkedin"];
+    printed_with(&cli, &show, "poll        last good 2").await;
+    linkedin.wrong_role(true);
+    listed_with(&cli, "  failing  ").await;
+    let what_is_missing = "needs the role ADMINISTRATOR";
+    assert!(!cli.run(&show).right().contains(what_is_missing), "it is for those who can mend it");
+    cli.set("SPORTELLO_TOKEN", &operator);
+    let shown = cli.run(&show);
+    for expected in
+        ["state       failing", "poll ", "the credential does not work", what_is_missing, &linkedin.organization_urn(), "heard of    -"]
+    {
+        assert!(shown.right().contains(expected), "{expected}: {}", shown.out);
+    }
+
+    // Its clock stands still: this must not lie before the first poll.
+    linkedin.advance(std::time::Duration::from_secs(60));
+    linkedin.comment(&linkedin.person("Ada"), &linkedin.post("Buongiorno"), "Non va");
+    linkedin.wrong_role(false);
+    listed_with(&cli, "  live  ").await;
+    let shown = printed_with(&cli, &show, "heard of    2").await;
+    assert!(!shown.contains(what_is_missing), "{shown}");
     host.stop().await;
 }

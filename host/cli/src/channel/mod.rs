@@ -97,6 +97,7 @@ struct Calls {
     succeeded_at: Option<String>,
     failed_at: Option<String>,
     problem: Option<String>,
+    reason: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -65,7 +65,7 @@ fn lines(shown: &Shown) -> Vec<String> {
         lines.extend(credential_lines(credential));
     }
     lines.extend(live.headroom.iter().map(|window| format!("headroom    {} ({})", window.line(), window.used_by.join(", "))));
-    lines.extend(live.calls.iter().map(calls_line));
+    lines.extend(live.calls.iter().flat_map(calls_lines));
     lines
 }
 
@@ -83,10 +83,13 @@ fn credential_lines(credential: &Credential) -> Vec<String> {
     lines
 }
 
-fn calls_line(calls: &Calls) -> String {
+fn calls_lines(calls: &Calls) -> Vec<String> {
     let failed = match (&calls.failed_at, &calls.problem) {
         (Some(at), Some(problem)) => format!(", last failed {at}: {problem}"),
         _ => String::new(),
     };
-    format!("{:<11} last good {}{failed}", calls.purpose, or_dash(calls.succeeded_at.as_ref()))
+    let line = format!("{:<11} last good {}{failed}", calls.purpose, or_dash(calls.succeeded_at.as_ref()));
+    // Once it goes well again, there is nothing to be done.
+    let reason = calls.reason.as_ref().filter(|_| calls.fails_now());
+    std::iter::once(line).chain(reason.map(|reason| format!("            {reason}"))).collect()
 }

@@ -20,7 +20,7 @@ use crate::api::request::{At, Given, Page};
 use crate::api::vocabulary::{self, Moment};
 use crate::api::{Answer, Caller, off_thread, reading};
 use crate::channels::{CHANNELS_MAX, LiveChannel};
-use crate::health::Shown;
+use crate::health::{Calls, Purpose, Shown};
 
 /// The longest time between two polls, in milliseconds: a year.
 const POLL_MS_MAX: u64 = 366 * 24 * 60 * 60 * 1_000;
@@ -159,6 +159,8 @@ pub(crate) struct CallsView {
     failed_at: Option<Moment>,
     /// Why not.
     problem: Option<&'static str>,
+    /// Of a credential that does not work, what is to be done, in the connector's words; null for viewers and agents.
+    reason: Option<String>,
 }
 
 /// A window of a platform's limit.
@@ -417,6 +419,17 @@ fn session_view(session: SessionStanding, now: Timestamp, role: Role) -> Session
     }
 }
 
+fn calls_view(purpose: Purpose, calls: Calls, role: Role) -> CallsView {
+    let (failed_at, trouble) = calls.failed.unzip();
+    CallsView {
+        purpose: purpose.word(),
+        succeeded_at: calls.succeeded_at.map(Into::into),
+        failed_at: failed_at.map(Into::into),
+        problem: trouble.as_ref().map(|trouble| trouble.problem),
+        reason: trouble.and_then(|trouble| trouble.reason).filter(|_| role >= Role::Operator),
+    }
+}
+
 fn live_view(live: &LiveChannel, now: Timestamp, role: Role) -> LiveView {
     let http = live.runtime.http_counters();
     let Shown { calls, windows, heard_at } = live.health.shown(now);
@@ -431,15 +444,7 @@ fn live_view(live: &LiveChannel, now: Timestamp, role: Role) -> LiveView {
         },
         calls_under_way: live.runtime.in_flight(),
         credentials: credential_views(live, now, role),
-        calls: calls
-            .into_iter()
-            .map(|(purpose, calls)| CallsView {
-                purpose: purpose.word(),
-                succeeded_at: calls.succeeded_at.map(Into::into),
-                failed_at: calls.failed.map(|(at, _)| at.into()),
-                problem: calls.failed.map(|(_, problem)| problem),
-            })
-            .collect(),
+        calls: calls.into_iter().map(|(purpose, calls)| calls_view(purpose, calls, role)).collect(),
         headroom: windows
             .into_iter()
             .map(|window| WindowView {
@@ -538,6 +543,19 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::health::Trouble;
+
+    #[test]
+    fn what_is_to_be_done_about_a_credential_is_told_to_those_who_configure_it_only() {
+        let trouble =
+            Trouble { problem: "the credential does not work", reason: Some("give the role back to olga@internal.example".into()) };
+        let calls = Calls { succeeded_at: None, failed: Some((Timestamp(0), trouble)) };
+        for (role, told) in [(Role::Viewer, false), (Role::Agent, false), (Role::Operator, true), (Role::Admin, true)] {
+            let shown = serde_json::to_string(&calls_view(Purpose::Poll, calls.clone(), role)).unwrap();
+            assert_eq!(shown.contains("internal.example"), told, "{role:?}");
+            assert!(shown.contains("does not work"), "{role:?}");
+        }
+    }
 
     #[test]
     fn why_a_log_in_failed_is_told_to_those_who_configure_it_only() {

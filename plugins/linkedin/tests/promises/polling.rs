@@ -4,7 +4,6 @@ use std::collections::{BTreeSet, HashSet};
 use std::rc::Rc;
 
 use serde_json::{Value, json};
-use sportello_sdk::diagnostics::Level;
 use sportello_sdk::http::{Failure, Request, Response};
 use sportello_sdk::testing::{Channel, Host};
 use sportello_sdk::{Error, Interaction, Raw};
@@ -236,15 +235,15 @@ fn a_comment_that_can_never_be_read_does_not_stop_the_poll() {
 }
 
 #[test]
-fn an_empty_list_without_the_role_is_told_to_the_operator() {
+fn an_empty_list_without_the_role_is_no_answer_and_says_which_role_is_missing() {
     let world = world();
-    let host = started(&world);
-    sweep(&reader(20), &mut None);
-    assert_eq!(host.diagnostics(), []);
+    let _host = started(&world);
+    assert!(reader(20).poll(None).is_ok(), "nothing has happened yet");
     world.borrow_mut().is_administrator = false;
-    sweep(&reader(20), &mut None);
-    let told = host.diagnostics();
-    assert!(matches!(told.as_slice(), [(Level::Warning, text)] if text.contains(ORGANIZATION)), "{told:?}");
+    let refused = reader(20).poll(None);
+    assert!(matches!(&refused, Err(Error::Auth(text)) if text.contains(ORGANIZATION) && text.contains("ADMINISTRATOR")), "{refused:?}");
+    world.borrow_mut().is_administrator = true;
+    assert!(reader(20).poll(None).is_ok());
 }
 
 #[test]
