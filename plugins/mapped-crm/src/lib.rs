@@ -11,7 +11,7 @@
 //! | `field.rs`, `cast.rs`, `moment.rs` | a field, what is made of it, how moments are written |
 //! | `contact.rs`, `hash.rs` | which fields make a contact, and what tells its versions apart |
 //! | `template.rs`, `filter.rs`, `body.rs` | texts and documents with slots that nothing can break out of |
-//! | `rest/` | the source REST/JSON: requests, answers, pages, look-ups, changes, activities, contacts made and changed |
+//! | `rest/` | the source REST/JSON: requests, answers, pages, look-ups, changes, OData's deltas, activities, contacts made and changed |
 //! | `csv/` | the source CSV: files dropped into a folder |
 //!
 //! The mapping language stands in README.md, with what it promises and what it can't.

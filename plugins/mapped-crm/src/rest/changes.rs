@@ -10,6 +10,8 @@
 //!
 //! A system that cannot be asked for a moment may still list the newest first: then a walk ends at the first record it knows to be read. Who is
 //! edited meanwhile moves to the beginning, and is seen by the next walk.
+//!
+//! An OData service that follows its changes itself is asked otherwise: `delta.rs`.
 
 use sportello_sdk::crm::ContactPage;
 use sportello_sdk::limits::ITEMS_MAX;
@@ -17,6 +19,7 @@ use sportello_sdk::{Context, Error, diagnostics, time};
 
 use super::Rest;
 use super::cursor::Cursor;
+use super::delta;
 use super::list::{self, List, Refused};
 use super::look_up::in_full;
 use super::paging::Place;
@@ -37,7 +40,7 @@ const CLOCK_SKEW_MS: i64 = 300_000;
 /// The finest step back: stamps may be whole seconds, and a system may understand `since` as `later than`.
 const STEP_BACK_MS: i64 = 1000;
 /// Records of a page that are fetched one by one: a call has 64 requests.
-const DETAILS_PER_PAGE_MAX: u64 = 50;
+pub(crate) const DETAILS_PER_PAGE_MAX: u64 = 50;
 
 /// How changes are asked for.
 #[derive(Debug, Clone)]
@@ -104,6 +107,9 @@ pub(crate) fn page(
     context: &Context<Settings>,
     cursor: Option<String>,
 ) -> Result<ContactPage, Error> {
+    if let Some(delta) = &rest.delta {
+        return delta::page(delta, rest, mapping, context, cursor.as_deref());
+    }
     let Some(changes) = &rest.changes else { return Ok(ContactPage::new([], cursor, false)) };
     let now = time::milliseconds(&context.now).ok_or_else(|| Error::reject(format!("the call's time {} is none", context.now)))?;
     let mut cursor = match &cursor {
@@ -222,7 +228,9 @@ impl Reader<'_> {
             return Ok(());
         }
         let read = |record: &crate::pointer::Json, etag: Option<&str>| (self.mapping.contact(record, etag), field.moment(record));
-        let Some((contact, moment)) = in_full(self.rest, self.settings, record, read)? else { return Ok(()) };
+        let Some((contact, moment)) = in_full(self.rest, self.settings, record, self.mapping.id(record).as_deref(), read)? else {
+            return Ok(());
+        };
         let Some((contact, moment)) = contact.zip(moment.or(listed_at)) else {
             self.unusable += 1;
             diagnostics::warning!("{}: a record without id or date of change is left out", self.rest.name);

@@ -5,7 +5,7 @@ use sportello_sdk::http::Response;
 
 use super::Rest;
 use super::answer::{self, Purpose, send};
-use super::paging::{Paging, Place};
+use super::paging::{Answer, Paging, Place};
 use super::request::{self, Request};
 use crate::field::read_pointer;
 use crate::pointer::{Json, Pointer};
@@ -28,12 +28,30 @@ pub(crate) struct List {
 
 /// One page as it came.
 pub(crate) struct Page {
+    /// The path that was asked for.
+    path: String,
     response: Response,
+}
+
+impl Page {
+    /// The answer's document.
+    pub(crate) fn document(&self, rest: &Rest) -> Result<&Json, Error> {
+        answer::document(rest, Purpose::Look, &self.response)
+    }
 }
 
 impl List {
     /// Reads the keys of a list.
     pub(crate) fn read(section: &Section<'_>, names: Names<'_>, problems: &Problems) -> Option<Self> {
+        let list = Self::of_changes(section, names, problems)?;
+        if list.paging.is_delta() {
+            problems.add(section.line(), "`paging` of the kind `delta-link` belongs to `changes`");
+        }
+        Some(list)
+    }
+
+    /// The same for changes, which can be followed by a delta link.
+    pub(crate) fn of_changes(section: &Section<'_>, names: Names<'_>, problems: &Problems) -> Option<Self> {
         let paging = section.get("paging").map(|node| Paging::read(node, problems));
         let request = Request::read(section, &request::LOOKING, names, problems);
         let records = whole_or_pointer(section.need("records")?, "`records`", problems);
@@ -60,8 +78,9 @@ impl List {
     ) -> Result<Option<Page>, Refused> {
         let request = self.request.fill(rest, settings, values).map_err(Refused::Unfit)?;
         let request = self.paging.ask(rest, settings, request, place);
+        let path = request.path().to_owned();
         let response = send(rest, Purpose::Look, request).map_err(Refused::Error)?;
-        Ok(response.map(|response| Page { response }))
+        Ok(response.map(|response| Page { path, response }))
     }
 
     /// The page's records, and where the list goes on behind it.
@@ -72,9 +91,14 @@ impl List {
         page: &'a Page,
         place: Option<&Place>,
     ) -> Result<(Vec<&'a Json>, Option<Place>), Error> {
-        let document = answer::document(rest, Purpose::Look, &page.response)?;
+        let document = page.document(rest)?;
         let records = answer::records(rest, document, &self.records)?;
-        let next = self.paging.next(rest, settings, place, (&page.response, document, records.len()))?;
+        let next = self.paging.next(
+            rest,
+            settings,
+            place,
+            &Answer { path: &page.path, response: &page.response, document, count: records.len() },
+        )?;
         Ok((records, next))
     }
 }
@@ -113,7 +137,7 @@ impl Detail {
     pub(crate) fn read(node: &Node, problems: &Problems) -> Option<Self> {
         let keys: Vec<&str> = request::KEYS.iter().chain(&["record"]).copied().collect();
         let section = Section::open(node, "`detail`", &keys, problems)?;
-        Self::read_section(&section, Names { names: &[], record: true }, problems)
+        Self::read_section(&section, Names { names: &["id"], record: true }, problems)
     }
 
     /// How the record of the contact in an effect is fetched.

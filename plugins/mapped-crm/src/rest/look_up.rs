@@ -45,7 +45,11 @@ pub(crate) fn contacts(
             return Err(too_many(&format!("{DETAILS_MAX} records")));
         }
         for record in records {
-            let Some(contact) = in_full(rest, settings, record, |record, etag| mapping.contact(record, etag))? else { continue };
+            let Some(contact) =
+                in_full(rest, settings, record, mapping.id(record).as_deref(), |record, etag| mapping.contact(record, etag))?
+            else {
+                continue;
+            };
             let Some(contact) = contact else {
                 return Err(Error::reject(format!("{}: a record found has no id at `{}` (`id`)", rest.name, mapping.id_place())));
             };
@@ -72,10 +76,11 @@ pub(crate) fn in_full<T>(
     rest: &Rest,
     settings: &Settings,
     record: &Json,
+    id: Option<&str>,
     read: impl FnOnce(&Json, Option<&str>) -> T,
 ) -> Result<Option<T>, Error> {
     let Some(detail) = &rest.detail else { return Ok(Some(read(record, None))) };
-    let Some(full) = detail.fetch(rest, settings, &Values::default().record(record))? else { return Ok(None) };
+    let Some(full) = detail.fetch(rest, settings, &Values::new(id.map(|id| ("id", id))).record(record))? else { return Ok(None) };
     let record = detail.record(rest, &full)?;
     Ok(Some(read(record, full.etag())))
 }

@@ -5,9 +5,11 @@ mod answer;
 pub(crate) mod changes;
 pub(crate) mod contact;
 mod cursor;
+mod delta;
 mod find;
 mod list;
 pub(crate) mod look_up;
+mod odata;
 mod paging;
 mod receipt;
 mod request;
@@ -21,6 +23,7 @@ use crate::yaml::{Node, Value};
 use activity::Activity;
 use changes::Changes;
 use contact::{Create, Update};
+use delta::Delta;
 use list::{Detail, List};
 
 /// The keys of a mapping that belong to this source.
@@ -39,7 +42,9 @@ pub(crate) struct Rest {
     headers: Vec<(String, String)>,
     detail: Option<Detail>,
     look_ups: Vec<(String, List)>,
+    /// Changes are followed by their moments, or by the system's own link to them.
     changes: Option<Changes>,
+    delta: Option<Delta>,
     activity: Option<Activity>,
     create: Option<Create>,
     update: Option<Update>,
@@ -76,7 +81,9 @@ impl Rest {
         let headers = section.get("headers").map_or_else(Vec::new, |node| headers(node, problems));
         let detail = section.get("detail").map(|node| Detail::read(node, problems));
         let look_ups = section.get("look-up").map_or_else(Vec::new, |node| look_ups(node, contact, problems));
-        let changes = section.get("changes").map(|node| Changes::read(node, detail.is_some(), problems));
+        let (by_link, by_time): (Vec<&Node>, Vec<&Node>) = section.get("changes").into_iter().partition(|node| Delta::is_meant(node));
+        let changes = by_time.first().map(|node| Changes::read(node, detail.is_some(), problems));
+        let delta = by_link.first().map(|node| Delta::read(node, detail.is_some(), problems));
         let activity = section.get("activity").map(|node| Activity::read(node, problems));
         let create = writing(section, "create", contact, |node, contact| Create::read(node, contact, &look_ups, problems));
         let update = writing(section, "update", contact, |node, contact| Update::read(node, contact, problems));
@@ -90,6 +97,7 @@ impl Rest {
             detail: flat(detail)?,
             look_ups,
             changes: flat(changes)?,
+            delta: flat(delta)?,
             activity: flat(activity)?,
             create: flat(create)?,
             update: flat(update)?,

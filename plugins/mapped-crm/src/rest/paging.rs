@@ -5,6 +5,7 @@ use sportello_sdk::Error;
 use sportello_sdk::http::{Request, Response};
 
 use super::Rest;
+use super::odata;
 use super::request::with_headers;
 use crate::field::read_pointer;
 use crate::pointer::{Json, Pointer};
@@ -15,6 +16,8 @@ use crate::yaml::{Node, Value};
 
 /// Bytes of a link or cursor that a cursor of ours can hold.
 const PLACE_BYTES_MAX: usize = 3 << 10;
+/// The same of a cursor that holds nothing but a delta link.
+const DELTA_BYTES_MAX: usize = 8 << 10;
 
 const KEYS: [&str; 8] = ["kind", "parameter", "first", "size", "size-parameter", "total", "at", "header"];
 
@@ -26,6 +29,8 @@ pub(crate) enum Place {
     Offset(u64),
     /// Path and query of the next page, below the origin.
     Link(String),
+    /// The same of all later changes.
+    Delta(String),
     Cursor(String),
 }
 
@@ -51,6 +56,7 @@ enum Kind {
     },
     LinkAt(Pointer),
     LinkHeader,
+    DeltaLink,
     Cursor {
         parameter: String,
         at: Pointer,
@@ -62,7 +68,18 @@ enum Word {
     Page,
     Offset,
     NextLink,
+    DeltaLink,
     Cursor,
+}
+
+/// A page as it was answered.
+pub(crate) struct Answer<'a> {
+    /// The path that was asked for.
+    pub(crate) path: &'a str,
+    pub(crate) response: &'a Response,
+    pub(crate) document: &'a Json,
+    /// Records on it.
+    pub(crate) count: usize,
 }
 
 impl Paging {
@@ -71,14 +88,21 @@ impl Paging {
 
     pub(crate) fn read(node: &Node, problems: &Problems) -> Option<Self> {
         let section = Section::open(node, "`paging`", &KEYS, problems)?;
-        let words = [("page", Word::Page), ("offset", Word::Offset), ("next-link", Word::NextLink), ("cursor", Word::Cursor)];
+        let words = [
+            ("page", Word::Page),
+            ("offset", Word::Offset),
+            ("next-link", Word::NextLink),
+            ("delta-link", Word::DeltaLink),
+            ("cursor", Word::Cursor),
+        ];
         let word = crate::section::word(section.need("kind")?, "`kind`", &words, problems)?;
         let counted = matches!(word, Word::Page | Word::Offset);
         let belongs = [
-            ("parameter", word != Word::NextLink),
+            ("parameter", counted || word == Word::Cursor),
             ("first", word == Word::Page),
             ("total", counted),
-            ("at", !counted),
+            ("size-parameter", word != Word::DeltaLink),
+            ("at", matches!(word, Word::NextLink | Word::Cursor)),
             ("header", word == Word::NextLink),
         ];
         for (key, _) in belongs.iter().filter(|(key, belongs)| !belongs && section.get(key).is_some()) {
@@ -100,6 +124,7 @@ impl Paging {
                 section.need("at")?;
                 Kind::Cursor { parameter: parameter()?, at: pointer("at")? }
             }
+            Word::DeltaLink => Kind::DeltaLink,
             Word::NextLink if section.get("header").is_some() => {
                 section.word("header", &[("link", ())], ());
                 Kind::LinkHeader
@@ -129,10 +154,24 @@ impl Paging {
         matches!(self.kind, Kind::Page { .. } | Kind::Offset { .. })
     }
 
+    /// Whether the system itself follows what changes.
+    pub(crate) fn is_delta(&self) -> bool {
+        matches!(self.kind, Kind::DeltaLink)
+    }
+
     /// The request of the page at this place.
     pub(crate) fn ask(&self, rest: &Rest, settings: &Settings, request: Request, place: Option<&Place>) -> Request {
         if let (Kind::LinkAt(_) | Kind::LinkHeader, Some(Place::Link(link))) = (&self.kind, place) {
             return with_headers(Request::get(format!("{}{link}", settings.origin())), rest);
+        }
+        if let Kind::DeltaLink = self.kind {
+            let request = match place {
+                Some(Place::Link(link) | Place::Delta(link)) => with_headers(Request::get(format!("{}{link}", settings.origin())), rest),
+                _ => request,
+            };
+            // OData 4.01 Part 1: Protocol, 8.2.8.9: on the first request of a walk; a next link ignores it. By the names that 4.0 knows.
+            let track = if let Some(Place::Link(_)) = place { "" } else { "odata.track-changes, " };
+            return request.header("prefer", format!("{track}odata.maxpagesize={}", self.size));
         }
         let sized = match &self.size_parameter {
             Some(parameter) => request.query(parameter, self.size.to_string()),
@@ -158,9 +197,10 @@ impl Paging {
         rest: &Rest,
         settings: &Settings,
         place: Option<&Place>,
-        (response, document, count): (&Response, &Json, usize),
+        answer: &Answer<'_>,
     ) -> Result<Option<Place>, Error> {
-        let count = count as u64;
+        let (document, count) = (answer.document, answer.count as u64);
+        let follow = |link: &str| local(settings, link, &base(settings, answer));
         // A full page may be the last one; without a total only the next one can tell.
         let more = |before: u64| match self.total.as_ref().and_then(|total| total.text(document)?.parse::<u64>().ok()) {
             Some(total) => count > 0 && before + count < total,
@@ -176,18 +216,29 @@ impl Paging {
                 let offset = if let Some(Place::Offset(offset)) = place { *offset } else { 0 };
                 more(offset).then_some(Place::Offset(offset + count))
             }
-            Kind::LinkAt(at) => at.text(document).filter(|link| !link.is_empty()).map(|link| local(settings, &link)).transpose()?,
-            Kind::LinkHeader => next_of(&response.headers).map(|link| local(settings, &link)).transpose()?,
+            Kind::LinkAt(at) => at.text(document).filter(|link| !link.is_empty()).map(|link| follow(&link)).transpose()?.map(Place::Link),
+            Kind::LinkHeader => next_of(&answer.response.headers).map(|link| follow(&link)).transpose()?.map(Place::Link),
+            Kind::DeltaLink => Some(match (odata::control(document, "nextLink"), odata::control(document, "deltaLink")) {
+                (Some(next), _) => Place::Link(follow(&next)?),
+                (None, Some(delta)) => Place::Delta(follow(&delta)?),
+                (None, None) => {
+                    let reason =
+                        format!("{}: the last page has no `@odata.deltaLink`: the service does not follow changes of this list", rest.name);
+                    return Err(Error::reject(reason));
+                }
+            }),
             Kind::Cursor { at, .. } => {
                 at.text(document).filter(|cursor| !cursor.is_empty()).map(|cursor| Place::Cursor(cursor.into_owned()))
             }
         };
+        // A cursor of delta links holds nothing else.
+        let max = if self.is_delta() { DELTA_BYTES_MAX } else { PLACE_BYTES_MAX };
         match &next {
-            Some(Place::Link(text) | Place::Cursor(text)) if text.len() > PLACE_BYTES_MAX => Err(Error::reject(format!(
-                "{}: where the next page is has {} bytes, at most {PLACE_BYTES_MAX} are taken",
-                rest.name,
-                text.len()
-            ))),
+            Some(Place::Link(text) | Place::Delta(text) | Place::Cursor(text)) if text.len() > max => {
+                Err(Error::reject(format!("{}: where the next page is has {} bytes, at most {max} are taken", rest.name, text.len())))
+            }
+            // Where nothing has changed, so has the link to later changes.
+            Some(Place::Delta(_)) => Ok(next),
             Some(_) if next.as_ref() == place => Err(Error::reject(format!("{}: the next page is the page itself", rest.name))),
             _ => Ok(next),
         }
@@ -195,18 +246,28 @@ impl Paging {
 }
 
 /// A link as path and query. Only one to base-url's own host is followed: the credential goes nowhere else.
-fn local(settings: &Settings, link: &str) -> Result<Place, Error> {
+fn local(settings: &Settings, link: &str, base: &str) -> Result<String, Error> {
     let host = |url: &str| url.split_once("://").map(|(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or_default().to_lowercase());
-    let path = match host(link) {
+    let link = link.split('#').next().unwrap_or_default();
+    // What stands before the first `/`, `?` or `:` of a relative link has no `:`.
+    let is_relative = !link.split(['/', '?']).next().unwrap_or_default().contains(':') && !link.starts_with("//");
+    let path = match host(link).filter(|_| !is_relative) {
         // A system behind a proxy may call itself http.
         Some(named) if Some(&named) == host(settings.origin()).as_ref() => {
-            link.split_once("://").map_or("", |(_, rest)| &rest[named.len()..])
+            link.split_once("://").map_or("", |(_, rest)| &rest[named.len()..]).to_owned()
         }
-        None if link.starts_with('/') && !link.starts_with("//") => link,
+        None if is_relative && link.starts_with('/') => link.to_owned(),
+        None if is_relative && link.starts_with('?') => format!("{base}{link}"),
+        None if is_relative => format!("{}{link}", base.rfind('/').map_or("/", |at| &base[..=at])),
         _ => return Err(Error::reject("the next page's link leads to another host than base-url, and is not followed")),
     };
-    let path = path.split('#').next().unwrap_or_default();
-    Ok(Place::Link(if path.starts_with('/') { path.to_owned() } else { format!("/{path}") }))
+    Ok(if path.starts_with('/') { path } else { format!("/{path}") })
+}
+
+/// The path to which a relative link is relative: the context's, where the answer has one (OData JSON Format 4.01, 4.3), or that which was asked for.
+fn base(settings: &Settings, answer: &Answer<'_>) -> String {
+    let context = odata::control(answer.document, "context").and_then(|context| local(settings, &context, answer.path).ok());
+    context.map_or_else(|| answer.path.to_owned(), |context| context.split('?').next().unwrap_or_default().to_owned())
 }
 
 /// The link of the relation `next` in `Link` headers (RFC 8288).
@@ -239,16 +300,24 @@ mod tests {
     #[test]
     fn a_link_is_followed_on_its_own_host_only() {
         let settings = settings("https://crm.example.org:8443/api/");
-        let path = |link: &str| local(&settings, link).ok();
-        assert_eq!(path("https://crm.example.org:8443/api/p?x=1#y"), Some(Place::Link("/api/p?x=1".into())));
-        assert_eq!(path("http://CRM.example.org:8443/api/p"), Some(Place::Link("/api/p".into())));
-        assert_eq!(path("/api/p?x=1"), Some(Place::Link("/api/p?x=1".into())));
+        let path = |link: &str| local(&settings, link, "/api/v4/people").ok();
+        for (link, expected) in [
+            ("https://crm.example.org:8443/api/p?x=1#y", "/api/p?x=1"),
+            ("http://CRM.example.org:8443/api/p", "/api/p"),
+            ("https://crm.example.org:8443?x=1", "/?x=1"),
+            ("/api/p?x=1", "/api/p?x=1"),
+            ("p?x=https://elsewhere.example/", "/api/v4/p?x=https://elsewhere.example/"),
+            ("?x=1", "/api/v4/people?x=1"),
+        ] {
+            assert_eq!(path(link).as_deref(), Some(expected), "{link}");
+        }
         for elsewhere in [
             "https://evil.example/api/p",
             "https://crm.example.org:8443@evil.example/",
             "//evil.example/p",
-            "p?x=1",
             "https://crm.example.org/",
+            "mailto:ada@example.org",
+            "https:evil.example/p",
         ] {
             assert_eq!(path(elsewhere), None, "{elsewhere}");
         }
