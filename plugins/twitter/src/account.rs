@@ -9,11 +9,11 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use sportello_sdk::lenient;
 
-use crate::Settings;
 use crate::activity::{following, is_typed, reaction};
-use crate::delivery::Told;
+use crate::delivery::{Told, Unknown};
 use crate::message::{self, Correspondents};
 use crate::post::{Person, Post};
+use crate::{Settings, actor};
 
 /// A post of this shape.
 #[derive(Deserialize)]
@@ -154,7 +154,7 @@ impl User {
 /// Every event of a delivery, with its own JSON. What has no lists is one event, and not understood.
 pub(crate) fn events<'a>(settings: &Settings, body: &'a str) -> Vec<(Told, &'a str)> {
     let Ok(lists) = serde_json::from_str::<BTreeMap<String, &'a RawValue>>(body) else {
-        return vec![(Told::NotUnderstood(String::new(), None), body)];
+        return vec![(Told::NotUnderstood(Unknown::default()), body)];
     };
     let users = lists.get("users").and_then(|users| serde_json::from_str(users.get()).ok()).unwrap_or_default();
     let mut told = Vec::new();
@@ -162,7 +162,8 @@ pub(crate) fn events<'a>(settings: &Settings, body: &'a str) -> Vec<(Told, &'a s
         let rows: Vec<&'a RawValue> = serde_json::from_str(list.get()).unwrap_or_else(|_| vec![*list]);
         for row in rows {
             let understood = of_list(settings, name, row.get(), &users);
-            told.push((understood.unwrap_or_else(|| Told::NotUnderstood(name.clone(), None)), row.get()));
+            let unknown = || Unknown { kind: name.clone(), id: None, author: actor::of(row.get()) };
+            told.push((understood.unwrap_or_else(|| Told::NotUnderstood(unknown())), row.get()));
         }
     }
     told
@@ -190,6 +191,7 @@ fn of_list(settings: &Settings, list: &str, row: &str, users: &Correspondents) -
             Some(following(settings, (&follow.source?.person()?, &follow.target?.person()?), at_ms, when.as_deref(), is_taken_back))
         }
         "direct_message_events" => message::told(settings, row, users),
+        "direct_message_indicate_typing_events" | "direct_message_mark_read_events" => Some(Told::Unsaid),
         _ => None,
     }
 }

@@ -11,10 +11,10 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use sportello_sdk::{Interaction, lenient, time};
 
-use crate::Settings;
-use crate::delivery::Told;
+use crate::delivery::{Told, Unknown};
 use crate::message;
 use crate::post::{Person, Post, key};
+use crate::{Settings, actor};
 
 #[derive(Default, Deserialize)]
 struct Event<'a> {
@@ -251,10 +251,15 @@ pub(crate) fn told(settings: &Settings, event: &str) -> Told {
         "like.create" => like(settings, payload, &people),
         "follow.follow" | "follow.unfollow" => follow(settings, payload, event.event_uuid.as_deref(), kind == "follow.unfollow"),
         "dm.received" | "dm.sent" => message::of_payload(settings, payload),
+        "dm.indicate_typing" | "dm.read" => Some(Told::Unsaid),
         _ if kind.starts_with("post.") => post(settings, payload, &people, kind == "post.quote.create"),
         _ => None,
     };
-    understood.unwrap_or(Told::NotUnderstood(kind, event.event_uuid))
+    understood.unwrap_or_else(|| {
+        let named = actor::of(payload);
+        let author = named.map(|named| people.get(&named.id).cloned().unwrap_or(named));
+        Told::NotUnderstood(Unknown { kind, id: event.event_uuid, author })
+    })
 }
 
 fn post(settings: &Settings, payload: &str, people: &BTreeMap<String, Person>, quotes_us: bool) -> Option<Told> {

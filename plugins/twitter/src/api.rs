@@ -17,6 +17,10 @@ const LIMIT_PAUSE: Duration = Duration::from_secs(15 * 60);
 /// The kinds of problem that are the application's or its token's, whatever is asked for: a permission it lacks, a plan without the endpoint, a token of
 /// the wrong kind. <https://docs.x.com/x-api/fundamentals/response-codes-and-errors>
 const NOT_PERMITTED: [&str; 3] = ["oauth1-permissions", "client-forbidden", "unsupported-authentication"];
+/// All that X says where the token of OAuth 2 has not the scope; of a post that may not be answered it says more, and of other things their kind.
+/// <https://github.com/PLhery/node-twitter-api-v2/issues/224>, <https://github.com/PLhery/node-twitter-api-v2/issues/265>,
+/// <https://github.com/mironal/TwitterAPIKit/issues/122>
+const WITHOUT_SCOPE: &str = "Forbidden";
 /// How long a delivery waits for one look-up.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Ids in one look-up.
@@ -106,6 +110,9 @@ impl Refusal {
             403 if self.kind.as_deref().is_some_and(|kind| NOT_PERMITTED.contains(&kind)) => {
                 Error::auth(format!("{reason}; the application lacks the permission, the plan or the kind of token that this needs"))
             }
+            403 if self.kind.is_none() && self.said == WITHOUT_SCOPE => Error::auth(format!(
+                "{reason}; most likely the token was authorised without a scope that this needs: authorise the application anew, with all that stand in the connector's README"
+            )),
             _ => self.response.failure(reason),
         }
     }

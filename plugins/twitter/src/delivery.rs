@@ -22,8 +22,20 @@ pub(crate) enum Told {
     Other(Box<Interaction>),
     /// It is this other account's.
     NotOurs(String),
-    /// It has no words in the contract: what X calls it, and an id if it has one.
-    NotUnderstood(String, Option<String>),
+    /// Somebody writes a message, or has read one: nothing was said.
+    Unsaid,
+    NotUnderstood(Unknown),
+}
+
+/// What has no words in the contract.
+#[derive(Default)]
+pub(crate) struct Unknown {
+    /// What X calls it.
+    pub(crate) kind: String,
+    /// Its id, if it has one.
+    pub(crate) id: Option<String>,
+    /// Whoever did it, if X says so.
+    pub(crate) author: Option<Person>,
 }
 
 #[derive(Deserialize)]
@@ -46,6 +58,7 @@ pub(crate) fn interactions(context: &Context<Settings>, body: &[u8]) -> Result<V
         (None, _) => account::events(settings, text),
     };
     leave_out_others(settings, &mut told)?;
+    leave_out_unsaid(&mut told);
     place_in_threads(
         context,
         told.iter_mut().filter_map(|(told, _)| match told {
@@ -85,6 +98,14 @@ fn leave_out_others(settings: &Settings, told: &mut Vec<(Told, &str)>) -> Result
     }
 }
 
+fn leave_out_unsaid(told: &mut Vec<(Told, &str)>) {
+    let all = told.len();
+    told.retain(|(told, _)| !matches!(told, Told::Unsaid));
+    if told.len() < all {
+        diagnostics::debug!("{} of {all} events say that somebody writes or has read a message: left out", all - told.len());
+    }
+}
+
 /// Most likely the wrong user-id in the settings. Parked, the delivery can be replayed once they are right.
 fn of_another_account(settings: &Settings, whose: &str) -> Error {
     Error::reject(format!("the delivery is for the account {whose}, not for {} of the channel's settings", settings.user_id))
@@ -107,16 +128,21 @@ fn interaction(settings: &Settings, edits: &mut Edits, now_ms: i64, told: Told, 
             }
         }
         Told::Other(interaction) => *interaction,
-        Told::NotOurs(_) => return None,
-        Told::NotUnderstood(what, id) => not_understood(now_ms, &what, id, raw),
+        Told::NotOurs(_) | Told::Unsaid => return None,
+        Told::NotUnderstood(unknown) => not_understood(settings, now_ms, unknown, raw),
     })
 }
 
-/// What has no words in the contract: what X calls it, an id if it has one, and its JSON.
-pub(crate) fn not_understood(now_ms: i64, what: &str, id: Option<String>, raw: &str) -> Interaction {
-    let id = format!("event:{}", id.unwrap_or_else(|| lenient::checksum(raw)));
-    let event = Interaction::new(id, "page-edit", time::from_milliseconds(now_ms), "account");
-    event.attribute("not-understood", "true").attribute("event", what.chars().take(200).collect::<String>())
+/// What has no words in the contract, with its JSON.
+pub(crate) fn not_understood(settings: &Settings, now_ms: i64, unknown: Unknown, raw: &str) -> Interaction {
+    let id = format!("event:{}", unknown.id.unwrap_or_else(|| lenient::checksum(raw)));
+    let event = Interaction::new(id, "page-edit", time::from_milliseconds(now_ms), "account")
+        .attribute("not-understood", "true")
+        .attribute("event", unknown.kind.chars().take(200).collect::<String>());
+    match unknown.author {
+        Some(author) => event.own(author.id == settings.user_id).author(author.profile()),
+        None => event,
+    }
 }
 
 /// The older shape says what a post answers and not which thread that is in: X is asked, once for all of a delivery, and for no delivery of the call any

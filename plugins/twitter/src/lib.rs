@@ -7,6 +7,7 @@
 //! | `activity.rs` | the events of the X Activity API |
 //! | `account.rs` | the events of the older account activity |
 //! | `post.rs` | a post, whatever it came in, and what it tells |
+//! | `actor.rs` | whom an event that is not understood names |
 //! | `message.rs` | direct messages, which look alike in both |
 //! | `edits.rs` | which post an edited one once was |
 //! | `challenge.rs` | X's check of the webhook's address |
@@ -19,6 +20,7 @@
 
 mod account;
 mod activity;
+mod actor;
 mod api;
 mod challenge;
 mod delivery;

@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sportello_sdk::{Context, Error, diagnostics, http, poll, time};
 
-use crate::Settings;
 use crate::activity::{Row, people};
 use crate::api::{self, Document};
-use crate::delivery::not_understood;
+use crate::delivery::{Unknown, not_understood};
 use crate::edits::Edits;
+use crate::{Settings, actor};
 
 /// How far a sweep steps back, in milliseconds: posts show late in the list.
 const OVERLAP_MS: i64 = 5 * 60 * 1000;
@@ -92,7 +92,9 @@ pub(crate) fn poll(context: &Context<Settings>, cursor: Option<String>) -> Resul
     let mut interactions = Vec::new();
     for raw in &document.data {
         let Some(post) = serde_json::from_str::<Row>(raw.get()).ok().and_then(|row| row.post(settings, &people)) else {
-            interactions.push(not_understood(now_ms, "mentions", None, raw.get()).raw_text(raw.get()));
+            let author = actor::of(raw.get()).map(|named| people.get(&named.id).cloned().unwrap_or(named));
+            let unknown = Unknown { kind: "mentions".to_owned(), id: None, author };
+            interactions.push(not_understood(settings, now_ms, unknown, raw.get()).raw_text(raw.get()));
             continue;
         };
         newest_ms = newest_ms.max(post.at_ms.unwrap_or(newest_ms));

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use sportello_sdk::diagnostics::Level;
 use sportello_sdk::testing::{Channel, Host};
 use sportello_sdk::{Change, Error, Interaction, Raw, Visibility, http, webhook};
 use twitter::Twitter;
@@ -328,6 +329,53 @@ fn what_is_not_understood_is_kept_raw_and_costs_nothing_else() {
         assert!(matches!(outcome, Ok(_) | Err(Error::Reject(_))), "{text}: {outcome:?}");
     }
     assert!(matches!(channel().deliver(&webhook::Request::post(b"not json".to_vec())), Err(Error::Reject(_))));
+}
+
+#[test]
+fn what_is_not_understood_belongs_to_whoever_is_named_so_that_it_can_be_erased_with_them() {
+    let _host = host().start();
+    let author = |body: &Value| only(body).author.map(|author| (author.id, author.handle));
+    let maria_named = Some((MARIA.to_owned(), Some("maria_b".to_owned())));
+    let maria_numbered = Some((MARIA.to_owned(), None));
+    let named = json!({"source": {"id": MARIA, "username": "maria_b"}, "target": {"id": COMPANY}});
+    for (payload, users, expected) in [
+        (json!({"author_id": MARIA, "hue": 7}), maria(), &maria_named),
+        (json!({"author_id": MARIA, "hue": 7}), json!([]), &maria_numbered),
+        (json!({"sender_id": MARIA}), json!([]), &maria_numbered),
+        (json!({"user_id": MARIA}), json!([]), &maria_numbered),
+        (named.clone(), json!([]), &maria_named),
+        (json!({"source": {"data": named["source"]}}), json!([]), &maria_named),
+        (json!({"hue": 7}), maria(), &None),
+        (json!({"author_id": {"no": "id"}, "user": 7}), json!([]), &None),
+    ] {
+        assert_eq!(author(&event(78, "mystery.shimmer", &payload, &users)), *expected, "{payload}");
+    }
+    for (row, expected) in [
+        (json!({"user": {"id": 1_700_000_000_000_000_007_u64, "id_str": MARIA, "screen_name": "maria_b"}}), &maria_named),
+        (json!({"source": {"id": MARIA, "screen_name": "maria_b"}, "target": {"id": COMPANY}}), &maria_named),
+        (json!({"sender_id": MARIA}), &maria_numbered),
+        (json!({"hue": 7}), &None),
+    ] {
+        assert_eq!(author(&account("mystery_events", &row)), *expected, "{row}");
+    }
+    let ours = only(&event(79, "mystery.shimmer", &json!({"author_id": COMPANY}), &json!([])));
+    assert!(ours.own, "the company's own is nobody else's");
+}
+
+#[test]
+fn that_somebody_writes_or_has_read_a_message_is_nothing_said() {
+    let host = host().start();
+    let about = json!({"created_timestamp": "1768478400000", "sender_id": MARIA, "target": {"recipient_id": COMPANY}});
+    for body in [
+        account("direct_message_indicate_typing_events", &about),
+        account("direct_message_mark_read_events", &about),
+        event(80, "dm.indicate_typing", &about, &maria()),
+        event(81, "dm.read", &about, &maria()),
+    ] {
+        assert_eq!(deliver(&body), [], "{body}");
+    }
+    assert!(host.diagnostics().iter().all(|(level, _)| *level == Level::Debug), "{:?}", host.diagnostics());
+    assert_eq!(host.diagnostics().len(), 4);
 }
 
 #[test]

@@ -85,10 +85,23 @@ fn a_missing_permission_is_told_from_a_post_that_may_not_be_answered() {
         ("https://api.x.com/2/problems/not-authorized-for-resource", false),
         ("about:blank", false),
     ] {
-        let _host = answered(403, json!({"title": "Forbidden", "detail": "Forbidden", "type": kind})).start();
+        let _host = answered(403, json!({"title": "Forbidden", "detail": "You may not do this.", "type": kind})).start();
         let error = channel().publish(&answer()).unwrap_err();
         assert_eq!((matches!(error, Error::Auth(_)), matches!(error, Error::Reject(_))), (is_ours, !is_ours), "{kind}: {error:?}");
     }
+}
+
+#[test]
+fn a_refusal_that_says_nothing_is_a_missing_scope() {
+    let refused = |body| {
+        let _host = answered(403, body).start();
+        channel().publish(&answer()).unwrap_err()
+    };
+    let error = refused(json!({"title": "Forbidden", "type": "about:blank", "status": 403, "detail": "Forbidden"}));
+    assert!(matches!(&error, Error::Auth(reason) if reason.contains("scope")), "{error:?}");
+    let more =
+        refused(json!({"title": "Forbidden", "type": "about:blank", "detail": "Forbidden", "errors": [{"message": "of this post"}]}));
+    assert!(matches!(more, Error::Reject(_)), "{more:?}");
 }
 
 #[test]

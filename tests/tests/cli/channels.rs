@@ -3,7 +3,7 @@
 use serde_json::Value;
 use sportello_tests::host::{HostPlan, HostProcess};
 use sportello_tests::stand_ins::linkedin::LinkedIn;
-use sportello_tests::stand_ins::twitter::Twitter;
+use sportello_tests::stand_ins::twitter::{Twitter, TwitterSettings};
 
 use super::command::{Cli, found_below};
 
@@ -181,4 +181,20 @@ async fn a_role_that_is_missing_shows_and_once_it_is_given_back_what_was_missed_
     let shown = printed_with(&cli, &show, "heard of    2").await;
     assert!(!shown.contains(what_is_missing), "{shown}");
     host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_scope_that_is_missing_shows_with_what_is_to_be_done() {
+    let scope = "tweet.read users.read offline.access".to_owned();
+    let twitter = Twitter::start_with(TwitterSettings { scope, ..TwitterSettings::default() }).await.unwrap();
+    let mut cli = Cli::new(&HostPlan::default().twitter(&twitter, "poll-seconds = 0"));
+    let operator = cli.token("olga", "operator");
+    let host = HostProcess::start(&cli.config).await;
+    cli.set("SPORTELLO_URL", &host.url(""));
+    cli.set("SPORTELLO_TOKEN", &operator);
+    cli.run(&["channel", "publish", "twitter", "--key", "k", "--text", "Da lunedì apriamo alle 8"]).right();
+    let shown = printed_with(&cli, &["channel", "show", "twitter"], "authorised without a scope").await;
+    assert!(shown.contains("state       failing") && shown.contains("publish     last good -"), "{shown}");
+    host.stop().await;
+    assert_eq!(twitter.counts().updates_made, 0);
 }
