@@ -6,7 +6,8 @@
 //! judged from outside: which updates were acknowledged, and every reply it took, doubled ones included, because the platform does not
 //! notice a doubled reply either.
 //!
-//! Sources of the rules, cited at each as [webhooks], [graph], [errors], [limits], [comments], [posts], [published]:
+//! Sources of the rules, cited at each as [webhooks], [graph], [errors], [limits], [comments], [posts], [published],
+//! [feed]:
 //! - webhooks: <https://developers.facebook.com/docs/graph-api/webhooks/getting-started>, page fields: `…/webhooks/reference/page`
 //! - graph: <https://developers.facebook.com/docs/graph-api/overview> and `…/results` (paging)
 //! - errors: <https://developers.facebook.com/docs/graph-api/guides/error-handling>
@@ -14,6 +15,7 @@
 //! - comments: <https://developers.facebook.com/docs/graph-api/reference/object/comments>
 //! - posts: <https://developers.facebook.com/docs/pages-api/posts>
 //! - published: <https://developers.facebook.com/docs/graph-api/reference/page/published_posts>
+//! - feed: <https://developers.facebook.com/docs/graph-api/reference/page/feed>, its rows: `…/reference/post`
 
 mod delivery;
 mod graph;
@@ -30,7 +32,7 @@ use serde_json::json;
 pub use self::delivery::{Forgery, PAUSE_MAX};
 pub use self::graph::Permission;
 pub use self::limits::{CALLS_MAX, RateLimit};
-pub use self::world::{Person, Reply};
+pub use self::world::{Attachment, Person, Reply};
 pub use super::webhook::{Counts, DeliveryPlan, DeliveryReport};
 
 use self::graph::Access;
@@ -183,6 +185,11 @@ impl Facebook {
         self.act(|world| world.post(author, message))
     }
 
+    /// Somebody (or the page) posts a picture, film or link on the page's wall, with words or (empty) without; gives the post's id.
+    pub fn attach(&self, author: &Person, attachment: Attachment, message: &str) -> String {
+        self.act(|world| world.attach(author, attachment, message))
+    }
+
     /// Somebody (or the page) comments on a post or answers a comment; gives the comment's id.
     ///
     /// # Panics
@@ -212,7 +219,36 @@ impl Facebook {
     /// # Panics
     /// When there is no such post or comment.
     pub fn react(&self, author: &Person, object: &str, kind: &str) {
-        self.act(|world| world.react(author, object, kind).expect("the test reacts to something that exists"));
+        self.act(|world| world.react(author, object, kind, "add").expect("the test reacts to something that exists"));
+    }
+
+    /// Somebody takes back how they reacted.
+    ///
+    /// # Panics
+    /// When there is no such post or comment.
+    pub fn unreact(&self, author: &Person, object: &str, kind: &str) {
+        self.act(|world| world.react(author, object, kind, "remove").expect("the test reacts to something that exists"));
+    }
+
+    /// Whoever runs the page hides a post or comment.
+    ///
+    /// # Panics
+    /// When there is no such post or comment.
+    pub fn hide(&self, object: &str) {
+        self.act(|world| world.moderate(object, "hide").expect("the test hides something that exists"));
+    }
+
+    /// Whoever runs the page shows a post or comment again.
+    ///
+    /// # Panics
+    /// When there is no such post or comment.
+    pub fn unhide(&self, object: &str) {
+        self.act(|world| world.moderate(object, "unhide").expect("the test shows something that exists"));
+    }
+
+    /// Somebody recommends the page, or advises against it; gives the recommendation's id.
+    pub fn recommend(&self, author: &Person, recommends: bool, text: &str) -> String {
+        self.act(|world| world.recommend(author, recommends, text))
     }
 
     /// Somebody mentions the page in a post of theirs. The update may come without `from`, and here does; gives the post's id.
@@ -223,6 +259,11 @@ impl Facebook {
     /// Somebody writes a direct message: an update of the `messaging` shape, whose times are milliseconds.
     pub fn direct_message(&self, author: &Person, text: &str) -> String {
         self.act(|world| world.direct_message(author, text))
+    }
+
+    /// The author changes a direct message; `edits` times so far, this one included: at most five.
+    pub fn edit_message(&self, author: &Person, message: &str, text: &str, edits: u8) {
+        self.act(|world| world.edit_message(author, message, text, edits));
     }
 
     /// The platform sends an update of a field nobody subscribed to or knows.
@@ -282,6 +323,11 @@ impl Facebook {
         let token = format!("EAAG{}", random_hex(24));
         self.inside().access.renew(&token);
         token
+    }
+
+    /// What the token is allowed from now on.
+    pub fn allow(&self, permissions: &[Permission]) {
+        self.inside().access.allow(permissions);
     }
 
     /// The message of a post or comment as people see it now; `None` when removed.

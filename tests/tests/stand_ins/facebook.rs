@@ -1,5 +1,10 @@
 //! Facebook's stand-in: webhooks, the Graph API, and the faults every stand-in shares.
 
+#[path = "facebook/lists.rs"]
+mod lists;
+#[path = "facebook/updates.rs"]
+mod updates;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 

@@ -29,11 +29,13 @@ pub enum Permission {
     ManageEngagement,
     /// `pages_read_engagement`: to read what the page publishes.
     ReadEngagement,
+    /// `pages_read_user_content`: to read what others write on the page.
+    ReadUserContent,
 }
 
 impl Permission {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::ManagePosts, Self::ManageEngagement, Self::ReadEngagement];
+    pub const ALL: [Self; 4] = [Self::ManagePosts, Self::ManageEngagement, Self::ReadEngagement, Self::ReadUserContent];
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,14 +71,19 @@ impl Access {
         self.state = TokenState::Valid;
     }
 
+    pub(super) fn allow(&mut self, permissions: &[Permission]) {
+        self.permissions = permissions.to_vec();
+    }
+
     /// Whether the token is allowed all of this; otherwise the refusal. Its words are those that are seen where posts are published.
-    /// <https://github.com/Codeinwp/tweet-old-post/issues/649>, and for reading <https://github.com/sns-sdks/python-facebook/issues/102>.
+    /// <https://github.com/Codeinwp/tweet-old-post/issues/649>, and for reading <https://github.com/sns-sdks/python-facebook/issues/102>; the same are
+    /// seen where `pages_read_user_content` alone is missing. <https://github.com/pdir/social-feed-bundle/issues/184>
     fn require(&self, permissions: &[Permission]) -> Result<(), GraphError> {
         if permissions.iter().all(|permission| self.permissions.contains(permission)) {
             return Ok(());
         }
         Err(match permissions {
-            [Permission::ReadEngagement] => GraphError::new(
+            [Permission::ReadEngagement, ..] => GraphError::new(
                 "OAuthException",
                 10,
                 None,
@@ -185,6 +192,9 @@ fn route(inside: &mut Inside, method: &Method, path: &str, host: &str, parameter
             shown(world, object, parameters, &["created_time", "message", "id"])
         }
         (&Method::GET, [id, "comments"]) => {
+            // [comments] What is needed to see the post is needed to see what stands below it. Of posts:
+            // <https://developers.facebook.com/docs/graph-api/reference/page-post>.
+            access.require(&[Permission::ReadEngagement, Permission::ReadUserContent])?;
             world.object(id).ok_or_else(|| GraphError::no_object(method, id))?;
             // [graph] With `filter=stream` answers to comments are listed, too.
             let mut rows = world.answers(id, parameters.get("filter").is_some_and(|filter| filter == "stream"));
@@ -197,6 +207,10 @@ fn route(inside: &mut Inside, method: &Method, path: &str, host: &str, parameter
             access.require(&[Permission::ReadEngagement])?;
             let url = format!("http://{host}/{version}/{id}/published_posts");
             list(world, &world.own_posts(), &url, parameters, &["created_time", "message", "id"])
+        }
+        (&Method::GET, [id, "feed"]) if *id == world.page().id => {
+            access.require(&[Permission::ReadEngagement, Permission::ReadUserContent])?;
+            feed(world, &format!("http://{host}/{version}/{id}/feed"), parameters)
         }
         (&Method::POST, [id, "feed"]) if *id == world.page().id => {
             access.require(&[Permission::ManagePosts, Permission::ReadEngagement])?;
@@ -224,6 +238,26 @@ fn is_version(text: &str) -> bool {
     let numbers = text.strip_prefix('v').and_then(|numbers| numbers.split_once('.'));
     numbers
         .is_some_and(|(major, minor)| [major, minor].iter().all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit())))
+}
+
+/// The posts of the page and of its visitors, newest first. [feed] Sources disagree whether `since` and `until` are of when a post was made or of its
+/// last change (<https://search.r-project.org/CRAN/refmans/Rfacebook/html/getPage.html>): here it is what shows less.
+fn feed(world: &World, url: &str, parameters: &BTreeMap<String, String>) -> Answer {
+    let known = ["fields", "limit", "after", "before", "since", "until", "access_token"];
+    if let Some(name) = parameters.keys().find(|name| !known.contains(&name.as_str())) {
+        return Err(GraphError::new("OAuthException", 100, None, format!("(#100) The stand-in does not model the parameter {name}")));
+    }
+    // [feed] "The maximum number of posts is 100."
+    if parameters.get("limit").is_some_and(|limit| limit.parse::<usize>().is_ok_and(|limit| limit > ROWS_MAX)) {
+        return Err(GraphError::new("OAuthException", 100, None, "(#100) The 'limit' parameter should not exceed 100"));
+    }
+    let moment = |name: &str| -> Result<Option<i64>, GraphError> {
+        let seconds = parameters.get(name).map(|text| text.parse());
+        seconds.transpose().map_err(|_| GraphError::new("OAuthException", 100, None, format!("(#100) {name} should be a unix timestamp")))
+    };
+    let (since, until) = (moment("since")?.unwrap_or(i64::MIN), moment("until")?.unwrap_or(i64::MAX));
+    let rows: Vec<&Object> = world.wall().into_iter().filter(|post| (since..=until).contains(&post.created.as_second())).collect();
+    list(world, &rows, url, parameters, &["created_time", "message", "id"])
 }
 
 /// A post of the page. [posts]
@@ -289,6 +323,8 @@ fn shown(world: &World, object: &Object, parameters: &BTreeMap<String, String>, 
             "id" => json!(object.id),
             "message" => json!(object.message),
             "created_time" => json!(graph_time(object.created)),
+            // [feed] "The time when the post was created, last edited or the time of the last comment that was left on the post." Comments have none.
+            "updated_time" if object.parent.is_none() => json!(graph_time(object.updated)),
             "from" => json!({"name": object.from.name, "id": object.from.id}),
             "permalink_url" => json!(format!("https://www.facebook.com/{}", object.id)),
             "comment_count" => json!(world.answers(&object.id, false).len()),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// Somebody with an account, or the page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +36,32 @@ pub(super) struct Object {
     pub(super) parent: Option<String>,
     pub(super) post: String,
     pub(super) created: Timestamp,
+    /// What updates call it: `post`, `status`, `photo`, `video`, `share`, `comment`.
+    pub(super) item: &'static str,
+    /// Of a post: when it was made, edited or commented on last.
+    pub(super) updated: Timestamp,
+}
+
+/// What a post can be about, besides its words. [webhooks]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attachment {
+    /// A picture.
+    Photo,
+    /// A film.
+    Video,
+    /// A link, or a post of somebody's.
+    Share,
+}
+
+impl Attachment {
+    /// What updates call the post, and its further id.
+    fn item_and_id(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Photo => ("photo", "photo_id"),
+            Self::Video => ("video", "video_id"),
+            Self::Share => ("share", "share_id"),
+        }
+    }
 }
 
 /// What an update carries.
@@ -150,9 +176,38 @@ impl World {
         self.order.iter().rev().filter_map(|id| self.objects.get(id)).filter(is_own).collect()
     }
 
+    /// The posts on the page's wall, newest first.
+    pub(super) fn wall(&self) -> Vec<&Object> {
+        let prefix = format!("{}_", self.page.id);
+        let is_here = |object: &&Object| object.parent.is_none() && object.id.starts_with(&prefix);
+        self.order.iter().rev().filter_map(|id| self.objects.get(id)).filter(is_here).collect()
+    }
+
     pub(super) fn post(&mut self, author: &Person, message: &str) -> String {
+        // The page's own posts are of the item "status", visitors' of the item "post".
+        let item = if *author == self.page { "status" } else { "post" };
+        self.put_on_the_wall(author, message, item, Map::new())
+    }
+
+    /// A post of this item with something in it. [webhooks] It is named by an id of its own as well; words are there if somebody says any.
+    pub(super) fn attach(&mut self, author: &Person, attachment: Attachment, message: &str) -> String {
+        let (item, name) = attachment.item_and_id();
+        let more = json!({name: self.next_id(), "link": format!("https://www.facebook.com/{item}/{}", self.last_id)});
+        let Value::Object(more) = more else { unreachable!("an object was just written") };
+        self.put_on_the_wall(author, message, item, more)
+    }
+
+    fn put_on_the_wall(&mut self, author: &Person, message: &str, item: &'static str, more: Map<String, Value>) -> String {
         let number = self.next_id();
         let id = format!("{}_{number}", self.page.id);
+        let mut value = json!({
+            "from": {"id": author.id, "name": author.name}, "post_id": id, "created_time": self.now.as_second(), "item": item, "published": 1,
+            "verb": "add",
+        });
+        if !message.is_empty() {
+            value["message"] = json!(message);
+        }
+        more.into_iter().for_each(|(name, text)| value[name] = text);
         self.keep(Object {
             id: id.clone(),
             from: author.clone(),
@@ -160,12 +215,8 @@ impl World {
             parent: None,
             post: id.clone(),
             created: self.now,
-        });
-        // The page's own posts are of the item "status", visitors' of the item "post".
-        let item = if *author == self.page { "status" } else { "post" };
-        let value = json!({
-            "from": {"id": author.id, "name": author.name}, "message": message, "post_id": id, "created_time": self.now.as_second(), "item": item,
-            "published": 1, "verb": "add",
+            item,
+            updated: self.now,
         });
         self.queue("feed", value);
         id
@@ -188,8 +239,11 @@ impl World {
             parent: Some(parent),
             post: target.post.clone(),
             created: self.now,
+            item: "comment",
+            updated: self.now,
         };
         self.queue("feed", self.comment_value(&object, "add", Some(message)));
+        self.touch(&target.post);
         self.keep(object);
         Some(id)
     }
@@ -213,6 +267,7 @@ impl World {
     pub(super) fn edit(&mut self, id: &str, message: &str) -> Option<()> {
         let object = self.objects.get_mut(id)?;
         object.message = message.to_owned();
+        object.updated = self.now;
         let object = object.clone();
         let value = self.value_of(&object, "edited", Some(message));
         self.queue("feed", value);
@@ -228,11 +283,20 @@ impl World {
         Some(())
     }
 
-    pub(super) fn react(&mut self, author: &Person, id: &str, kind: &str) -> Option<()> {
+    /// Whoever runs the page hides a post or comment of somebody's, or shows it again (`unhide`). [webhooks] No words are told.
+    pub(super) fn moderate(&mut self, id: &str, verb: &str) -> Option<()> {
+        let object = Object { from: self.page.clone(), ..self.objects.get(id)?.clone() };
+        let value = self.value_of(&object, verb, None);
+        self.queue("feed", value);
+        Some(())
+    }
+
+    /// Somebody reacts (`add`), or takes it back (`remove`).
+    pub(super) fn react(&mut self, author: &Person, id: &str, kind: &str, verb: &str) -> Option<()> {
         let object = self.objects.get(id)?;
         let mut value = json!({
             "reaction_type": kind, "from": {"id": author.id, "name": author.name}, "parent_id": object.parent.as_ref().unwrap_or(&object.id),
-            "post_id": object.post, "created_time": self.now.as_second(), "item": "reaction", "verb": "add",
+            "post_id": object.post, "created_time": self.now.as_second(), "item": "reaction", "verb": verb,
         });
         if object.parent.is_some() {
             value["comment_id"] = json!(object.id);
@@ -250,11 +314,34 @@ impl World {
             parent: None,
             post: id.clone(),
             created: self.now,
+            item: "post",
+            updated: self.now,
         });
         // [webhooks] A mention may come without `from`.
         let value = json!({"post_id": id, "message": message, "created_time": self.now.as_second(), "item": "post", "verb": "add"});
         self.queue("mention", value);
         id
+    }
+
+    /// [webhooks] A recommendation comes in a field of its own, names its author in its own way, and has an id that nothing else has.
+    pub(super) fn recommend(&mut self, author: &Person, recommends: bool, text: &str) -> String {
+        let id = self.next_id();
+        let value = json!({
+            "item": "rating", "verb": "add", "reviewer_id": author.id, "reviewer_name": author.name, "review_text": text, "open_graph_story_id": id,
+            "recommendation_type": if recommends { "POSITIVE" } else { "NEGATIVE" }, "created_time": self.now.as_second(),
+        });
+        self.queue("ratings", value);
+        id
+    }
+
+    /// The author changes a direct message; `edits` times so far, this one included.
+    /// <https://developers.facebook.com/documentation/business-messaging/messenger-platform/webhooks/webhook-events/message-edits>
+    pub(super) fn edit_message(&mut self, author: &Person, id: &str, text: &str, edits: u8) {
+        let value = json!({
+            "sender": {"id": author.id}, "recipient": {"id": self.page.id}, "timestamp": self.now.as_millisecond(),
+            "message_edit": {"mid": id, "text": text, "num_edit": edits},
+        });
+        self.push(Body::Messaging(value));
     }
 
     pub(super) fn direct_message(&mut self, author: &Person, text: &str) -> String {
@@ -297,7 +384,7 @@ impl World {
             return self.comment_value(object, verb, message);
         }
         let mut value = json!({
-            "from": {"id": object.from.id, "name": object.from.name}, "post_id": object.id, "created_time": self.now.as_second(), "item": "post",
+            "from": {"id": object.from.id, "name": object.from.name}, "post_id": object.id, "created_time": self.now.as_second(), "item": object.item,
             "published": 1, "verb": verb,
         });
         if let Some(message) = message {
@@ -325,6 +412,12 @@ impl World {
     fn push(&mut self, body: Body) {
         self.updates_made += 1;
         self.waiting.push(Update { number: self.updates_made, time: self.now, body });
+    }
+
+    fn touch(&mut self, post: &str) {
+        if let Some(post) = self.objects.get_mut(post) {
+            post.updated = self.now;
+        }
     }
 
     fn keep(&mut self, object: Object) {
