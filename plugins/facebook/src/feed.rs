@@ -17,6 +17,11 @@ use sportello_sdk::{Interaction, Profile, lenient, time};
 
 use crate::account::Account;
 use crate::delivery::Around;
+use crate::list::Row;
+use crate::publish::post_url;
+
+/// The field that tells of the wall.
+const FEED: &str = "feed";
 
 #[derive(Deserialize)]
 struct Change<'a> {
@@ -63,6 +68,9 @@ struct Value {
     review_text: Option<String>,
     #[serde(default, deserialize_with = "lenient::text")]
     reaction_type: Option<String>,
+    /// One to five stars, before there were recommendations.
+    #[serde(default, deserialize_with = "lenient::text")]
+    rating: Option<String>,
     #[serde(default, deserialize_with = "lenient::text")]
     recommendation_type: Option<String>,
     #[serde(default, deserialize_with = "lenient::text")]
@@ -96,11 +104,37 @@ pub(crate) fn interaction(around: &Around<'_>) -> Option<Interaction> {
         (_, "reaction" | "like") => reaction(around, &value),
         ("ratings", _) | (_, "rating") => rating(around, &value),
         (_, "comment") => comment(around, &field, &value),
-        ("feed" | "mention", _) => post(around, &field, &item, &value),
+        (FEED | "mention", _) => post_or_mention(around, &field, &item, &value),
         _ => None,
     };
     let interaction = interaction.unwrap_or_else(|| not_understood(around, &value));
     Some(annotate(interaction, &field, &value))
+}
+
+/// What a row of a list tells, as the delivery told it when it was made: the same identity in the same conversation. `below`: the post that a comment
+/// stands under, at whatever level; None: the row is a post. None: it has no id.
+pub(crate) fn listed(around: &Around<'_>, row: Row, below: Option<&str>) -> Option<Interaction> {
+    let id = row.id?;
+    let post = below.unwrap_or(&id).to_owned();
+    let mut value = Value {
+        verb: Some("add".to_owned()),
+        from: row.from,
+        message: row.message,
+        created_time: row.created_time,
+        permalink_url: Some(post_url(&post)),
+        post_id: Some(post),
+        ..Value::default()
+    };
+    let interaction = if below.is_some() {
+        value.item = Some("comment".to_owned());
+        value.parent_id = row.parent.and_then(|parent| parent.id);
+        value.comment_id = Some(id);
+        comment(around, FEED, &value)
+    } else {
+        value.item = Some("post".to_owned());
+        post_or_mention(around, FEED, "post", &value)
+    };
+    interaction.map(|interaction| annotate(interaction, FEED, &value))
 }
 
 fn comment(around: &Around<'_>, field: &str, value: &Value) -> Option<Interaction> {
@@ -129,10 +163,12 @@ fn comment(around: &Around<'_>, field: &str, value: &Value) -> Option<Interactio
 }
 
 /// A post of the page, of a visitor, or one elsewhere that mentions the page: `post`, `status`, `photo`, `video`, `share`, and whatever comes.
-fn post(around: &Around<'_>, field: &str, item: &str, value: &Value) -> Option<Interaction> {
+fn post_or_mention(around: &Around<'_>, field: &str, item: &str, value: &Value) -> Option<Interaction> {
     let id = value.post_id.as_ref().or(value.share_id.as_ref()).or(value.photo_id.as_ref()).or(value.video_id.as_ref())?;
     let kind = match (field, item) {
         ("mention", _) => "mention",
+        // A share is a link that somebody puts on the page's wall to say something about it, or a post of the page's passed on.
+        (_, "share") if value.message.is_some() && is_on_the_wall(around, id) => "post",
         (_, "share") => "repost",
         (_, "post" | "status" | "photo" | "video" | "album" | "link" | "note") => "post",
         // An item of a name unknown to us in which somebody says something.
@@ -140,6 +176,11 @@ fn post(around: &Around<'_>, field: &str, item: &str, value: &Value) -> Option<I
         _ => return None,
     };
     changed(around, Interaction::new(id.clone(), kind, occurred_at(around, value), id.clone()), value)
+}
+
+/// Posts on the page's wall are named after the page and their number.
+fn is_on_the_wall(around: &Around<'_>, post: &str) -> bool {
+    post.strip_prefix(around.page).is_some_and(|number| number.starts_with('_'))
 }
 
 fn reaction(around: &Around<'_>, value: &Value) -> Option<Interaction> {
@@ -205,7 +246,7 @@ fn annotate(mut interaction: Interaction, field: &str, value: &Value) -> Interac
             None => profile,
         });
     }
-    if let Some(words) = words(value).filter(|_| !moderated) {
+    if let Some(words) = words(value).filter(|_| !moderated && interaction.change != sportello_sdk::Change::Deleted) {
         interaction = interaction.text(words);
     }
     if let Some(url) = value.permalink_url.as_ref().or_else(|| value.post.as_ref()?.permalink_url.as_ref()) {
@@ -217,6 +258,7 @@ fn annotate(mut interaction: Interaction, field: &str, value: &Value) -> Interac
         ("verb", value.verb.as_deref()),
         ("post-id", value.post_id.as_deref()),
         ("reaction", value.reaction_type.as_deref()),
+        ("rating", value.rating.as_deref()),
         ("recommendation", value.recommendation_type.as_deref()),
         ("link", value.link.as_deref()),
         ("photo", value.photo.as_deref()),

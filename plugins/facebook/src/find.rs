@@ -3,54 +3,18 @@
 //! Facebook trims and may re-break a text, so words are compared without regard to white space. Absent is only answered when everything since the
 //! effect was queued was read and has an author where it matters, and the host believes it only after the declared settling time.
 
-use serde::Deserialize;
 use sportello_sdk::find::{Candidates, Presence, same_words, since_ms};
-use sportello_sdk::{Context, Effect, Error, Receipt, diagnostics, http, lenient};
+use sportello_sdk::{Context, Effect, Error, Receipt, diagnostics, http};
 
 use crate::Settings;
-use crate::account::Account;
 use crate::graph::{Purpose, send};
+use crate::list::{Next, Page, Row, reaches_behind};
 use crate::publish::{post_url, public_object};
 
 /// How many pages of a list a look reads before it gives up.
 const PAGES_MAX: usize = 50;
 /// How many rows a page has; the platform's own limit.
 const ROWS_PER_PAGE: &str = "100";
-
-#[derive(Deserialize)]
-struct Page {
-    /// Not there: nothing was listed, which says nothing.
-    data: Option<Vec<Row>>,
-    #[serde(default, deserialize_with = "lenient::value")]
-    paging: Option<Paging>,
-}
-
-/// A comment or post as lists show it.
-#[derive(Deserialize)]
-struct Row {
-    #[serde(default, deserialize_with = "lenient::id")]
-    id: Option<String>,
-    #[serde(default, deserialize_with = "lenient::text")]
-    message: Option<String>,
-    #[serde(default, deserialize_with = "lenient::value")]
-    from: Option<Account>,
-    #[serde(default, deserialize_with = "lenient::moment")]
-    created_time: Option<i64>,
-}
-
-#[derive(Deserialize)]
-struct Paging {
-    #[serde(default, deserialize_with = "lenient::value")]
-    cursors: Option<Cursors>,
-    #[serde(default, deserialize_with = "lenient::text")]
-    next: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Cursors {
-    #[serde(default, deserialize_with = "lenient::text")]
-    after: Option<String>,
-}
 
 /// Where an effect would stand.
 enum List<'a> {
@@ -83,13 +47,6 @@ impl List<'_> {
             Self::Comments(_) => Receipt::new(id),
             Self::Posts => Receipt::new(id).url(post_url(id)),
         })
-    }
-
-    /// Whether nothing made since then can follow this page. The order is not promised, so a page says for itself how it is ordered.
-    fn ends_with(&self, rows: &[Row], since_ms: i64) -> bool {
-        let is_newest_first = rows.len() > 1 && rows.is_sorted_by(|one, other| one.created_time >= other.created_time);
-        let reaches_behind = rows.last().is_some_and(|row| row.created_time.is_some_and(|at_ms| at_ms < since_ms));
-        matches!(self, Self::Posts) && is_newest_first && reaches_behind
     }
 }
 
@@ -151,7 +108,7 @@ fn look(context: &Context<Settings>, effect: &Effect, list: &List<'_>) -> Result
         if let Some(cursor) = &after {
             request = request.query("after", cursor);
         }
-        let page: Page = match send(request).and_then(|answer| answer.map_err(|refusal| refusal.meaning(Purpose::Look))) {
+        let page: Page<Row> = match send(request).and_then(|answer| answer.map_err(|refusal| refusal.meaning(Purpose::Look))) {
             Ok(response) => response.json()?,
             // The comment or post we answered is gone, and what was below it with it: nobody can tell any more.
             Err(Error::Reject(reason)) => {
@@ -160,18 +117,17 @@ fn look(context: &Context<Settings>, effect: &Effect, list: &List<'_>) -> Result
             }
             Err(error) => return Err(error),
         };
+        let next = page.next(after.as_deref());
         let Some(rows) = page.data else { return Ok(None) };
         rows.iter().for_each(|row| seen.take(context, effect, list, row));
-        let Some(Paging { next: Some(_), cursors }) = page.paging else { return Ok(Some(seen)) };
-        if list.ends_with(&rows, since_ms(effect)) {
+        if matches!(list, List::Posts) && reaches_behind(&rows, since_ms(effect)) {
             return Ok(Some(seen));
         }
-        // There is more. A cursor that is missing or does not move would never show it.
-        let cursor = cursors.and_then(|cursors| cursors.after).filter(|cursor| Some(cursor) != after.as_ref());
-        if cursor.is_none() {
-            break;
+        match next {
+            Next::Nothing => return Ok(Some(seen)),
+            Next::After(cursor) => after = Some(cursor),
+            Next::OutOfReach => break,
         }
-        after = cursor;
     }
     diagnostics::warning!("effect {}: not everything could be read within {PAGES_MAX} pages", effect.key);
     Ok(None)

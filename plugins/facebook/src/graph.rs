@@ -11,7 +11,7 @@ use sportello_sdk::{Error, http, time};
 use crate::usage;
 
 /// How long to wait before a look that failed in passing is made again.
-const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(10);
+pub(crate) const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(10);
 /// The same words stand there already: Facebook takes no post that is like the one before.
 /// <https://developers.facebook.com/docs/graph-api/guides/error-handling>
 const DUPLICATE: i64 = 506;

@@ -8,18 +8,23 @@
 //! | `deletion.rs` | requests to delete what is kept of somebody |
 //! | `account.rs` | who somebody is |
 //! | `graph.rs` | requests to the Graph API, and what its errors mean |
+//! | `list.rs` | lists of the Graph API |
+//! | `poll.rs`, `cursor.rs` | looking for what the webhook missed |
 //! | `usage.rs` | how much is used of the platform's limits |
 //! | `publish.rs`, `find.rs` | replies and posts, and looking whether they are there |
 //!
 //! What the platform promises and what it can't stands in README.md.
 
 mod account;
+mod cursor;
 mod deletion;
 mod delivery;
 mod feed;
 mod find;
 mod graph;
+mod list;
 mod messaging;
+mod poll;
 mod publish;
 mod settings;
 mod usage;
@@ -34,6 +39,8 @@ const APP_SECRET: &str = "app-secret";
 const VERIFY_TOKEN: &str = "verify-token";
 /// How long a comment or post of ours may take to become visible to a look.
 const SETTLING_SECONDS: u32 = 60;
+/// How often what the webhook missed is looked for: deliveries are repeated for 36 hours, so this is a safety net.
+const POLL_SECONDS: u32 = 30 * 60;
 
 /// The connector.
 pub struct Facebook;
@@ -47,11 +54,16 @@ impl Description for Facebook {
             .settings_schema(include_str!("../settings.schema.json"))
             .credential(Credential::signing(APP_SECRET, "verifies that deliveries come from Facebook"))
             .credential(Credential::signing(VERIFY_TOKEN, "answers Facebook's check of the webhook's address"))
-            .credential(Credential::bearer("page-token", "writes replies and posts, and looks for them", Origin::setting("/graph-url")))
+            .credential(Credential::bearer(
+                "page-token",
+                "writes replies and posts, and reads posts and comments",
+                Origin::setting("/graph-url"),
+            ))
             .signature(Signature::hmac_sha256("x-hub-signature-256", APP_SECRET).prefix("sha256="))
             .signature(Signature::signed_field("signed_request", APP_SECRET))
             .action(Action::new("reply", Idempotency::Findable).settling(SETTLING_SECONDS))
             .action(Action::new("post", Idempotency::Findable).settling(SETTLING_SECONDS))
+            .poll_every(POLL_SECONDS)
             .link(LinkPermission::Evidence)
             .reply(ReplyPermission::Always)
     }
@@ -80,6 +92,12 @@ fn verify(request: &webhook::Request) -> Result<webhook::Outcome, Error> {
     Ok(webhook::Outcome::answer(response))
 }
 
+impl Poll for Facebook {
+    fn poll(context: &Context<Settings>, cursor: Option<String>) -> Result<sportello_sdk::poll::Page, Error> {
+        poll::page(context, cursor)
+    }
+}
+
 impl Publish for Facebook {
     fn publish(context: &Context<Settings>, effect: &Effect) -> Result<Receipt, Error> {
         match effect.action.as_str() {
@@ -100,4 +118,4 @@ impl Find for Facebook {
     }
 }
 
-export!(Facebook: webhook, publish, find);
+export!(Facebook: webhook, poll, publish, find);

@@ -12,10 +12,24 @@ pub struct Settings {
     graph_version: String,
     #[serde(default)]
     pub(crate) public_url: Option<String>,
+    #[serde(default)]
+    pub(crate) since: Option<String>,
+    #[serde(default = "default_posts_days")]
+    pub(crate) posts_days: u32,
+    #[serde(default = "default_page_rows")]
+    pub(crate) page_rows: usize,
 }
 
 fn default_graph_version() -> String {
     "v24.0".into()
+}
+
+fn default_posts_days() -> u32 {
+    30
+}
+
+fn default_page_rows() -> usize {
+    50
 }
 
 impl Settings {

@@ -178,6 +178,141 @@ fn one_delivery_holds_reactions_reviews_moderation_and_messages() {
     assert_eq!(interactions[3].occurred_at, "2025-11-24T16:15:00.123Z", "messages count in milliseconds");
 }
 
+/// What changes of a field tell.
+fn told(field: &str, values: &[Value]) -> Vec<Interaction> {
+    let changes: Vec<Value> = values.iter().map(|value| json!({ "field": field, "value": value })).collect();
+    let delivery = json!({ "object": "page", "entry": [{ "id": PAGE, "time": 1_764_000_900, "changes": changes }] });
+    channel().deliver(&webhook::Request::post(delivery.to_string())).unwrap().interactions
+}
+
+#[test]
+fn a_post_is_a_post_whatever_is_in_it_and_a_share_without_words_or_elsewhere_is_a_repost() {
+    let from = json!({ "id": "7000000000000001", "name": "Maria Bianchi" });
+    let post = |item: &str, post: &str, message: Option<&str>| {
+        let mut value = json!({ "item": item, "verb": "add", "from": from, "post_id": post, "published": 1, "created_time": 1_764_000_890,
+            "link": "https://www.facebook.com/photo/1", format!("{item}_id"): "990" });
+        if let Some(message) = message {
+            value["message"] = json!(message);
+        }
+        value
+    };
+    let here = "100200300400500_970";
+    let values = [
+        post("status", here, Some("Perché?")),
+        post("photo", here, Some("Ecco il guasto")),
+        post("photo", here, None),
+        post("video", here, Some("Sentite")),
+        post("share", here, Some("È vero?")),
+        post("share", here, None),
+        post("share", "7000000000000001_970", Some("Guardate")),
+    ];
+    let told = told("feed", &values);
+    let kinds: Vec<&str> = told.iter().map(|one| one.kind.as_str()).collect();
+    assert_eq!(kinds, ["post", "post", "post", "post", "post", "repost", "repost"]);
+    assert!(told.iter().zip(&values).all(|(one, value)| one.native_id == value["post_id"] && one.conversation.key == one.native_id));
+    assert_eq!((told[1].text.as_deref(), told[2].text.as_deref()), (Some("Ecco il guasto"), None));
+    assert!(told.iter().all(|one| !one.own && one.author.as_ref().is_some_and(|author| author.id == "7000000000000001")));
+}
+
+#[test]
+fn a_reaction_that_is_taken_back_is_a_deletion_of_the_same_and_another_one_an_edit() {
+    let reaction = |verb: &str, kind: &str| {
+        json!({ "item": "reaction", "verb": verb, "reaction_type": kind, "from": { "id": "7000000000000001", "name": "Maria Bianchi" },
+            "post_id": "100200300400500_900", "comment_id": "900_902", "parent_id": "900_901", "created_time": 1_764_000_890 })
+    };
+    let told = told("feed", &[reaction("add", "like"), reaction("edit", "love"), reaction("edit", "angry"), reaction("remove", "angry")]);
+    let changes: Vec<Change> = told.iter().map(|one| one.change).collect();
+    assert_eq!(changes, [Change::Created, Change::Edited, Change::Edited, Change::Deleted]);
+    assert!(told.iter().all(|one| one.native_id == "reaction:900_902:7000000000000001" && one.conversation.key == "900_901"));
+    assert_eq!(told.iter().map(identity).collect::<HashSet<_>>().len(), 4);
+}
+
+#[test]
+fn hiding_and_showing_again_are_the_pages_and_not_its_authors() {
+    let moderation = |verb: &str, from: &str, item: &str, second: i64| {
+        json!({ "item": item, "verb": verb, "from": { "id": from, "name": "?" }, "post_id": "100200300400500_950", "comment_id": "950_901",
+            "parent_id": "100200300400500_950", "created_time": 1_764_000_890 + second, "message": "Vergogna!" })
+    };
+    let told = told(
+        "feed",
+        &[
+            moderation("hide", PAGE, "comment", 0),
+            moderation("unhide", PAGE, "comment", 1),
+            // Sources disagree whose name stands there.
+            moderation("hide", "7000000000000001", "comment", 2),
+            moderation("hide", PAGE, "post", 3),
+        ],
+    );
+    for (one, (verb, thing)) in
+        told.iter().zip([("hide", "950_901"), ("unhide", "950_901"), ("hide", "950_901"), ("hide", "100200300400500_950")])
+    {
+        assert_eq!((one.kind.as_str(), one.own, one.author.is_none(), one.text.as_deref()), ("page-edit", true, true, None));
+        assert!(one.native_id.starts_with(&format!("{verb}:{thing}@")), "{}", one.native_id);
+        assert_eq!((one.in_reply_to.as_deref(), one.conversation.key.as_str()), (Some(thing), thing));
+    }
+    assert_eq!(told.iter().map(identity).collect::<HashSet<_>>().len(), 4);
+}
+
+#[test]
+fn a_recommendation_is_a_review_with_its_edits_comments_and_removal() {
+    let rating = |verb: &str, text: &str| {
+        json!({ "item": "rating", "verb": verb, "reviewer_id": "7000000000000004", "reviewer_name": "Piero Neri", "review_text": text,
+            "recommendation_type": "NEGATIVE", "open_graph_story_id": "3300", "created_time": 1_764_000_891 })
+    };
+    let mut stars = rating("add", "Così così");
+    stars["rating"] = json!(3);
+    stars["open_graph_story_id"] = json!("3301");
+    let comment = json!({ "item": "comment", "verb": "add", "from": { "id": "7000000000000001", "name": "Maria Bianchi" }, "comment_id": "3300_1",
+        "open_graph_story_id": "3300", "message": "Anche a me", "created_time": 1_764_000_892 });
+    let told = told("ratings", &[rating("add", "Mai più"), rating("edited", "Meglio"), comment, rating("remove", "Meglio"), stars]);
+    let summary: Vec<_> = told.iter().map(|one| (one.kind.as_str(), one.change, one.conversation.key.as_str())).collect();
+    assert_eq!(
+        summary,
+        [
+            ("review", Change::Created, "3300"),
+            ("review", Change::Edited, "3300"),
+            ("comment", Change::Created, "3300"),
+            ("review", Change::Deleted, "3300"),
+            ("review", Change::Created, "3301"),
+        ]
+    );
+    let attribute = |one: &Interaction, name: &str| {
+        one.attributes.iter().find(|attribute| attribute.name == name).map(|attribute| attribute.value.clone())
+    };
+    assert_eq!(attribute(&told[0], "recommendation").as_deref(), Some("NEGATIVE"));
+    assert_eq!(attribute(&told[4], "rating").as_deref(), Some("3"));
+    assert_eq!(told[0].author.as_ref().and_then(|author| author.display_name.as_deref()), Some("Piero Neri"));
+    assert_eq!(told[3].text, None, "a deletion has no words, though the platform may repeat them");
+}
+
+/// <https://developers.facebook.com/documentation/business-messaging/messenger-platform/webhooks/webhook-events/message-edits>
+#[test]
+fn a_message_that_is_edited_is_a_revision_of_the_same() {
+    let message = |more: Value| {
+        let mut event = json!({ "sender": { "id": "7000000000000005" }, "recipient": { "id": PAGE }, "timestamp": 1_764_000_900_123_i64 });
+        more.as_object().unwrap().iter().for_each(|(name, value)| event[name] = value.clone());
+        event
+    };
+    let edit = |text: &str, count: Value| message(json!({ "message_edit": { "mid": "m_abc", "text": text, "num_edit": count } }));
+    let messaging =
+        [message(json!({ "message": { "mid": "m_abc", "text": "Aiuto" } })), edit("Aiuto!", json!("1")), edit("Aiuto!!", json!(2))];
+    let delivery = json!({ "object": "page", "entry": [{ "id": PAGE, "time": 1_764_000_901_000_i64, "messaging": messaging }] });
+    let told = channel().deliver(&webhook::Request::post(delivery.to_string())).unwrap().interactions;
+    let summary: Vec<_> = told
+        .iter()
+        .map(|one| (one.native_id.as_str(), one.revision.as_str(), one.change, one.text.as_deref().unwrap_or_default()))
+        .collect();
+    assert_eq!(
+        summary,
+        [
+            ("m_abc", "", Change::Created, "Aiuto"),
+            ("m_abc", "edited@1", Change::Edited, "Aiuto!"),
+            ("m_abc", "edited@2", Change::Edited, "Aiuto!!"),
+        ]
+    );
+    assert!(told.iter().all(|one| one.visibility == Visibility::Participants && one.conversation.key == "dm:7000000000000005"));
+}
+
 #[test]
 fn a_thousand_updates_in_one_delivery_all_come_in() {
     let change = |n: u32| {

@@ -92,10 +92,21 @@ impl<N: Network> Desk<N> {
 
     /// Stops the host, and starts it anew.
     pub(crate) async fn restarted(self) -> Self {
-        self.running.stop().await;
-        let running = RunningHost::start_at(self.folder.path(), &self.plan, Arc::clone(&self.clock) as Arc<dyn Clock>).await;
-        self.network.connect(&running).await;
-        Self { running, ..self }
+        self.away_for(0, |_, _| {}).await
+    }
+
+    /// Stops the host, and starts it anew so many hours later. Each of them something may happen on the network, which tries in vain to deliver it.
+    pub(crate) async fn away_for(self, hours: u64, mut happens: impl FnMut(&N, u64)) -> Self {
+        let Self { network, running, plan, clock, folder } = self;
+        running.stop().await;
+        for hour in 0..hours {
+            happens(&network, hour);
+            network.deliver(&DeliveryPlan::default()).await;
+            advance(&network, &clock, Duration::from_secs(60 * 60));
+        }
+        let running = RunningHost::start_at(folder.path(), &plan, Arc::clone(&clock) as Arc<dyn Clock>).await;
+        network.connect(&running).await;
+        Self { network, running, plan, clock, folder }
     }
 
     pub(crate) async fn deliver(&self) {
@@ -135,8 +146,7 @@ impl<N: Network> Desk<N> {
 
     /// Time passes, for the platform and for the host.
     pub(crate) fn advance(&self, time: Duration) {
-        self.network.advance(time);
-        self.clock.advance_ms(u64::try_from(time.as_millis()).expect("a short while"));
+        advance(&self.network, &self.clock, time);
     }
 
     /// The host's time.
@@ -254,4 +264,9 @@ impl<N: Network> Desk<N> {
     pub(crate) async fn stop(self) {
         self.running.stop().await;
     }
+}
+
+fn advance<N: Network>(network: &N, clock: &SetClock, time: Duration) {
+    network.advance(time);
+    clock.advance_ms(u64::try_from(time.as_millis()).expect("a short while"));
 }

@@ -1,21 +1,29 @@
 //! Facebook as a network: people comment on the page's post.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::json;
+use sportello_core::domain::effect::EffectState;
 use sportello_tests::host::{HostPlan, RunningHost};
-use sportello_tests::stand_ins::facebook::{Facebook, FacebookSettings, Person, RateLimit};
+use sportello_tests::stand_ins::facebook::{Facebook, FacebookSettings, PAUSE_MAX, Person, RateLimit};
 use sportello_tests::stand_ins::{DeliveryPlan, Faults};
 
+use crate::desk::Desk;
 use crate::network::{Network, Promise};
 
 pub(crate) struct Page {
     facebook: Facebook,
     post: String,
     people: Mutex<BTreeMap<String, Person>>,
+}
+
+impl Page {
+    fn person(&self, who: &str) -> Person {
+        self.people.lock().expect("no panic").entry(who.to_owned()).or_insert_with(|| self.facebook.person(who)).clone()
+    }
 }
 
 impl Network for Page {
@@ -37,8 +45,7 @@ impl Network for Page {
     }
 
     fn asks(&self, who: &str, text: &str) -> String {
-        let person = self.people.lock().expect("no panic").entry(who.to_owned()).or_insert_with(|| self.facebook.person(who)).clone();
-        self.facebook.comment(&person, &self.post, text)
+        self.facebook.comment(&self.person(who), &self.post, text)
     }
 
     fn edits(&self, thing: &str, text: &str) {
@@ -107,7 +114,7 @@ impl Network for Page {
     }
 
     fn calls() -> &'static [&'static [&'static str]] {
-        &[&["POST", "/comments"], &["GET", "/comments"]]
+        &[&["POST", "/comments"], &["GET", "/comments"], &["GET", "/feed"]]
     }
 
     fn expires_token(&self) {
@@ -124,10 +131,48 @@ impl Network for Page {
 
     fn cannot(promise: Promise) -> Option<&'static str> {
         match promise {
-            Promise::Asking => Some("nowhere what happened on a page since a moment"),
             Promise::Tokens => Some("A page's token is not refreshed"),
             Promise::Headroom => Some("A share is no number of calls"),
-            Promise::Edits | Promise::Posts | Promise::Disorder | Promise::LongIds => None,
+            Promise::Asking | Promise::Edits | Promise::Posts | Promise::Disorder | Promise::LongIds => None,
         }
     }
+}
+
+/// Facebook gives up after 36 hours.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_came_while_nobody_took_deliveries_for_two_days_is_asked_for_and_answered_once() {
+    let desk = Desk::<Page>::soaking().await;
+    let mut things = vec![desk.network.asks("Ada", "Prima")];
+    desk.deliver().await;
+    desk.until_effect(1, EffectState::Done).await;
+    let desk = desk
+        .away_for(48, |page, hour| {
+            things.push(page.asks(&format!("Cliente {hour}"), &format!("Domanda {hour}")));
+            if hour % 12 == 0 {
+                things.push(page.facebook.post(&page.person("Bruno"), &format!("Post {hour}")));
+            }
+        })
+        .await;
+    assert!(desk.network.facebook.counts().updates_given_up > 10, "{:?}", desk.network.facebook.counts());
+    let is_answered = |desk: &Desk<Page>| {
+        let effects = desk.effects();
+        effects.len() >= things.len() && effects.iter().all(|effect| effect.state == EffectState::Done)
+    };
+    desk.as_time_passes("all are answered", is_answered).await;
+    // What Facebook had not given up yet comes once more, and is asked for again and again.
+    for _ in 0..6 {
+        desk.advance(PAUSE_MAX);
+        desk.deliver().await;
+    }
+    let requests = desk.requests();
+    desk.as_time_passes("it is asked again", |desk| desk.requests() > requests + 10).await;
+    let words: BTreeSet<String> = desk.words().into_iter().map(|(id, _)| id).collect();
+    assert_eq!((desk.said().len(), words), (things.len(), things.iter().cloned().collect()));
+    assert_eq!((desk.cases(), desk.effects().len(), desk.network.doubled()), (things.len(), things.len(), 0));
+    for thing in &things {
+        assert_eq!(desk.network.answers_to(thing).len(), 1, "{thing}");
+    }
+    let counts = desk.network.facebook.counts();
+    assert_eq!((counts.updates_pending, desk.parked()), (0, 0), "{counts:?}");
+    desk.stop().await;
 }
