@@ -125,8 +125,8 @@ async fn what_is_deleted_on_x_is_given_up_when_x_says_so() {
 async fn a_deletion_that_x_tells_nobody_of_is_honoured_within_a_day() {
     let folder = tempfile::tempdir().unwrap();
     let (clock, now) = clock();
-    let settings = TwitterSettings { now, is_subscribed_to_authors: false, ..TwitterSettings::default() };
-    let twitter = Twitter::start_with(settings).await.unwrap();
+    let twitter = Twitter::start_with(TwitterSettings { now, ..TwitterSettings::default() }).await.unwrap();
+    twitter.unsubscribe_from_authors();
     let running = start(folder.path(), &HostPlan::default().twitter(&twitter, "poll-seconds = 0"), &clock).await;
     twitter.register_webhook(&running.url("/hooks/demo/twitter")).await.unwrap();
     let (vanishing, edited, kept) = (canaries::word("vanishing"), canaries::word("edited"), canaries::word("kept"));
@@ -170,9 +170,10 @@ async fn a_deletion_that_x_tells_nobody_of_is_honoured_within_a_day() {
 async fn a_look_at_what_is_still_there_keeps_to_limits_and_goes_on_where_a_stop_interrupted_it() {
     let folder = tempfile::tempdir().unwrap();
     let (clock, now) = clock();
-    let mut settings = TwitterSettings { now, is_subscribed_to_authors: false, ..TwitterSettings::default() };
+    let mut settings = TwitterSettings { now, ..TwitterSettings::default() };
     settings.calls_max.insert(Endpoint::Lookups, 1);
     let twitter = Twitter::start_with(settings).await.unwrap();
+    twitter.unsubscribe_from_authors();
     let plan = HostPlan::default().twitter(&twitter, "poll-seconds = 0\npolicy.recheck-hours = 4");
     let running = start(folder.path(), &plan, &clock).await;
     twitter.register_webhook(&running.url("/hooks/demo/twitter")).await.unwrap();

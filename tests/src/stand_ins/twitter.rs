@@ -112,8 +112,6 @@ pub struct TwitterSettings {
     pub seed: u64,
     /// Which shape updates are sent in.
     pub payloads: Payloads,
-    /// Whether the application is subscribed to everybody who speaks: nobody else's deletions are told. [activity]
-    pub is_subscribed_to_authors: bool,
     /// Which replies are taken.
     pub reply_rule: ReplyRule,
     /// How many calls each endpoint takes in 15 minutes.
@@ -140,7 +138,6 @@ impl Default for TwitterSettings {
             port: 0,
             seed: 1,
             payloads: Payloads::Activity,
-            is_subscribed_to_authors: true,
             reply_rule: ReplyRule::Summoned,
             calls_max: calls_max_default(),
         }
@@ -372,6 +369,11 @@ impl Twitter {
     /// Whether lists and look-ups name something that was not found, beside their data.
     pub fn partial_errors(&self, are_there: bool) {
         self.inside().has_partial_errors = are_there;
+    }
+
+    /// Ends the application's subscriptions to the authors of posts: from now on it is told of none of their deletions. [activity]
+    pub fn unsubscribe_from_authors(&self) {
+        self.inside().world.unsubscribe_from_authors();
     }
 
     /// What is posted from now on appears in lists only so much later; the webhook tells it at once.

@@ -63,6 +63,14 @@ pub(crate) trait Network: Sized + Send + Sync {
         true
     }
 
+    /// What a request contains that looks whether things are still there, where the network does not tell of every deletion; None: it tells of all.
+    const LOOKS_AGAIN: Option<&'static [&'static str]> = None;
+
+    /// From now on it tells of no deletion.
+    fn tells_no_deletions(&self) {
+        unreachable!("it tells of all: {:?}", Self::LOOKS_AGAIN);
+    }
+
     /// Something happens that nobody knows.
     fn shimmers(&self);
 

@@ -21,6 +21,7 @@ macro_rules! channel_promises {
                 any_order_gives_the_same
                 an_edit_that_comes_before_its_original_is_filed_with_it
                 a_deletion_that_comes_before_its_original_leaves_no_words
+                a_deletion_that_nobody_tells_is_found_out
                 our_own_answer_is_an_echo_and_opens_no_case
                 what_nobody_knows_costs_nothing_else
                 fields_nobody_knows_cost_nothing_and_are_kept
@@ -330,6 +331,29 @@ impl<N: Network> Trial<N> {
         assert_eq!((self.desk.network.doubled(), words, self.desk.parked()), (0, self.rounds, 0));
         self.desk.stop().await;
     }
+}
+
+pub(crate) async fn a_deletion_that_nobody_tells_is_found_out<N: Network>() {
+    let Some(look) = N::LOOKS_AGAIN else { return };
+    let desk = Desk::<N>::soaking().await;
+    let kept = desk.network.asks("Bruno", "Resta");
+    for trouble in TROUBLES {
+        let struck = desk.network.faults().arm(trouble, look, 1);
+        let gone = desk.network.asks("Ada", &format!("Sparisce: {trouble:?}"));
+        desk.deliver().await;
+        desk.network.expires_token();
+        desk.network.removes(&gone);
+        let (kept, gone) = (desk.network.native_id(&kept), desk.network.native_id(&gone));
+        let is_there = |desk: &Desk<N>, id: &String| desk.words().iter().any(|(native_id, _)| native_id == id);
+        assert!(is_there(&desk, &gone), "nobody told of it");
+        let strikes = async {
+            struck.struck(1).await;
+            struck.release();
+        };
+        tokio::join!(strikes, desk.as_time_passes("its words are gone", |desk| !is_there(desk, &gone)));
+        assert!(is_there(&desk, &kept), "{trouble:?}");
+    }
+    desk.stop().await;
 }
 
 pub(crate) async fn trouble_of_any_kind_at_any_request_costs_no_word_and_no_answer<N: Network>() {

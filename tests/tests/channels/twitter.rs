@@ -16,6 +16,8 @@ use crate::network::{Network, Promise};
 /// Which shape deliveries have.
 pub(crate) trait Shape: Send + Sync {
     const PAYLOADS: Payloads;
+    /// What looks whether posts are still there contains; None: deletions are told.
+    const LOOKS_AGAIN: Option<&'static [&'static str]> = None;
     /// A delivery of one question with fields nobody knows.
     fn question(id: &str, text: &str, company: &str) -> Value;
     fn cannot(promise: Promise) -> Option<&'static str>;
@@ -35,6 +37,7 @@ pub(crate) struct Account<S> {
 
 impl Shape for InActivity {
     const PAYLOADS: Payloads = Payloads::Activity;
+    const LOOKS_AGAIN: Option<&'static [&'static str]> = Some(&["GET", "/tweets?ids"]);
 
     fn question(id: &str, text: &str, company: &str) -> Value {
         let payload = json!({
@@ -75,6 +78,8 @@ impl<S: Shape> Network for Account<S> {
     const CHANNEL: &'static str = "twitter";
     const CONNECTOR: &'static str = "twitter";
 
+    const LOOKS_AGAIN: Option<&'static [&'static str]> = S::LOOKS_AGAIN;
+
     async fn start(now: Timestamp) -> Self {
         let mut settings = TwitterSettings { now, payloads: S::PAYLOADS, ..TwitterSettings::default() };
         // Fewer than X allows, so that limits are met.
@@ -106,6 +111,10 @@ impl<S: Shape> Network for Account<S> {
 
     fn removes(&self, thing: &str) {
         self.twitter.remove(thing);
+    }
+
+    fn tells_no_deletions(&self) {
+        self.twitter.unsubscribe_from_authors();
     }
 
     fn shimmers(&self) {

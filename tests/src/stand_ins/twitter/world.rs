@@ -122,10 +122,14 @@ impl World {
             posts_by_api: Vec::new(),
             listing_lag: SignedDuration::ZERO,
             payloads: settings.payloads,
-            is_subscribed_to_authors: settings.is_subscribed_to_authors,
+            is_subscribed_to_authors: true,
             told: 0,
             random: fastrand::Rng::with_seed(settings.seed),
         }
+    }
+
+    pub(super) fn unsubscribe_from_authors(&mut self) {
+        self.is_subscribed_to_authors = false;
     }
 
     pub(super) fn company(&self) -> &Person {
