@@ -1,6 +1,7 @@
 //! Somebody between a connector and its server: passes requests on. Before a wiki it lets happen on the way what happens to wikis now and then, so
 //! that the same trouble strikes the real one and its stand-in.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -90,6 +91,7 @@ struct Inside {
     rows: Mutex<Vec<Value>>,
     adds_fields: AtomicBool,
     held_back_since: Mutex<Option<Timestamp>>,
+    hidden: Mutex<Option<Range<Timestamp>>>,
 }
 
 /// A running one before a wiki. Dropping it stops it.
@@ -151,6 +153,18 @@ impl Gateway {
     pub fn hold_back(&self, since: Option<Timestamp>) {
         *held(&self.inside.held_back_since) = since;
     }
+
+    /// What was written in this time is not to be seen among recent changes.
+    pub fn hide(&self, time: Option<Range<Timestamp>>) {
+        *held(&self.inside.hidden) = time;
+    }
+
+    /// What is written from this moment on is to be seen, and what was hidden is not yet.
+    pub fn end_hiding(&self, at: Timestamp) {
+        if let Some(time) = &mut *held(&self.inside.hidden) {
+            time.end = at;
+        }
+    }
 }
 
 fn held<Value>(mutex: &Mutex<Value>) -> MutexGuard<'_, Value> {
@@ -176,10 +190,13 @@ impl Inside {
     fn changed(&self, answer: Answer, reads_changes: bool) -> Answer {
         let Ok(mut reply) = answer.json() else { return answer };
         if reads_changes && let Some(Value::Array(rows)) = reply.pointer_mut("/query/recentchanges") {
+            let at = |row: &Value| row["timestamp"].as_str().and_then(|at| at.parse::<Timestamp>().ok());
             if let Some(since) = *held(&self.held_back_since) {
-                let is_late =
-                    |row: &Value| row["timestamp"].as_str().and_then(|at| at.parse::<Timestamp>().ok()).is_some_and(|at| at >= since);
+                let is_late = |row: &Value| at(row).is_some_and(|at| at >= since);
                 rows.retain(|row| !is_late(row) || row["rcid"].as_u64().is_none_or(|id| id % 2 == 0));
+            }
+            if let Some(time) = &*held(&self.hidden) {
+                rows.retain(|row| at(row).is_none_or(|at| !time.contains(&at)));
             }
             rows.append(&mut held(&self.rows));
         }

@@ -32,8 +32,8 @@ pub enum Fault {
     Decline {
         /// What it says.
         json: &'static str,
-        /// `Retry-After` in seconds, if any.
-        retry_after_s: Option<u32>,
+        /// The headers that say so, too.
+        headers: &'static [(&'static str, &'static str)],
     },
     /// It happens on the platform, but the answer is this status.
     RefuseAfterEffect {
@@ -186,7 +186,7 @@ pub(crate) async fn apply(State(faults): State<Faults>, request: Request, next: 
     };
     match fault {
         Fault::Refuse { status, retry_after_s } => refusal(status, retry_after_s),
-        Fault::Decline { json, retry_after_s } => declined(json, retry_after_s),
+        Fault::Decline { json, headers } => declined(json, headers),
         Fault::RefuseAfterEffect { status } => {
             next.run(request).await;
             refusal(status, None)
@@ -233,17 +233,17 @@ fn no_answer() -> ! {
 
 fn refusal(status: u16, retry_after_s: Option<u32>) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
-    in_time((status, "<html><body>The stand-in was told to fail.</body></html>").into_response(), retry_after_s)
-}
-
-fn declined(json: &'static str, retry_after_s: Option<u32>) -> Response {
-    in_time(([("content-type", "application/json; charset=utf-8")], json).into_response(), retry_after_s)
-}
-
-/// The response with the header that says when to come again.
-fn in_time(mut response: Response, retry_after_s: Option<u32>) -> Response {
+    let mut response = (status, "<html><body>The stand-in was told to fail.</body></html>").into_response();
     if let Some(seconds) = retry_after_s {
         response.headers_mut().insert("retry-after", HeaderValue::from(seconds));
+    }
+    response
+}
+
+fn declined(json: &'static str, headers: &[(&'static str, &'static str)]) -> Response {
+    let mut response = ([("content-type", "application/json; charset=utf-8")], json).into_response();
+    for (name, value) in headers {
+        response.headers_mut().insert(*name, HeaderValue::from_static(value));
     }
     response
 }

@@ -275,6 +275,11 @@ impl LinkedIn {
         self.inside().comments_lag = step(lag);
     }
 
+    /// What happens from now on can be pulled only so much later; it is delivered at once. Ours, as above.
+    pub fn late_notifications(&self, lag: Duration) {
+        self.inside().world.list_late(step(lag));
+    }
+
     /// Takes the administrator's role from the member whose tokens these are, or gives it back: without it lists are empty, writing is
     /// refused, and notifications are not sent.
     pub fn wrong_role(&self, is_wrong: bool) {

@@ -21,6 +21,7 @@ pub(crate) struct Organization {
 impl Network for Organization {
     const CHANNEL: &'static str = "linkedin";
     const CONNECTOR: &'static str = "linkedin";
+    const OVERLAP: Option<Duration> = Some(Duration::from_secs(60 * 60));
 
     async fn start(now: Timestamp) -> Self {
         let linkedin = LinkedIn::start_with(LinkedInSettings { now, ..LinkedInSettings::default() }).await.expect("the stand-in starts");
@@ -73,6 +74,10 @@ impl Network for Organization {
 
     async fn deliver(&self, plan: &DeliveryPlan) {
         self.linkedin.deliver(plan).await.expect("it is registered");
+    }
+
+    fn lists_late(&self, lag: Duration) {
+        self.linkedin.late_notifications(lag);
     }
 
     fn answers_to(&self, thing: &str) -> Vec<String> {

@@ -32,6 +32,9 @@ pub(crate) trait Network: Sized + Send + Sync {
     const CONNECTOR: &'static str;
     /// How many speak at once where it is about many.
     const MANY: usize = 1_000;
+    /// How far apart two things may be of which the list shows the later one first, and none is missed; None: nothing is asked, or its list does not lag
+    /// here.
+    const OVERLAP: Option<Duration> = None;
     /// How long the connector waits under a limit whose end nobody tells.
     const PAUSE: Duration = Duration::from_secs(5 * 60);
 
@@ -84,6 +87,11 @@ pub(crate) trait Network: Sized + Send + Sync {
     /// How often the host began to ask what is new; None: the network delivers.
     fn times_asked(&self) -> Option<u64> {
         None
+    }
+
+    /// What is said from now on stands in the list only so much later; zero: at once.
+    fn lists_late(&self, _lag: Duration) {
+        unreachable!("it does not lag: {:?}", Self::OVERLAP);
     }
 
     /// What the company said to it, as the platform counts.

@@ -28,6 +28,7 @@ macro_rules! channel_promises {
                 ids_keep_every_digit_and_words_every_letter
                 a_thousand_at_once_all_come_in
                 what_was_not_delivered_is_asked_for_page_by_page
+                what_the_list_shows_late_is_not_missed
                 a_limit_is_waited_for_and_nothing_is_called_meanwhile
                 trouble_of_any_kind_at_any_request_costs_no_word_and_no_answer
                 a_token_that_ends_costs_nothing
@@ -222,6 +223,29 @@ pub(crate) async fn what_was_not_delivered_is_asked_for_page_by_page<N: Network>
     desk.as_time_passes("it is asked again", |desk| desk.requests() > requests + 10).await;
     let words: BTreeSet<String> = desk.words().into_iter().map(|(id, _)| id).collect();
     assert_eq!((desk.said().len(), words), (ALL, asked));
+    desk.stop().await;
+}
+
+pub(crate) async fn what_the_list_shows_late_is_not_missed<N: Network>() {
+    let Some(overlap) = N::OVERLAP else {
+        println!("{}'s list does not lag", N::CONNECTOR);
+        return;
+    };
+    let desk = Desk::<N>::asking().await;
+    desk.advance(Duration::from_secs(1));
+    // Long enough for the host to have asked meanwhile, however slow the network is.
+    desk.network.lists_late(overlap + Duration::from_secs(4 * 60 * 60));
+    let late = desk.network.native_id(&desk.network.asks("Ada", "Prima"));
+    desk.advance(overlap - Duration::from_secs(2));
+    desk.network.lists_late(Duration::ZERO);
+    let soon = desk.network.native_id(&desk.network.asks("Bruno", "Dopo"));
+    let ids = |desk: &Desk<N>| desk.words().into_iter().map(|(id, _)| id).collect::<BTreeSet<_>>();
+    desk.as_time_passes("what is shown at once has come in", |desk| !desk.words().is_empty()).await;
+    assert_eq!(ids(&desk), BTreeSet::from([soon.clone()]), "the other one is not shown yet");
+    desk.as_time_passes("what is shown late has come in", |desk| desk.words().len() > 1).await;
+    let requests = desk.requests();
+    desk.as_time_passes("it is asked again", |desk| desk.requests() > requests + 5).await;
+    assert_eq!((ids(&desk), desk.said().len()), (BTreeSet::from([soon, late]), 2));
     desk.stop().await;
 }
 

@@ -69,6 +69,8 @@ struct Time {
     now: Timestamp,
     limited_until: Timestamp,
     limits: usize,
+    /// Until when what was written late is not shown.
+    late_until: Option<Timestamp>,
 }
 
 impl Kind for AsInstalled {
@@ -144,6 +146,7 @@ impl<K: Kind> Network for Talk<K> {
     const CHANNEL: &'static str = "wiki";
     const CONNECTOR: &'static str = "wiki";
     const MANY: usize = K::MANY;
+    const OVERLAP: Option<Duration> = Some(Duration::from_secs(60));
     const PAUSE: Duration = Duration::from_secs(60);
 
     async fn start(now: Timestamp) -> Self {
@@ -151,7 +154,7 @@ impl<K: Kind> Network for Talk<K> {
         wiki.set_clock(now).expect("its clock can be set");
         let gateway = Gateway::start(wiki.api_url().trim_end_matches("/api.php")).await.expect("a loopback port");
         let admin = wiki.admin();
-        let time = Mutex::new(Time { now, limited_until: now, limits: 0 });
+        let time = Mutex::new(Time { now, limited_until: now, limits: 0, late_until: None });
         Self { wiki, gateway, admin, people: Mutex::default(), threads: Mutex::default(), time, kind: PhantomData }
     }
 
@@ -207,6 +210,16 @@ impl<K: Kind> Network for Talk<K> {
         Some(self.gateway.times_asked())
     }
 
+    fn lists_late(&self, lag: Duration) {
+        let mut held = self.time.lock().expect("no panic");
+        if lag.is_zero() {
+            self.gateway.end_hiding(held.now);
+        } else {
+            held.late_until = Some(held.now + lag);
+            self.gateway.hide(Some(held.now..Timestamp::MAX));
+        }
+    }
+
     fn answers_to(&self, thing: &str) -> Vec<String> {
         let Thread { page, heading, .. } = self.thread(thing);
         let text = self.text(&page);
@@ -234,6 +247,10 @@ impl<K: Kind> Network for Talk<K> {
         if held.limited_until <= held.now {
             self.gateway.refuse(None);
         }
+        if held.late_until.is_some_and(|until| until <= held.now) {
+            held.late_until = None;
+            self.gateway.hide(None);
+        }
     }
 
     fn faults(&self) -> &Faults {
@@ -255,22 +272,20 @@ impl<K: Kind> Network for Talk<K> {
     const CAN_GO_THROUGH_ALL: bool = K::CAN_GO_THROUGH_ALL;
 
     fn troubles() -> &'static [Fault] {
+        const MAXLAG: &str = r#"{"error":{"code":"maxlag","info":"Waiting for a database server: 7 seconds lagged."}}"#;
+        const READ_ONLY: &str = r#"{"error":{"code":"readonly","info":"The wiki is currently in read-only mode."}}"#;
+        const RATE_LIMITED: &str = r#"{"error":{"code":"ratelimited","info":"You've exceeded your rate limit."}}"#;
+        const FAULT: &str = r#"{"error":{"code":"internal_api_error_DBQueryError","info":"Caught exception"}}"#;
+        const LOGGED_OUT: &str = r#"{"error":{"code":"assertuserfailed","info":"You are no longer logged in."}}"#;
+        const BAD_TOKEN: &str = r#"{"error":{"code":"badtoken","info":"Invalid CSRF token."}}"#;
+        // [errors] <https://www.mediawiki.org/wiki/API:Errors_and_warnings>: the code stands in a header, too.
         &[
-            Fault::Decline {
-                json: r#"{"error":{"code":"maxlag","info":"Waiting for a database server: 7 seconds lagged."}}"#,
-                retry_after_s: Some(5),
-            },
-            Fault::Decline {
-                json: r#"{"error":{"code":"readonly","info":"The wiki is currently in read-only mode."}}"#,
-                retry_after_s: None,
-            },
-            Fault::Decline { json: r#"{"error":{"code":"ratelimited","info":"You've exceeded your rate limit."}}"#, retry_after_s: None },
-            Fault::Decline {
-                json: r#"{"error":{"code":"internal_api_error_DBQueryError","info":"Caught exception"}}"#,
-                retry_after_s: None,
-            },
-            Fault::Decline { json: r#"{"error":{"code":"assertuserfailed","info":"You are no longer logged in."}}"#, retry_after_s: None },
-            Fault::Decline { json: r#"{"error":{"code":"badtoken","info":"Invalid CSRF token."}}"#, retry_after_s: None },
+            Fault::Decline { json: MAXLAG, headers: &[("mediawiki-api-error", "maxlag"), ("retry-after", "5"), ("x-database-lag", "7")] },
+            Fault::Decline { json: READ_ONLY, headers: &[("mediawiki-api-error", "readonly")] },
+            Fault::Decline { json: RATE_LIMITED, headers: &[("mediawiki-api-error", "ratelimited")] },
+            Fault::Decline { json: FAULT, headers: &[("mediawiki-api-error", "internal_api_error_DBQueryError")] },
+            Fault::Decline { json: LOGGED_OUT, headers: &[("mediawiki-api-error", "assertuserfailed")] },
+            Fault::Decline { json: BAD_TOKEN, headers: &[("mediawiki-api-error", "badtoken")] },
         ]
     }
 

@@ -1,7 +1,7 @@
 //! The promises of MediaWiki's action API that our connector is built on.
 
 use serde_json::{Value, json};
-use sportello_tests::servers::Wiki;
+use sportello_tests::servers::{Wiki, WikiUser};
 
 /// Makes a module of tests out of these promises; `$start` gives `Option<impl Wiki>`, `None` to skip.
 #[macro_export]
@@ -31,6 +31,8 @@ macro_rules! wiki_promises {
                 a_key_in_the_summary_is_found_among_contributions
                 only_an_administrator_deletes
                 a_set_clock_is_the_wiki_s_time
+                more_values_than_an_account_may_name_are_refused
+                a_limit_above_the_highest_is_lowered_with_a_warning
             );
         }
     };
@@ -367,7 +369,7 @@ pub(crate) async fn only_an_administrator_deletes(wiki: &mut dyn Wiki) {
     wiki.customer().edit_talk(PAGE, "No network", "Hello?").await.expect("an edit");
     assert_eq!(code(wiki.bot().delete_page(PAGE, "no").await), "permissiondenied");
     let one_more = wiki.add_customer("Bruna Neri", "BrunaPass-9876").await.expect("people can be added");
-    let bruna = sportello_tests::servers::WikiUser::new(&wiki.api_url(), one_more);
+    let bruna = WikiUser::new(&wiki.api_url(), one_more);
     bruna.append_to_section(PAGE, "1", "Me too").await.expect("she may write");
     let rows = bruna.recent_changes(50).await.expect("recent changes");
     assert_eq!(rows.last().expect("her row")["user"], "Bruna Neri");
@@ -387,4 +389,61 @@ pub(crate) async fn a_set_clock_is_the_wiki_s_time(wiki: &mut dyn Wiki) {
         let text = customer.page_text(PAGE).await.expect("readable").expect("the page is there");
         assert!(text.contains(signed), "{text}");
     }
+}
+
+/// Measured, for values that occur twice and for empty ones, too; with the right `apihighlimits`, which bots have, it is ten times as many.
+pub(crate) async fn more_values_than_an_account_may_name_are_refused(wiki: &mut dyn Wiki) {
+    let (customer, bot) = (wiki.customer(), wiki.bot());
+    customer.edit_talk(PAGE, "No network", "Hello?").await.expect("an edit");
+    bot.log_in().await.expect("the bot password is right");
+    let ask = async |user: &WikiUser, name: &str, values: &str| {
+        user.get(&[("action", "query"), (name, values), ("prop", "revisions"), ("rvprop", "ids")]).await
+    };
+    let numbers = |count: usize| (1..=count).map(|number| number.to_string()).collect::<Vec<_>>().join("|");
+    for name in ["revids", "titles"] {
+        ask(&customer, name, &numbers(50)).await.expect("fifty are not too many");
+        for values in [numbers(51), ["1"; 51].join("|"), format!("{}|", numbers(50))] {
+            assert_eq!(code(ask(&customer, name, &values).await), "toomanyvalues", "{name}");
+        }
+        ask(&bot, name, &numbers(500)).await.expect("a bot may name more");
+        assert_eq!(code(ask(&bot, name, &numbers(501)).await), "toomanyvalues", "{name}");
+    }
+    for several in [[("titles", "Talk:Product|Main Page"), ("rvlimit", "5")], [("revids", "1|2"), ("rvlimit", "5")]] {
+        let query: Vec<_> = [("action", "query"), ("prop", "revisions")].into_iter().chain(several).collect();
+        assert_eq!(code(customer.get(&query).await), "invalidparammix", "a history is of one page");
+    }
+    ask(&customer, "titles", "1|").await.expect("no title is none");
+    assert_eq!(code(ask(&customer, "revids", "1|").await), "badinteger", "no number is no number");
+}
+
+/// Measured.
+pub(crate) async fn a_limit_above_the_highest_is_lowered_with_a_warning(wiki: &mut dyn Wiki) {
+    let (customer, bot) = (wiki.customer(), wiki.bot());
+    customer.edit_talk(PAGE, "No network", "Hello?").await.expect("an edit");
+    customer.append_to_section(PAGE, "1", "Anybody?").await.expect("an edit");
+    bot.log_in().await.expect("the bot password is right");
+    let warned = async |user: &WikiUser, query: &[(&str, &str)]| {
+        let query: Vec<_> = [("action", "query")].into_iter().chain(query.iter().copied()).collect();
+        let reply = user.get(&query).await.expect("it is no error");
+        let module = if query[1].0 == "list" { query[1].1 } else { "revisions" };
+        reply["warnings"][module]["warnings"].as_str().unwrap_or_default().to_owned()
+    };
+    let changes = |limit| [("list", "recentchanges"), ("rclimit", limit)];
+    assert_eq!(warned(&customer, &changes("500")).await, "");
+    assert_eq!(warned(&customer, &changes("501")).await, "The value \"501\" for parameter \"rclimit\" must be between 1 and 500.");
+    assert_eq!(warned(&customer, &changes("0")).await, "The value \"0\" for parameter \"rclimit\" must be between 1 and 500.");
+    assert_eq!(warned(&customer, &changes("max")).await, "");
+    assert_eq!(warned(&bot, &changes("501")).await, "");
+    assert_eq!(warned(&bot, &changes("5001")).await, "The value \"5001\" for parameter \"rclimit\" must be between 1 and 5,000.");
+    let contributions = [("list", "usercontribs"), ("ucuser", "Customer"), ("uclimit", "501")];
+    assert_eq!(warned(&customer, &contributions).await, "The value \"501\" for parameter \"uclimit\" must be between 1 and 500.");
+    let history = |limit, shown| [("prop", "revisions"), ("titles", PAGE), ("rvslots", "main"), ("rvlimit", limit), ("rvprop", shown)];
+    assert_eq!(warned(&customer, &history("51", "ids")).await, "");
+    let of_content = "The value \"51\" for parameter \"rvlimit\" must be between 1 and 50.";
+    assert_eq!(warned(&customer, &history("51", "ids|content")).await, of_content, "of whole texts fewer are given");
+    let twice = "The value \"501\" for parameter \"rvlimit\" must be between 1 and 500.\n\
+                 The value \"500\" for parameter \"rvlimit\" must be between 1 and 50.";
+    assert_eq!(warned(&customer, &history("501", "ids|content")).await, twice);
+    let bad = [("action", "query"), ("list", "recentchanges"), ("rclimit", "many")];
+    assert_eq!(code(customer.get(&bad).await), "badinteger");
 }

@@ -264,7 +264,8 @@ impl Inside {
             is_named && notification.at >= oldest && (range.0..=range.1).contains(&at)
         };
         let is_visible = organization == self.world.organization() && !self.is_wrong_role;
-        let shown = self.world.notifications().iter().filter(is_wanted).filter(|_| is_visible);
+        let is_listed = |notification: &&Notification| is_visible && notification.listed <= self.world.now();
+        let shown = self.world.notifications().iter().filter(is_wanted).filter(is_listed);
         let mut rows: Vec<Value> = shown.map(|notification| notification.document.clone()).collect();
         if self.lists_newest_first {
             rows.reverse();

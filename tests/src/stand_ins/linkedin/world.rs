@@ -84,6 +84,8 @@ impl Comment {
 pub(super) struct Notification {
     pub(super) id: u64,
     pub(super) at: Timestamp,
+    /// From when it can be pulled.
+    pub(super) listed: Timestamp,
     pub(super) action: String,
     pub(super) document: Value,
 }
@@ -99,6 +101,7 @@ pub(super) struct World {
     comments: Vec<Comment>,
     likes: BTreeMap<String, u64>,
     notifications: Vec<Notification>,
+    listing_lag: SignedDuration,
     /// How many of the notifications were taken to be sent.
     taken: usize,
     last_number: u64,
@@ -117,6 +120,7 @@ impl World {
             comments: Vec::new(),
             likes: BTreeMap::new(),
             notifications: Vec::new(),
+            listing_lag: SignedDuration::ZERO,
             taken: 0,
             last_number: 7_094_637_247_487_995_904,
             replies: Vec::new(),
@@ -198,6 +202,10 @@ impl World {
     }
 
     /// All notifications, oldest first.
+    pub(super) fn list_late(&mut self, lag: SignedDuration) {
+        self.listing_lag = lag;
+    }
+
     pub(super) fn notifications(&self) -> &[Notification] {
         &self.notifications
     }
@@ -395,7 +403,8 @@ impl World {
         if let Some(decorated) = decorated {
             document["decoratedGeneratedActivity"] = decorated;
         }
-        self.notifications.push(Notification { id, at: self.now, action: action.to_owned(), document });
+        let listed = self.now + self.listing_lag;
+        self.notifications.push(Notification { id, at: self.now, listed, action: action.to_owned(), document });
     }
 
     fn next_number(&mut self) -> u64 {

@@ -14,6 +14,9 @@ pub(super) const BOT_COOKIE: &str = "wiki_BPsession";
 /// The cookie of people, and of a log-in under way.
 pub(super) const SESSION_COOKIE: &str = "wiki_session";
 
+/// Pages or revisions an ordinary account may name in one call.
+const VALUES_MAX: usize = 50;
+
 /// An error of the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ApiError {
@@ -53,6 +56,22 @@ impl Call {
     /// Members of a `a|b|c` list.
     pub(super) fn list(&self, name: &str) -> Vec<&str> {
         self.get(name).unwrap_or_default().split('|').filter(|member| !member.is_empty()).collect()
+    }
+
+    /// The same of a list that names pages or revisions, empty members and those that occur twice included: measured, they count.
+    pub(super) fn named(&self, name: &str) -> Result<Vec<&str>, ApiError> {
+        let values: Vec<&str> = self.get(name).map(|text| text.split('|').collect()).unwrap_or_default();
+        let values_max = self.at_most(VALUES_MAX);
+        if values.len() > values_max {
+            let info = format!("Too many values supplied for parameter \"{name}\". The limit is {values_max}.");
+            return Err(ApiError::new("toomanyvalues", info));
+        }
+        Ok(values)
+    }
+
+    /// A limit as it is for this account: those with `apihighlimits`, which bots and administrators have, may ask for ten times as much.
+    pub(super) fn at_most(&self, limit: usize) -> usize {
+        if self.actor.bot || self.actor.admin { limit * 10 } else { limit }
     }
 
     pub(super) fn required(&self, name: &str) -> Result<&str, ApiError> {

@@ -8,9 +8,12 @@ use super::store::{Change, Page, Revision, stamp};
 use super::wikitext::{heading_shown, section_range, sections, title_of};
 use super::{Inside, Session, keep_session};
 
-/// Rows a list gives by default, and at most (accounts with `apihighlimits` get 5,000 on the real one; ours is the stricter limit).
+/// Rows a list gives by default, and an ordinary account at most; of whole texts fewer.
 const ROWS_DEFAULT: usize = 10;
 const ROWS_MAX: usize = 500;
+const TEXTS_MAX: usize = 50;
+/// The lists with limits: module and parameter.
+const LIMITS: [(&str, &str); 3] = [("recentchanges", "rclimit"), ("usercontribs", "uclimit"), ("revisions", "rvlimit")];
 
 type Reply = std::result::Result<Value, ApiError>;
 /// Where to go on: the parameter's name and its value.
@@ -59,6 +62,13 @@ pub(super) fn query(inside: &mut Inside, call: &mut Call) -> Reply {
     if call.flag("curtimestamp") {
         reply.insert("curtimestamp".to_owned(), json!(stamp(inside.now())));
     }
+    for (module, name) in LIMITS {
+        let (_, warnings) = limited(call, name)?;
+        if !warnings.is_empty() {
+            let warnings = json!({module: {"warnings": warnings.join("\n")}});
+            reply.insert("warnings".to_owned(), warnings);
+        }
+    }
     reply.insert("query".to_owned(), Value::Object(found));
     Ok(Value::Object(reply))
 }
@@ -98,14 +108,30 @@ fn user_info(inside: &Inside, call: &Call) -> Value {
 }
 
 fn limit_of(call: &Call, name: &str) -> std::result::Result<usize, ApiError> {
-    match call.get(name) {
-        None => Ok(ROWS_DEFAULT),
-        Some("max") => Ok(ROWS_MAX),
-        Some(text) => text
-            .parse()
-            .map(|rows: usize| rows.clamp(1, ROWS_MAX))
-            .map_err(|_| ApiError::new("badinteger", format!("Invalid value \"{text}\" for integer parameter \"{name}\"."))),
+    Ok(limited(call, name)?.0)
+}
+
+/// How many rows are given, and the warnings where the call asked for more than may be, or for none.
+fn limited(call: &Call, name: &str) -> std::result::Result<(usize, Vec<String>), ApiError> {
+    let gives_texts = name == "rvlimit" && call.list("rvprop").contains(&"content");
+    let maxima = [Some(ROWS_MAX), gives_texts.then_some(TEXTS_MAX)].into_iter().flatten().map(|limit| call.at_most(limit));
+    let mut rows = match call.get(name) {
+        None => i64::try_from(ROWS_DEFAULT).unwrap_or(i64::MAX),
+        Some("max") => return Ok((maxima.min().unwrap_or(ROWS_MAX), Vec::new())),
+        Some(text) => {
+            text.parse().map_err(|_| ApiError::new("badinteger", format!("Invalid value \"{text}\" for integer parameter \"{name}\".")))?
+        }
+    };
+    let mut warnings = Vec::new();
+    for rows_max in maxima {
+        let within = rows.clamp(1, i64::try_from(rows_max).unwrap_or(i64::MAX));
+        if within != rows {
+            let shown = if rows_max < 1_000 { rows_max.to_string() } else { format!("{},{:03}", rows_max / 1_000, rows_max % 1_000) };
+            warnings.push(format!("The value \"{rows}\" for parameter \"{name}\" must be between 1 and {shown}."));
+        }
+        rows = within;
     }
+    Ok((usize::try_from(rows).unwrap_or(1), warnings))
 }
 
 fn time_of(call: &Call, name: &str) -> std::result::Result<Option<String>, ApiError> {
@@ -235,7 +261,11 @@ fn contributions(inside: &Inside, call: &Call) -> Rows<Value> {
 fn revisions_of_pages(inside: &Inside, call: &Call) -> Rows<Vec<(String, Value)>> {
     let mut found = Vec::new();
     let (mut pages, mut redirects, mut resume) = (Vec::new(), Vec::new(), None);
-    for title in call.list("titles") {
+    let (titles, revisions) = (call.named("titles")?, call.named("revids")?);
+    if call.flag("rvlimit") && (titles.len() > 1 || !revisions.is_empty()) {
+        return Err(ApiError::new("invalidparammix", "The \"rvlimit\" parameter may only be used on a single page."));
+    }
+    for title in titles.into_iter().filter(|title| !title.is_empty()) {
         let Some((namespace, title)) = title_of(title) else {
             return Err(ApiError::new("invalidtitle", format!("Bad title \"{title}\".")));
         };
@@ -255,7 +285,7 @@ fn revisions_of_pages(inside: &Inside, call: &Call) -> Rows<Vec<(String, Value)>
         });
     }
     let mut bad = Map::new();
-    for id in call.list("revids") {
+    for id in revisions {
         let number: u64 =
             id.parse().map_err(|_| ApiError::new("badinteger", format!("Invalid value \"{id}\" for integer parameter \"revids\".")))?;
         let hit = inside.store.pages.iter().find_map(|page| Some((page, page.revisions.iter().find(|revision| revision.id == number)?)));

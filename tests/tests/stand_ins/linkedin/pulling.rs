@@ -42,6 +42,20 @@ async fn what_is_pushed_can_be_pulled_by_action_and_time() {
 }
 
 #[tokio::test]
+async fn late_notifications_can_be_pulled_only_when_their_time_has_come() {
+    let api = Api::start().await;
+    let (ada, post) = (api.linkedin.person("Ada"), api.linkedin.post("Buongiorno"));
+    api.linkedin.late_notifications(Duration::from_secs(90));
+    api.linkedin.comment(&ada, &post, "Aiuto");
+    api.linkedin.late_notifications(Duration::ZERO);
+    api.linkedin.advance(Duration::from_secs(89));
+    api.linkedin.like(&ada, &post);
+    assert_eq!(actions(&api.all(&path(&api, "")).await), ["LIKE"]);
+    api.linkedin.advance(Duration::from_secs(1));
+    assert_eq!(actions(&api.all(&path(&api, "")).await), ["COMMENT", "LIKE"], "in its place");
+}
+
+#[tokio::test]
 async fn pulled_pages_lose_and_double_nothing_and_end_after_sixty_days() {
     let api = Api::start().await;
     let (ada, post) = (api.linkedin.person("Ada"), api.linkedin.post("Buongiorno"));
