@@ -1,4 +1,4 @@
-//! Looking whether a reply is there: by the effect's key in a comment of the page's text, now or in an edit of ours since it was queued.
+//! Looking whether a reply or a post is there: by the effect's key in a comment of the page's text, now or in an edit of ours since it was queued.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -45,9 +45,13 @@ fn is_key(text: &str) -> bool {
 }
 
 pub(crate) fn reply(context: &Context<Settings>, effect: &Effect) -> Result<Presence, Error> {
-    let settings = &context.settings;
-    let Some(page) = page_now(settings, page_of(effect.conversation_key()?))? else {
-        // A deleted page took its history along: whether the reply ever stood there, nobody can tell.
+    presence(&context.settings, effect, page_of(effect.conversation_key()?))
+}
+
+/// Looks on the page with this title.
+pub(crate) fn presence(settings: &Settings, effect: &Effect, title: &str) -> Result<Presence, Error> {
+    let Some(page) = page_now(settings, title)? else {
+        // A deleted page took its history along: whether it ever stood there, nobody can tell.
         return Ok(Presence::CannotTell);
     };
     let stands_there = page.text.contains(&marker(effect));
@@ -57,7 +61,7 @@ pub(crate) fn reply(context: &Context<Settings>, effect: &Effect) -> Result<Pres
     };
     Ok(match sighting {
         Sighting::Seen(receipt) => Presence::Present(receipt),
-        // Somebody moved the reply here from another page, or there was too much to find out when it came.
+        // Somebody moved it here from another page, or there was too much to find out when it came.
         _ if stands_there => Presence::Present(anywhere(settings, &page)),
         Sighting::NotSeen => Presence::Absent,
         Sighting::TooMuch => {
@@ -67,7 +71,7 @@ pub(crate) fn reply(context: &Context<Settings>, effect: &Effect) -> Result<Pres
     })
 }
 
-/// The receipt of a reply that stands on this page.
+/// The receipt of what stands on this page.
 pub(crate) fn receipt(settings: &Settings, effect: &Effect, page: &PageNow) -> Result<Receipt, Error> {
     let edits = edits_of_ours(settings, effect, &page.title)?.unwrap_or_default();
     Ok(match first_with_marker(settings, effect, page, &edits)? {

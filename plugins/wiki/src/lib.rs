@@ -11,7 +11,7 @@
 //! | `addition.rs` | what an edit added to which thread |
 //! | `words.rs` | a person's words in wikitext, and ours for it |
 //! | `known.rs` | which revisions a deleted page takes along |
-//! | `publish.rs`, `find.rs` | the reply, and looking whether it is there |
+//! | `publish.rs`, `post.rs`, `find.rs` | the reply, the post, and looking whether they are there |
 //!
 //! What the platform promises and what it can't stands in README.md.
 
@@ -20,6 +20,7 @@ mod api;
 mod cursor;
 mod find;
 mod known;
+mod post;
 mod publish;
 mod recent;
 mod revisions;
@@ -63,7 +64,7 @@ impl Description for Wiki {
         )
         .expect("/login/result", "Success");
         Manifest::channel("wiki", env!("CARGO_PKG_VERSION"), "wiki")
-            .summary("Talk pages of a MediaWiki: threads and comments in, replies out")
+            .summary("Talk pages of a MediaWiki: threads and comments in, replies and posts out")
             .settings_schema(include_str!("../settings.schema.json"))
             .credential(
                 Credential::new(BOT, "reads recent changes and answers on talk pages", &["user", "password"])
@@ -71,6 +72,7 @@ impl Description for Wiki {
                     .session(Session::new([token, login]).cookies().lifetime(SESSION_SECONDS)),
             )
             .action(Action::new("reply", Idempotency::Findable).settling(SETTLING_SECONDS))
+            .action(Action::new("post", Idempotency::Findable).settling(SETTLING_SECONDS))
             .poll_every(POLL_SECONDS)
             .link(LinkPermission::Evidence)
             .reply(ReplyPermission::Always)
@@ -87,6 +89,7 @@ impl Publish for Wiki {
     fn publish(context: &Context<Settings>, effect: &Effect) -> Result<Receipt, Error> {
         match effect.action.as_str() {
             "reply" => publish::reply(context, effect),
+            "post" => post::publish(context, effect),
             _ => Err(effect.unknown_action()),
         }
     }
@@ -96,6 +99,7 @@ impl Find for Wiki {
     fn find(context: &Context<Settings>, effect: &Effect) -> Result<sportello_sdk::find::Presence, Error> {
         match effect.action.as_str() {
             "reply" => find::reply(context, effect),
+            "post" => post::presence(context, effect),
             _ => Err(effect.unknown_action()),
         }
     }

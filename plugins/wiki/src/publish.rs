@@ -17,7 +17,7 @@ use crate::thread::{self, Thread, page_of, threads};
 use crate::{Settings, words};
 
 /// How often an edit is made in one call while others edit the same section.
-const ATTEMPTS_MAX: usize = 4;
+pub(crate) const ATTEMPTS_MAX: usize = 4;
 /// How long to leave a section alone that others keep editing.
 const CONFLICT_PAUSE: Duration = Duration::from_secs(10);
 /// The contract takes longer texts; a summary of MediaWiki holds 500 characters, and a long heading is no help.
@@ -62,17 +62,25 @@ pub(crate) fn reply(context: &Context<Settings>, effect: &Effect) -> Result<Rece
                 let now = page_now(settings, &page.title)?.filter(|now| now.text.contains(&marker(effect)));
                 return now.map_or_else(|| Err(conflict(effect)), |now| find::receipt(settings, effect, &now));
             }
-            Ok(edit) => return receipt(settings, &page, thread, &edit),
-            // Somebody else was faster, or the session is another one now: read the page and the token again.
-            Err(trouble) if ["editconflict", "nosuchsection", "badtoken"].iter().any(|code| trouble.is(code)) => {}
-            Err(trouble) if trouble.is("assertuserfailed") => api::log_in_anew()?,
-            Err(trouble) => return Err(trouble.meaning(Purpose::Edit)),
+            Ok(edit) => return receipt(settings, &page, thread.name.heading.as_deref(), &edit),
+            Err(trouble) => may_be_repeated(trouble)?,
         }
     }
     Err(conflict(effect))
 }
 
-fn conflict(effect: &Effect) -> Error {
+/// Ok: somebody else was faster, or the session is another one now, so the page and the token are to be read again.
+pub(crate) fn may_be_repeated(trouble: Trouble) -> Result<(), Error> {
+    if ["editconflict", "nosuchsection", "badtoken"].iter().any(|code| trouble.is(code)) {
+        return Ok(());
+    }
+    if trouble.is("assertuserfailed") {
+        return api::log_in_anew();
+    }
+    Err(trouble.meaning(Purpose::Edit))
+}
+
+pub(crate) fn conflict(effect: &Effect) -> Error {
     Error::retry(
         CONFLICT_PAUSE,
         format!("effect {}: others edited the same section {ATTEMPTS_MAX} times in a row; nothing was changed", effect.key),
@@ -154,29 +162,31 @@ fn append(settings: &Settings, page: &PageNow, thread: &Thread<'_>, section: &st
         .heading
         .as_deref()
         .map_or_else(String::new, |heading| format!("/* {} */ ", thread::cut(&words::readable(heading), SUMMARY_HEADING_BYTES_MAX)));
-    let (summary, base) = (format!("{heading}reply"), page.revision.to_string());
-    let mut reply = api::edit(
-        settings,
-        &[
-            ("action", "edit"),
-            ("title", &page.title),
-            ("section", section),
-            ("appendtext", appended),
-            ("summary", &summary),
-            ("baserevid", &base),
-            ("starttimestamp", &page.read_at),
-            ("nocreate", "1"),
-            ("bot", "1"),
-            ("token", &page.token),
-        ],
-    )?;
+    let summary = format!("{heading}reply");
+    edit(settings, page, &[("section", section), ("appendtext", appended), ("summary", &summary)])
+}
+
+/// Edits a page that was read right now.
+pub(crate) fn edit(settings: &Settings, page: &PageNow, what: &[(&str, &str)]) -> Result<Value, Trouble> {
+    let base = page.revision.to_string();
+    let everywhere = [
+        ("action", "edit"),
+        ("title", page.title.as_str()),
+        ("baserevid", &base),
+        ("starttimestamp", &page.read_at),
+        ("nocreate", "1"),
+        ("bot", "1"),
+        ("token", &page.token),
+    ];
+    let mut reply = api::edit(settings, &[&everywhere, what].concat())?;
     Ok(reply["edit"].take())
 }
 
-fn receipt(settings: &Settings, page: &PageNow, thread: &Thread<'_>, edit: &Value) -> Result<Receipt, Error> {
+/// What an edit below this heading came to.
+pub(crate) fn receipt(settings: &Settings, page: &PageNow, heading: Option<&str>, edit: &Value) -> Result<Receipt, Error> {
     match (edit["result"].as_str(), edit["newrevid"].as_u64()) {
         (Some("Success"), Some(revision)) => {
-            let receipt = Receipt::new(format!("rev:{revision}")).url(settings.page_url(&page.title, thread.name.heading.as_deref()));
+            let receipt = Receipt::new(format!("rev:{revision}")).url(settings.page_url(&page.title, heading));
             Ok(match edit["newtimestamp"].as_str().and_then(time::normalise) {
                 Some(at) => receipt.at(at),
                 None => receipt,

@@ -21,6 +21,8 @@ pub struct Settings {
     pages: Vec<String>,
     pub(crate) since: Option<String>,
     pub(crate) language: Option<String>,
+    /// Where posts go.
+    pub(crate) post_page: Option<String>,
     #[serde(default = "overlap_seconds")]
     pub(crate) overlap_seconds: u32,
     #[serde(default = "page_rows")]

@@ -41,9 +41,11 @@ pub(crate) struct StandIn;
 pub(crate) type TalkPages = Talk<AsInstalled>;
 pub(crate) type StandInTalkPages = Talk<StandIn>;
 
-/// What the host asks from, in seconds, and how many rows it gets at once: few, so that much lies on the edge between two pages.
 const POLL_SECONDS: &str = "poll-seconds = 60";
-const PAGE_ROWS: &str = ", page-rows = 7";
+/// Few rows are got at once, so that much lies on the edge between two pages.
+const SETTINGS: &str = ", page-rows = 7, post-page = \"Talk:Avvisi\"";
+/// Where the company posts.
+const POST_PAGE: &str = "Talk:Avvisi";
 const PASSWORD: &str = "ParolaDiCliente-1";
 
 pub(crate) struct Talk<K> {
@@ -154,13 +156,15 @@ impl<K: Kind> Network for Talk<K> {
         wiki.set_clock(now).expect("its clock can be set");
         let gateway = Gateway::start(wiki.api_url().trim_end_matches("/api.php")).await.expect("a loopback port");
         let admin = wiki.admin();
+        // A page that is there, and says nothing.
+        admin.replace_page(POST_PAGE, "<!-- Avvisi -->").await.expect("an edit");
         let time = Mutex::new(Time { now, limited_until: now, limits: 0, late_until: None });
         Self { wiki, gateway, admin, people: Mutex::default(), threads: Mutex::default(), time, kind: PhantomData }
     }
 
     fn plan(&self, plan: HostPlan, _more: &str) -> HostPlan {
         // There is no other way for anything to come in.
-        plan.wiki_at(&format!("{}/api.php", self.gateway.base_url()), &self.wiki.bot_account(), PAGE_ROWS, POLL_SECONDS)
+        plan.wiki_at(&format!("{}/api.php", self.gateway.base_url()), &self.wiki.bot_account(), SETTINGS, POLL_SECONDS)
     }
 
     async fn connect(&self, host: &RunningHost) {
@@ -240,6 +244,10 @@ impl<K: Kind> Network for Talk<K> {
         counts.values().filter(|count| **count > 1).count()
     }
 
+    fn posts(&self) -> Vec<String> {
+        answers(&self.text(POST_PAGE)).into_iter().map(|(_, words)| words).collect()
+    }
+
     fn advance(&self, time: Duration) {
         let mut held = self.time.lock().expect("no panic");
         held.now += time;
@@ -311,8 +319,7 @@ impl<K: Kind> Network for Talk<K> {
             Promise::Headroom => Some("No answer says what is left under a limit"),
             Promise::Disorder => Some("An edit of a page that was deleted before it was read is gone"),
             Promise::LongIds => Some("Revisions have numbers of 32 bits"),
-            Promise::Posts => Some("There is no `post`"),
-            Promise::Asking | Promise::Tokens => None,
+            Promise::Posts | Promise::Asking | Promise::Tokens => None,
         }
     }
 }
