@@ -5,18 +5,23 @@
 #[path = "connectors/driver.rs"]
 mod driver;
 
+#[allow(dead_code, reason = "as above")]
+#[path = "connectors/between.rs"]
+mod between;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use axum::Router;
 use axum::http::{HeaderMap, Uri};
-use driver::{Driver, Opening, activity};
+use between::Between;
+use driver::{Driver, Opening, activity, contact};
 use serde_json::json;
 use sportello_core::domain::channel::CURSORS;
 use sportello_core::domain::contact::CONTACTS;
-use sportello_runtime::contract::{ConnectorError, Contact, Presence};
+use sportello_runtime::contract::{Attribute, ConnectorError, Contact, Effect, Presence};
 use sportello_runtime::{BoundField, NoVault, Secret};
 use sportello_tests::host::{HostPlan, RunningHost};
 use sportello_tests::servers::{Account, RequestTracker, require};
@@ -25,8 +30,12 @@ use sportello_views::Direction;
 const MAPPING: &str = include_str!("../../plugins/mapped-crm/mappings/request-tracker.yaml");
 
 async fn connector(tracker: &RequestTracker, mapping: &str, account: &Account) -> Driver {
-    let settings = json!({ "base-url": tracker.base_url(), "mapping": mapping });
-    Driver::new("mapped-crm", settings, tracker.base_url(), "basic", account).await
+    connector_at(tracker.base_url(), mapping, account).await
+}
+
+async fn connector_at(base_url: &str, mapping: &str, account: &Account) -> Driver {
+    let settings = json!({ "base-url": base_url, "mapping": mapping });
+    Driver::new("mapped-crm", settings, base_url, "basic", account).await
 }
 
 fn identifiers(contact: &Contact) -> Vec<(&str, &str)> {
@@ -45,9 +54,13 @@ async fn a_requestor_is_found_by_what_identifies_them_and_nobody_else_is() {
     let [contact] = found.as_slice() else { panic!("{found:?}\n{}", tracker.output()) };
     assert_eq!((contact.id.clone(), contact.display_name.as_deref(), contact.deleted), (ada.to_string(), Some("Ada Lövelace 𝒳"), false));
     assert_eq!(identifiers(contact), [("email", "Ada_L@example.org"), ("phone", "+39021234567"), ("external", "ada")]);
-    let by_phone = driver.look_up("phone", "+39 02 1234567").await;
+    let by_name = driver.look_up("external", "ada").await;
     let version = |contacts: &[Contact]| contacts.iter().map(|contact| (contact.id.clone(), contact.version.clone())).collect::<Vec<_>>();
-    assert_eq!(version(&by_phone), version(&found), "one record, one version, however it is found");
+    assert_eq!(version(&by_name), version(&found), "one record, one version, however it is found");
+    let nobodys = json!([{ "field": "MobilePhone", "operator": "=", "value": "0" }]).to_string();
+    let everybody = tracker.get("/users", &[("query", &nobodys)]).await.expect("users");
+    assert_eq!(everybody["total"], 5, "RT searches nobody by phone, and does not say so; so the mapping does not ask");
+    assert_eq!(driver.look_up("phone", "+39 02 1234567").await, []);
     for (scheme, value) in [("email", "nobody@example.org"), ("email", "%@example.org"), ("email", "\"}]"), ("wiki.handle", "ada")] {
         assert_eq!(driver.look_up(scheme, value).await, [], "{scheme} {value}");
     }
@@ -124,6 +137,91 @@ async fn an_activity_is_written_once_and_found() {
     assert_eq!(driver.find(&activity("run-1", ada, "x")).await, Ok(Presence::Absent), "and not by its beginning");
     let nobody = driver.publish(&activity("run-1-2", 999_999, "x")).await;
     assert!(matches!(&nobody, Err(ConnectorError::Reject(reason)) if reason.contains("no such contact")), "{nobody:?}");
+}
+
+/// The effect of this key; `about` is the user, None: one that is to be made.
+fn about(key: &str, user: Option<&str>, attributes: &[(&str, &str)]) -> Effect {
+    let attributes = attributes.iter().map(|(name, value)| Attribute { name: (*name).to_owned(), value: (*value).to_owned() });
+    Effect { attributes: attributes.collect(), ..contact(key, user) }
+}
+
+async fn the_only(driver: &Driver, email: &str) -> Contact {
+    let mut found = driver.look_up("email", email).await;
+    assert_eq!(found.len(), 1, "{email}: {found:?}");
+    found.remove(0)
+}
+
+#[tokio::test]
+async fn a_contact_is_made_once_and_found_though_the_answer_was_lost() {
+    let Some(tracker) = require(RequestTracker::start().await) else { return };
+    let between = Between::start(tracker.base_url()).await;
+    let driver = connector_at(between.base_url(), MAPPING, &tracker.account()).await;
+    let ada =
+        [("display-name", "Ada \"L\" 𝒳"), ("email", "ada@example.org"), ("phone", "+39021"), ("phone", "+39022"), ("wiki.handle", "x")];
+    let effect = about("api-1-a", None, &ada);
+    assert_eq!(driver.find(&effect).await, Ok(Presence::Absent));
+    between.lose_answer("EmailAddress\":\"ada@example.org");
+    let unsure = driver.publish(&effect).await;
+    assert!(matches!(unsure, Err(ConnectorError::Uncertain(_))), "{unsure:?}");
+    let found = driver.find(&effect).await;
+    let Ok(Presence::Present(receipt)) = &found else { panic!("{found:?}\n{}", tracker.output()) };
+    let made = the_only(&driver, "ada@example.org").await;
+    assert_eq!((&made.id, made.display_name.as_deref()), (&receipt.native_id, Some("Ada \"L\" 𝒳")));
+    let said = [("email", "ada@example.org"), ("phone", "+39021"), ("phone", "+39022"), ("external", "ada@example.org")];
+    assert_eq!(identifiers(&made), said);
+    for other in ["api-1", "api-1-ab", "api-1-b"] {
+        assert_eq!(driver.find(&about(other, None, &ada)).await, Ok(Presence::Absent), "{other}");
+    }
+
+    let refused = driver.publish(&about("api-1-b", None, &ada)).await;
+    let there = format!("contact {} has this `email` already", made.id);
+    assert!(matches!(&refused, Err(ConnectorError::Reject(reason)) if reason.contains(&there)), "{refused:?}");
+    let nameless = driver.publish(&about("api-1-c", None, &[("phone", "+39029")])).await;
+    assert!(matches!(nameless, Err(ConnectorError::Reject(_))), "{nameless:?}");
+    let bruno = driver.publish(&about("api-1-d", None, &[("external", "bruno")])).await.expect("a user");
+    assert_eq!(driver.look_up("external", "bruno").await[0].id, bruno.native_id);
+    assert_eq!(between.count("RealName\":"), 2, "two users were made");
+}
+
+#[tokio::test]
+async fn a_contact_is_changed_under_its_lock() {
+    let Some(tracker) = require(RequestTracker::start().await) else { return };
+    let ada = tracker.create_user("ada", "Ada", "ada@example.org").await.expect("a user");
+    tracker.create_user("bruno", "Bruno", "bruno@example.org").await.expect("a user");
+    let between = Between::start(tracker.base_url()).await;
+    let driver = connector_at(between.base_url(), MAPPING, &tracker.account()).await;
+    let id = ada.to_string();
+    let seen = the_only(&driver, "ada@example.org").await;
+    let change = about("api-1-a", Some(&id), &[("expects-version", &seen.version), ("display-name", "Ada King"), ("phone", "+39021")]);
+    assert_eq!(driver.find(&change).await, Ok(Presence::Absent));
+    assert_eq!(driver.publish(&change).await.expect("a change").native_id, id);
+    let changed = the_only(&driver, "ada@example.org").await;
+    assert_eq!(changed.display_name.as_deref(), Some("Ada King"));
+    assert_eq!(identifiers(&changed), [("email", "ada@example.org"), ("phone", "+39021"), ("external", "ada")], "nothing is taken away");
+    assert!(matches!(driver.find(&change).await, Ok(Presence::Present(found)) if found.native_id == id));
+
+    let late = driver.publish(&about("api-1-b", Some(&id), &[("expects-version", &seen.version), ("display-name", "Late")])).await;
+    assert!(matches!(&late, Err(ConnectorError::Reject(reason)) if reason.contains("nothing was written")), "{late:?}");
+
+    // Somebody is quicker, between our look and our write.
+    let somebody = Arc::new(tracker);
+    let tracker = Arc::clone(&somebody);
+    between.before("\"Ada Lovelace\"", 1, move || {
+        let tracker = Arc::clone(&somebody);
+        Box::pin(async move { tracker.change_user(ada, &json!({ "RealName": "Ada Byron" })).await.expect("a change") })
+    });
+    let change = about("api-1-c", Some(&id), &[("expects-version", &changed.version), ("display-name", "Ada Lovelace")]);
+    let lost = driver.publish(&change).await;
+    assert!(matches!(&lost, Err(ConnectorError::Retry(retry)) if retry.reason.contains("HTTP 412")), "RT keeps its lock: {lost:?}");
+    let refused = driver.publish(&change).await;
+    assert!(matches!(&refused, Err(ConnectorError::Reject(reason)) if reason.contains("nothing was written")), "{refused:?}");
+    let is = the_only(&driver, "ada@example.org").await;
+    assert_eq!(is.display_name.as_deref(), Some("Ada Byron"));
+
+    // RT answers 200 to what it refuses.
+    let taken = driver.publish(&about("api-1-d", Some(&id), &[("expects-version", &is.version), ("external", "bruno")])).await;
+    assert!(matches!(&taken, Err(ConnectorError::Reject(reason)) if reason.contains("did not make `external`")), "{taken:?}");
+    assert_eq!(tracker.get("/user/ada", &[]).await.expect("the user")["RealName"], "Ada Byron");
 }
 
 /// A server that gives tokens and nobody's records, and remembers which secrets it was sent.
@@ -227,11 +325,14 @@ async fn files_dropped_into_a_folder_become_contacts_once_they_are_complete() {
     // As long as the first row is, and a bit: the second half comes when the first was looked at.
     let half = head.chars().count() + first.chars().count() + 9;
     std::fs::write(drop.join("contacts-1.csv"), &latin[..half]).expect("the first half is written");
-    host.until("the folder was looked at", |desk| {
-        !desk.tenant.list(&CURSORS, &[], None, Direction::Forward, 10).expect("the views can be read").is_empty()
+    // A file of the future is noted in the cursor once it was looked at.
+    let file = std::fs::File::options().append(true).open(drop.join("contacts-1.csv")).expect("the first half is there");
+    file.set_modified(SystemTime::now() + Duration::from_secs(3600)).expect("its time is set");
+    host.until("the first half was looked at", |desk| {
+        let cursors = desk.tenant.list(&CURSORS, &[], None, Direction::Forward, 10).expect("the views can be read");
+        cursors.iter().any(|row| format!("{row:?}").contains("waiting"))
     })
     .await;
-    tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!(kept(&host).await, [""; 0], "half an upload is nothing");
     std::fs::write(drop.join("contacts-1.csv"), &latin).expect("the whole file is written");
     host.until("both contacts are there", count(2)).await;

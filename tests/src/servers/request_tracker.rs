@@ -1,6 +1,7 @@
 //! The real Request Tracker of Debian, on its own small web server and SQLite.
 //!
-//! The database is initialised once into a template (half a megabyte), with a queue for notes that answers nobody, and copied per test.
+//! The database is initialised once into a template (half a megabyte), with a queue for notes that answers nobody and a
+//! field for the key of what made a user, and copied per test.
 //! One process serves one request after the other, so a test asks for little.
 
 use std::path::Path;
@@ -20,13 +21,14 @@ use crate::http_client::{HttpClient, excerpt, with_query};
 const PACKAGES: &str = "request-tracker5 rt5-standalone rt5-db-sqlite";
 const LIBRARY: &str = "/usr/share/request-tracker5";
 /// Raise it when the steps below change, so that no old template is used.
-const RECIPE: u32 = 1;
+const RECIPE: u32 = 2;
 /// RT's own first account.
 const PASSWORD: &str = "password";
-/// Where notes go: a queue whose own empty template keeps RT from writing to the requestor.
-const QUEUE: &str = r"
+/// Where notes go: a queue whose own empty template keeps RT from writing to the requestor. And where a user keeps the key of what made them.
+const OWN: &str = r"
 @Queues = ({ Name => 'Sportello', Description => 'Notes of what was done elsewhere' });
 @Templates = ({ Queue => 'Sportello', Name => 'Autoreply in HTML', Description => 'Nothing is sent', Content => '' });
+@CustomFields = ({ Name => 'Sportello', Description => 'What made it elsewhere', Type => 'FreeformSingle', LookupType => 'RT::User' });
 1;
 ";
 
@@ -177,7 +179,7 @@ fn initialise(folder: &Path) -> Result<()> {
         run_to_end(&program.to_string_lossy(), arguments, &environment(&settings, &further)).map(drop)
     };
     set_up(&["--action", "init", "--skip-create"])?;
-    let queue = folder.join("queue.pl");
-    std::fs::write(&queue, QUEUE).map_err(Error::io(format!("writing {}", queue.display())))?;
-    set_up(&["--action", "insert", "--datafile", &queue.to_string_lossy()])
+    let own = folder.join("own.pl");
+    std::fs::write(&own, OWN).map_err(Error::io(format!("writing {}", own.display())))?;
+    set_up(&["--action", "insert", "--datafile", &own.to_string_lossy()])
 }
