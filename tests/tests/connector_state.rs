@@ -1,13 +1,16 @@
 //! What a connector remembers, when several of its calls remember something at the same time.
 
+use std::path::Path;
 use std::time::Duration;
 
 use http::Method;
 use ring::hmac;
 use sportello_core::domain::channel::CONNECTOR_STATE;
+use sportello_core::domain::delivery::DELIVERIES;
 use sportello_core::ids::ChannelName;
 use sportello_tests::host::{HostPlan, RunningHost};
 use sportello_tests::http_client::HttpClient;
+use sportello_views::Direction;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -35,18 +38,28 @@ async fn answer(mut stream: TcpStream) {
     stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_calls_that_count_at_the_same_time_count_two() {
-    let folder = tempfile::tempdir().unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let target = format!("http://{}", listener.local_addr().unwrap());
+/// A host whose channel `counter` counts its deliveries; `counts slowly` asks at `target` before it writes the count down.
+async fn counting(folder: &Path, target: &str) -> RunningHost {
     let channel = format!(
         "connector = \"hostile\"\ncomponent = \"{{component:hostile}}\"\norigins = [\"{target}\"]\nprivate-network = true\n\
          settings = {{ behaviour = \"well-behaved\", granted = \"{target}\", target = \"{target}/slow\" }}\n\
          secrets.signing.secret = \"signing\"\nsecrets.token.token = \"token\"\n"
     );
     let plan = HostPlan::default().channel("counter", &channel).secret("signing", SECRET).secret("token", "not used");
-    let running = RunningHost::start(folder.path(), &plan).await;
+    RunningHost::start(folder, &plan).await
+}
+
+fn count(running: &RunningHost) -> String {
+    let key = (ChannelName::new("counter").unwrap(), "count".to_owned());
+    let count = running.desk().tenant.get(&CONNECTOR_STATE, &key).unwrap().unwrap();
+    String::from_utf8(count.bytes).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_calls_that_count_at_the_same_time_count_two() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let running = counting(folder.path(), &format!("http://{}", listener.local_addr().unwrap())).await;
     let url = running.url("/hooks/demo/counter");
 
     let slow = tokio::spawn(send(url.clone(), "counts slowly"));
@@ -57,8 +70,31 @@ async fn two_calls_that_count_at_the_same_time_count_two() {
     // Read anew, it asks anew.
     answer(asked(&listener).await).await;
     assert_eq!(slow.await.unwrap(), 200);
-    let key = (ChannelName::new("counter").unwrap(), "count".to_owned());
-    let count = running.desk().tenant.get(&CONNECTOR_STATE, &key).unwrap().unwrap();
-    assert_eq!(count.bytes, b"2");
+    assert_eq!(count(&running), "2");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_delivery_whose_state_another_call_changes_each_time_is_to_come_again_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let running = counting(folder.path(), &format!("http://{}", listener.local_addr().unwrap())).await;
+    let url = running.url("/hooks/demo/counter");
+    let mut slow = tokio::spawn(send(url.clone(), "counts slowly"));
+    let mut readings = 0;
+    let told = loop {
+        tokio::select! {
+            told = &mut slow => break told.unwrap(),
+            held = asked(&listener) => {
+                readings += 1;
+                assert!(readings <= 20, "it is read over and over");
+                assert_eq!(send(url.clone(), "counts").await, 200);
+                answer(held).await;
+            }
+        }
+    };
+    assert_eq!((told, readings), (503, 9), "read with others once, then so often by itself");
+    assert_eq!(count(&running), "9", "nothing of it was taken in");
+    assert!(running.desk().tenant.list(&DELIVERIES, &[], None, Direction::Forward, 1).unwrap().is_empty(), "nor is it set aside");
     running.stop().await;
 }

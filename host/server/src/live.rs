@@ -149,14 +149,7 @@ pub(crate) async fn events(
     let Ok(permit) = Arc::clone(&caller.streams).try_acquire_owned() else {
         return Err(Problem::overloaded(format!("{STREAMS_MAX} streams of this tenant are open, the most there can be; close one")));
     };
-    let (messages, receiver) = mpsc::channel(MESSAGES_AHEAD_MAX);
-    let reader = Reader {
-        tenant: Arc::clone(&caller.desk.tenant),
-        token: caller.token,
-        stopping: caller.stopping.clone(),
-        messages,
-        _permit: permit,
-    };
+    let (reader, receiver) = Reader::new(Arc::clone(&caller.desk.tenant), caller.token, caller.stopping.clone(), permit);
     tokio::spawn(reader.run(place));
     let stream = Sse::new(ReceiverStream::new(receiver)).keep_alive(KeepAlive::new().interval(HEARTBEAT).text("heartbeat"));
     Ok(stream.into_response())
@@ -179,6 +172,17 @@ struct Reader {
 }
 
 impl Reader {
+    /// One stream, and where its messages come out.
+    fn new(
+        tenant: Arc<Tenant>,
+        token: TokenId,
+        stopping: CancellationToken,
+        permit: OwnedSemaphorePermit,
+    ) -> (Self, mpsc::Receiver<Result<Message, Infallible>>) {
+        let (messages, receiver) = mpsc::channel(MESSAGES_AHEAD_MAX);
+        (Self { tenant, token, stopping, messages, _permit: permit }, receiver)
+    }
+
     async fn run(self, mut place: Place) {
         let mut durable = self.tenant.watch_durable();
         loop {
@@ -334,7 +338,47 @@ payloads! { payload_of_workflow, WorkflowEvent:
 
 #[cfg(test)]
 mod tests {
+    use sportello_core::commands::RecordErased;
+    use sportello_core::domain::access::Role;
+    use sportello_core::domain::erasure::Due;
+    use sportello_core::ids::IdentifierId;
+    use tokio::sync::Semaphore;
+
     use super::*;
+    use crate::access::create_token;
+    use crate::clock::SetClock;
+    use crate::tenant::TenantOptions;
+
+    #[tokio::test]
+    async fn of_a_stream_nobody_takes_only_so_many_messages_are_read_ahead() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(SetClock::at(Timestamp(1_000_000)));
+        let tenant = Tenant::open("demo", folder.path(), &TenantOptions::default(), clock, &mut |_, _| {}).unwrap();
+        let token = create_token(&tenant, "test", "vera", Role::Viewer).await.unwrap().token;
+        // One event an entry.
+        let erased = (1..).map(IdentifierId).take(MESSAGES_AHEAD_MAX * 4);
+        let command = RecordErased { erased: erased.map(|identifier| (None, Due::Identifier(identifier))).collect() };
+        tenant.submit("test", command).await.unwrap();
+
+        let permit = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        let stopping = CancellationToken::new();
+        let (reader, mut receiver) = Reader::new(Arc::clone(&tenant), token, stopping.clone(), permit);
+        let reading = tokio::spawn(reader.run(Place { sequence: 1, index: 0 }));
+        while receiver.len() < MESSAGES_AHEAD_MAX {
+            tokio::task::yield_now().await;
+        }
+        // On this one thread the reader has its turn each time.
+        for _ in 0..1_000 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(receiver.len(), MESSAGES_AHEAD_MAX);
+        for taken in 0..MESSAGES_AHEAD_MAX * 4 {
+            assert!(receiver.recv().await.is_some(), "{taken} messages, and no more");
+        }
+        stopping.cancel();
+        reading.await.unwrap();
+        tenant.close().unwrap();
+    }
 
     #[test]
     fn an_events_id_says_where_to_go_on() {

@@ -56,27 +56,33 @@ pub(crate) struct Part<'a> {
 /// Takes all of it in, durably, or nothing.
 pub(crate) async fn take_in(tenant: &Tenant, channel: &LiveChannel, brought: &Brought<'_>) -> Result<Accepted, TakeInError> {
     let actor = format!("channel:{}", channel.name);
+    let taken = anew_while_changed(ERASURE_PAUSE, || async {
+        let (arrivals, known) = arrivals(tenant, channel, brought.parts)?;
+        let command = Ingest {
+            channel: channel.name.clone(),
+            arrivals,
+            known,
+            cursor: brought.cursor.clone(),
+            state_writes: brought.state_writes.iter().map(state_change).collect(),
+            replayed: brought.replayed,
+        };
+        Ok(tenant.submit(&actor, command).await?)
+    })
+    .await;
+    if matches!(taken, Ok(Accepted::Ingested { new: 1.., .. })) {
+        channel.health.heard(tenant.now());
+    }
+    taken
+}
+
+/// Tries again while somebody in it is being erased or has changed since it was prepared.
+async fn anew_while_changed<Taking>(pause: Duration, mut take: impl FnMut() -> Taking) -> Result<Accepted, TakeInError>
+where
+    Taking: Future<Output = Result<Accepted, TakeInError>>,
+{
     let mut tries = 0;
     loop {
-        let prepared = arrivals(tenant, channel, brought.parts);
-        let outcome = match prepared {
-            Ok((arrivals, known)) => {
-                let command = Ingest {
-                    channel: channel.name.clone(),
-                    arrivals,
-                    known,
-                    cursor: brought.cursor.clone(),
-                    state_writes: brought.state_writes.iter().map(state_change).collect(),
-                    replayed: brought.replayed,
-                };
-                let taken = tenant.submit(&actor, command).await.map_err(TakeInError::from);
-                if matches!(taken, Ok(Accepted::Ingested { new: 1.., .. })) {
-                    channel.health.heard(tenant.now());
-                }
-                taken
-            }
-            Err(error) => Err(error.into()),
-        };
+        let outcome = take().await;
         let changed_meanwhile = matches!(
             outcome,
             Err(TakeInError::Submit(SubmitError::Refused(Refusal::ProfileErased(_) | Refusal::ProfileChanged(_)))
@@ -86,7 +92,7 @@ pub(crate) async fn take_in(tenant: &Tenant, channel: &LiveChannel, brought: &Br
             return outcome;
         }
         tries += 1;
-        tokio::time::sleep(ERASURE_PAUSE).await;
+        tokio::time::sleep(pause).await;
     }
 }
 
@@ -115,4 +121,22 @@ pub(crate) fn confirmation(tenant: &Tenant, channel: &ChannelName, code: &str) -
 
 fn state_change(write: &sportello_runtime::StateWrite) -> StateChange {
     StateChange { write: StateWrite { key: write.key.clone(), value: write.value.clone() }, based_on: write.based_on }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_changed_meanwhile_each_time_is_given_up_after_so_many_tries() {
+        let mut tries = 0;
+        let never = anew_while_changed(Duration::ZERO, || {
+            tries += 1;
+            assert!(tries <= PREPARED_ANEW_MAX + 1, "it is prepared for ever");
+            std::future::ready(Err(SubmitError::Refused(Refusal::ProfileErased(501)).into()))
+        });
+        let given_up = never.await;
+        assert!(matches!(given_up, Err(TakeInError::Submit(SubmitError::Refused(Refusal::ProfileErased(501))))), "{given_up:?}");
+        assert_eq!(tries, PREPARED_ANEW_MAX + 1);
+    }
 }

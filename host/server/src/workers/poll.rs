@@ -219,7 +219,7 @@ async fn fetch_all(desk: &Desk, live: &Arc<LiveChannel>, source: Source, interva
         Source::Changes => Purpose::Changes,
         Source::Recheck => Purpose::Recheck,
     };
-    for _ in 0..PAGES_IN_A_ROW_MAX {
+    let page = || async move {
         let now = desk.tenant.now();
         if let Some(until) = live.health.held(purpose, now) {
             let pause = Pause::Limited(Duration::from_millis(until.ms_since(now)).clamp(LIMITED_LEAST, LIMITED_LONGEST));
@@ -233,11 +233,20 @@ async fn fetch_all(desk: &Desk, live: &Arc<LiveChannel>, source: Source, interva
                 Looked::Until(moment) => return Ok(Fetched::Until(moment)),
             },
         };
-        if !more {
-            return Ok(Fetched::Everything);
-        }
-        if rest.stopping() || !is_current(desk, live) {
-            break;
+        Ok(if more { Fetched::Part } else { Fetched::Everything })
+    };
+    in_a_row(page, || rest.stopping() || !is_current(desk, live)).await
+}
+
+/// Page after page, as long as there is more, nothing else is called for, and others need not have their turn.
+async fn in_a_row<Page>(mut page: impl FnMut() -> Page, is_called_off: impl Fn() -> bool) -> Result<Fetched, Setback>
+where
+    Page: Future<Output = Result<Fetched, Setback>>,
+{
+    for _ in 0..PAGES_IN_A_ROW_MAX {
+        match page().await? {
+            Fetched::Part if !is_called_off() => {}
+            fetched => return Ok(fetched),
         }
     }
     Ok(Fetched::Part)
@@ -301,6 +310,18 @@ mod tests {
         assert_eq!(limited(2 * 60 * 60 * 1_000), Pause::Limited(hours(2)));
         assert_eq!(limited(365 * 24 * 60 * 60 * 1_000), Pause::Limited(hours(24)));
         assert_eq!(limited(-5_000), Pause::Limited(LIMITED_LEAST));
+    }
+
+    #[tokio::test]
+    async fn a_source_that_always_has_more_is_left_for_others_after_so_many_pages() {
+        let mut pages = 0;
+        let page = || {
+            pages += 1;
+            assert!(pages <= PAGES_IN_A_ROW_MAX, "others have no turn");
+            std::future::ready(Ok(Fetched::Part))
+        };
+        assert!(matches!(in_a_row(page, || false).await, Ok(Fetched::Part)));
+        assert_eq!(pages, PAGES_IN_A_ROW_MAX);
     }
 
     #[test]
