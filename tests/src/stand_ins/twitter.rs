@@ -14,7 +14,8 @@
 //! - timelines: <https://docs.x.com/x-api/posts/timelines/introduction>, pages: <https://docs.x.com/x-api/fundamentals/pagination>
 //! - lookup: <https://docs.x.com/x-api/posts/lookup/introduction>
 //! - create: <https://docs.x.com/x-api/posts/manage-tweets/integrate>
-//! - edits: <https://docs.x.com/x-api/fundamentals/edit-posts>
+//! - edits: <https://docs.x.com/x-api/fundamentals/edit-posts>, in the older shape
+//!   <https://docs.x.com/x-api/enterprise-gnip-2.0/fundamentals/edit-tweets>
 //! - length: <https://docs.x.com/fundamentals/counting-characters>
 //! - oauth2: <https://docs.x.com/fundamentals/authentication/oauth-2-0/user-access-token>
 
@@ -295,17 +296,6 @@ impl Twitter {
         self.inside().world.edit(number(id), text).expect("the test edits something that exists and can be edited").to_string()
     }
 
-    /// The same, if it will be told in the X Activity API's shape: in the older one an edit does not say what it edits. Otherwise nothing
-    /// happens, and `None` is given.
-    ///
-    /// # Panics
-    /// As [`Twitter::edit`].
-    pub fn edit_traceably(&self, id: &str, text: &str) -> Option<String> {
-        let mut inside = self.inside();
-        let is_traceable = inside.world.is_next_told_as_activity();
-        is_traceable.then(|| inside.world.edit(number(id), text).expect("the test edits something that can be edited").to_string())
-    }
-
     /// The author deletes a post with all its versions; each is told by itself. [edits]
     ///
     /// # Panics
@@ -369,6 +359,12 @@ impl Twitter {
     /// Whether lists and look-ups name something that was not found, beside their data.
     pub fn partial_errors(&self, are_there: bool) {
         self.inside().has_partial_errors = are_there;
+    }
+
+    /// The platform suspends somebody, or lets them be seen again: until then the API shows neither them nor what they posted, and says so in `errors`
+    /// beside whatever else was asked for, with HTTP 200.
+    pub fn hide(&self, person: &Person, is_hidden: bool) {
+        self.inside().world.hide(person, is_hidden);
     }
 
     /// Ends the application's subscriptions to the authors of posts: from now on it is told of none of their deletions. [activity]

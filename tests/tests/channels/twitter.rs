@@ -1,6 +1,6 @@
 //! X as a network, in each of its two shapes: people name the company's account.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::marker::PhantomData;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use sportello_tests::host::{HostPlan, RunningHost};
 use sportello_tests::stand_ins::twitter::{Endpoint, Payloads, Person, Twitter, TwitterSettings};
 use sportello_tests::stand_ins::{DeliveryPlan, Faults};
 
+use crate::desk::Desk;
 use crate::network::{Network, Promise};
 
 /// Which shape deliveries have.
@@ -20,7 +21,6 @@ pub(crate) trait Shape: Send + Sync {
     const LOOKS_AGAIN: Option<&'static [&'static str]> = None;
     /// A delivery of one question with fields nobody knows.
     fn question(id: &str, text: &str, company: &str) -> Value;
-    fn cannot(promise: Promise) -> Option<&'static str>;
 }
 
 pub(crate) struct InActivity;
@@ -49,10 +49,6 @@ impl Shape for InActivity {
             "event_uuid": "77", "event_type": "post.mention.create", "filter": {"user_id": company}, "shimmer_2027": [7], "payload": payload,
         }})
     }
-
-    fn cannot(_: Promise) -> Option<&'static str> {
-        None
-    }
 }
 
 impl Shape for InAccountActivity {
@@ -65,18 +61,18 @@ impl Shape for InAccountActivity {
             "entities": {"user_mentions": [{"id_str": company}], "shimmer_2027": []},
         }]})
     }
+}
 
-    fn cannot(promise: Promise) -> Option<&'static str> {
-        match promise {
-            Promise::Edits => Some("In the older shape an edited post comes as a new one"),
-            Promise::Asking | Promise::Tokens | Promise::Posts | Promise::Headroom | Promise::Disorder | Promise::LongIds => None,
-        }
+impl<S> Account<S> {
+    fn person(&self, who: &str) -> Person {
+        self.people.lock().expect("no panic").entry(who.to_owned()).or_insert_with(|| self.twitter.person(who)).clone()
     }
 }
 
 impl<S: Shape> Network for Account<S> {
     const CHANNEL: &'static str = "twitter";
     const CONNECTOR: &'static str = "twitter";
+    const OVERLAP: Option<Duration> = Some(Duration::from_secs(5 * 60));
 
     const LOOKS_AGAIN: Option<&'static [&'static str]> = S::LOOKS_AGAIN;
 
@@ -97,8 +93,7 @@ impl<S: Shape> Network for Account<S> {
     }
 
     fn asks(&self, who: &str, text: &str) -> String {
-        let person = self.people.lock().expect("no panic").entry(who.to_owned()).or_insert_with(|| self.twitter.person(who)).clone();
-        self.twitter.post(&person, &self.worded(text))
+        self.twitter.post(&self.person(who), &self.worded(text))
     }
 
     fn worded(&self, text: &str) -> String {
@@ -130,6 +125,10 @@ impl<S: Shape> Network for Account<S> {
 
     async fn deliver(&self, plan: &DeliveryPlan) {
         self.twitter.deliver(plan).await.expect("it is registered");
+    }
+
+    fn lists_late(&self, lag: Duration) {
+        self.twitter.late_posts(lag);
     }
 
     fn answers_to(&self, thing: &str) -> Vec<String> {
@@ -174,7 +173,29 @@ impl<S: Shape> Network for Account<S> {
         self.twitter.calls_over_limit()
     }
 
-    fn cannot(promise: Promise) -> Option<&'static str> {
-        S::cannot(promise)
+    fn cannot(_: Promise) -> Option<&'static str> {
+        None
     }
+}
+
+/// Pages of mentions begin and end with what X does not show, and of one it shows nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mentions_that_x_does_not_show_cost_none_that_it_shows() {
+    let desk = Desk::<Activity>::asking().await;
+    let mut shown = BTreeSet::new();
+    for number in 0..450 {
+        let is_hidden = (50..150).contains(&number) || (190..260).contains(&number) || (340..360).contains(&number);
+        let thing = desk.network.asks(if is_hidden { "Sospeso" } else { "Ada" }, &format!("Domanda {number}"));
+        if !is_hidden {
+            shown.insert(thing);
+        }
+    }
+    desk.network.twitter.hide(&desk.network.person("Sospeso"), true);
+    desk.as_time_passes("what X shows has come in", |desk| desk.words().len() >= shown.len()).await;
+    let later = desk.network.asks("Bruno", "Poi");
+    shown.insert(later);
+    desk.as_time_passes("what is said later comes in", |desk| desk.words().len() >= shown.len()).await;
+    let words: BTreeSet<String> = desk.words().into_iter().map(|(id, _)| id).collect();
+    assert_eq!((words == shown, desk.said().len(), desk.parked()), (true, shown.len(), 0));
+    desk.stop().await;
 }

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::problem::{Answer, Problem, not_found};
+use super::problem::{Answer, Problem, not_found, not_shown};
 use super::view::{Parameters, VIEW_PARAMETERS, View, check_names};
 use super::world::{Person, Post, World};
 
@@ -45,8 +45,9 @@ pub(super) fn list(world: &World, kind: List, user: &str, parameters: &Parameter
         return Ok((200, json!({"errors": [not_found("user", "id", user)]})));
     };
     let page = page_wanted.cut(rows(world, kind, person));
-    let mut document = view.document(world, &page.posts, has_partial_error);
-    document["meta"] = page.meta(kind, user);
+    // What is not shown has its place on the page. By which parameter the error names it is not told; that is ours.
+    let mut document = view.document(world, &page.posts, "id", has_partial_error);
+    document["meta"] = page.meta(world, kind, user);
     Ok((200, document))
 }
 
@@ -132,11 +133,14 @@ impl PageWanted {
 }
 
 impl Page<'_> {
-    fn meta(&self, kind: List, user: &str) -> Value {
-        let mut meta = json!({"result_count": self.posts.len()});
-        if let (Some(newest), Some(oldest)) = (self.posts.first(), self.posts.last()) {
+    fn meta(&self, world: &World, kind: List, user: &str) -> Value {
+        let shown: Vec<&&Post> = self.posts.iter().filter(|post| !world.is_hidden(&post.author)).collect();
+        let mut meta = json!({"result_count": shown.len()});
+        if let (Some(newest), Some(oldest)) = (shown.first(), shown.last()) {
             meta["newest_id"] = json!(newest.id.to_string());
             meta["oldest_id"] = json!(oldest.id.to_string());
+        }
+        if let (Some(newest), Some(oldest)) = (self.posts.first(), self.posts.last()) {
             if self.has_older {
                 meta["next_token"] = json!(token(kind, user, Place::OlderThan(oldest.id)));
             }
@@ -175,7 +179,7 @@ pub(super) fn look_up(world: &World, parameters: &Parameters, has_partial_error:
     }
     let found: Vec<&Post> = ids.iter().filter_map(|id| world.post_by_id(*id)).collect();
     let missing = ids.iter().filter(|id| world.post_by_id(**id).is_none()).map(|id| not_found("tweet", "ids", &id.to_string()));
-    let mut document = view.document(world, &found, has_partial_error);
+    let mut document = view.document(world, &found, "ids", has_partial_error);
     let mut errors: Vec<Value> = missing.collect();
     errors.extend(document.get("errors").and_then(Value::as_array).cloned().unwrap_or_default());
     if !errors.is_empty() {
@@ -191,7 +195,10 @@ pub(super) fn look_up_one(world: &World, id: &str, parameters: &Parameters, has_
     let Some(post) = world.post_by_id(id_of("id", id)?) else {
         return Ok((200, json!({"errors": [not_found("tweet", "id", id)]})));
     };
-    let mut document = view.document(world, &[post], has_partial_error);
+    if world.is_hidden(&post.author) {
+        return Ok((200, json!({"errors": [not_shown("tweet", "id", id)]})));
+    }
+    let mut document = view.document(world, &[post], "id", has_partial_error);
     document["data"] = view.post(world, post);
     Ok((200, document))
 }

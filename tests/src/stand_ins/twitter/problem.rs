@@ -62,3 +62,14 @@ pub(super) fn not_found(kind: &str, parameter: &str, value: &str) -> Value {
         "resource_type": kind, "parameter": parameter, "resource_id": value, "type": format!("{TYPES}/resource-not-found"),
     })
 }
+
+/// A row of `errors` beside `data`: something is there and is not shown, because its author is suspended or lets nobody see it. As answered with HTTP
+/// 200: <https://github.com/HunterLarco/twitter-v2/issues/26>.
+pub(super) fn not_shown(kind: &str, parameter: &str, value: &str) -> Value {
+    let shown = if kind == "tweet" { "Tweet" } else { kind };
+    json!({
+        "value": value, "detail": format!("Sorry, you are not authorized to see the {shown} with {parameter}: [{value}]."),
+        "title": "Authorization Error", "resource_type": kind, "parameter": parameter, "resource_id": value, "section": "data",
+        "type": format!("{TYPES}/not-authorized-for-resource"),
+    })
+}

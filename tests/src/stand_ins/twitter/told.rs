@@ -2,15 +2,17 @@
 //!
 //! The same person has an id of digits in a string here, and a JSON number above 2^53 beside that string there.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::fields::{POST_FIELDS, USER_FIELDS, post_row, short_text, time_text, user_row};
 use super::length::LENGTH_MAX;
-use super::world::{Body, Person, Post, World};
+use super::world::{Body, EDITS_MAX, Person, Post, World};
 
 /// The first letters of a long text in the older shape. [account]
 const SHORT_LETTERS: usize = 140;
+/// For how long a post can be edited. [edits]
+const EDITING_TIME: SignedDuration = SignedDuration::from_mins(30);
 
 impl World {
     /// A post is told when it is the company's, or answers, names, quotes or reposts it. One post can be several events of the newer shape,
@@ -192,6 +194,13 @@ impl World {
             "favorite_count": 0, "entities": entities, "favorited": false, "retweeted": false, "filter_level": "low", "lang": "und",
             "timestamp_ms": post.created.as_millisecond().to_string(),
         });
+        // [edits] All posts since September 2022 have them, those that were never edited too, and [account] says that it tells them.
+        let versions: Vec<String> = self.chain(post).iter().map(u64::to_string).collect();
+        row["edit_controls"] = json!({
+            "editable_until_ms": (post.created + EDITING_TIME).as_millisecond(), "edits_remaining": (EDITS_MAX + 1).saturating_sub(versions.len()),
+        });
+        row["edit_history"] = json!({"initial_tweet_id": post.first.to_string(), "edit_tweet_ids": versions});
+        row["editable"] = json!(post.replied_to.is_none());
         if post.text.chars().count() > LENGTH_MAX {
             row["text"] = json!(short_text(post, SHORT_LETTERS));
             row["truncated"] = json!(true);

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::fields::{
     POST_DEFAULT, POST_FIELDS, POST_FIELDS_NOT_MODELLED, USER_DEFAULT, USER_FIELDS, USER_FIELDS_NOT_MODELLED, post_row, user_row,
 };
-use super::problem::{Problem, not_found};
+use super::problem::{Problem, not_found, not_shown};
 use super::world::{Person, Post, Reference, World};
 
 /// The query's parameters, each at most once.
@@ -113,6 +113,9 @@ impl View {
             let references = [&post.replied_to, &post.quoted, &post.reposted];
             for Reference { post: id, author } in references.into_iter().flatten() {
                 match world.post_by_id(*id) {
+                    Some(_) if world.is_hidden(author) => {
+                        errors.extend(asks("referenced_tweets.id").then(|| not_shown("tweet", "referenced_tweets.id", &id.to_string())));
+                    }
                     Some(found) if asks("referenced_tweets.id") || asks("referenced_tweets.id.author_id") => {
                         tweets.push(found);
                         ids.extend(asks("referenced_tweets.id.author_id").then(|| author.clone()));
@@ -124,7 +127,7 @@ impl View {
             if asks("edit_history_tweet_ids") {
                 tweets.extend(world.chain(post).iter().filter_map(|id| world.post_by_id(*id)));
             }
-            users.extend(ids.iter().filter_map(|id| world.person_by_id(id)));
+            users.extend(ids.iter().filter(|id| !world.is_hidden(id)).filter_map(|id| world.person_by_id(id)));
         }
         let mut includes = Map::new();
         let mut seen = std::collections::BTreeSet::new();
@@ -139,13 +142,16 @@ impl View {
         (Some(includes).filter(|includes| !includes.is_empty()).map(Value::Object), errors)
     }
 
-    /// A list of posts, with `includes` and `errors` where there are any; of no post there is no `data`.
-    pub(super) fn document(&self, world: &World, posts: &[&Post], has_partial_error: bool) -> Value {
+    /// A list of posts, with `includes` and `errors` where there are any; of no post there is no `data`. Posts that are not shown are among the errors,
+    /// by `parameter`.
+    pub(super) fn document(&self, world: &World, posts: &[&Post], parameter: &str, has_partial_error: bool) -> Value {
         let mut document = Map::new();
+        let (hidden, posts): (Vec<&Post>, Vec<&Post>) = posts.iter().partition(|post| world.is_hidden(&post.author));
         if !posts.is_empty() {
             document.insert("data".to_owned(), posts.iter().map(|post| self.post(world, post)).collect());
         }
-        let (includes, mut errors) = self.neighbours(world, posts);
+        let (includes, mut errors) = self.neighbours(world, &posts);
+        errors.extend(hidden.iter().map(|post| not_shown("tweet", parameter, &post.id.to_string())));
         document.extend(includes.map(|includes| ("includes".to_owned(), includes)));
         if has_partial_error {
             errors.push(not_found("user", "entities.mentions.username", "gone_since"));

@@ -1,6 +1,6 @@
 //! People and posts, and what their deeds are told as.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
@@ -101,6 +101,7 @@ pub(super) struct World {
     replies: Vec<Reply>,
     posts_by_api: Vec<(String, String)>,
     listing_lag: SignedDuration,
+    hidden: BTreeSet<String>,
     payloads: Payloads,
     is_subscribed_to_authors: bool,
     told: u64,
@@ -121,6 +122,7 @@ impl World {
             replies: Vec::new(),
             posts_by_api: Vec::new(),
             listing_lag: SignedDuration::ZERO,
+            hidden: BTreeSet::new(),
             payloads: settings.payloads,
             is_subscribed_to_authors: true,
             told: 0,
@@ -146,6 +148,19 @@ impl World {
 
     pub(super) fn list_late(&mut self, lag: SignedDuration) {
         self.listing_lag = lag;
+    }
+
+    /// Whether this person and what they posted are shown to nobody.
+    pub(super) fn hide(&mut self, person: &Person, is_hidden: bool) {
+        if is_hidden {
+            self.hidden.insert(person.id.clone());
+        } else {
+            self.hidden.remove(&person.id);
+        }
+    }
+
+    pub(super) fn is_hidden(&self, person: &str) -> bool {
+        self.hidden.contains(person)
     }
 
     pub(super) fn replies(&self) -> &[Reply] {
@@ -311,18 +326,13 @@ impl World {
 
     /// Whether the next happening is told in the shape of the X Activity API.
     pub(super) fn is_told_as_activity(&mut self) -> bool {
-        let is_activity = self.is_next_told_as_activity();
-        self.told += 1;
-        is_activity
-    }
-
-    /// The same, before anything happens.
-    pub(super) fn is_next_told_as_activity(&self) -> bool {
-        match self.payloads {
+        let is_activity = match self.payloads {
             Payloads::Activity => true,
             Payloads::AccountActivity => false,
             Payloads::Both => self.told.is_multiple_of(2),
-        }
+        };
+        self.told += 1;
+        is_activity
     }
 
     pub(super) fn push(&mut self, body: Body) {

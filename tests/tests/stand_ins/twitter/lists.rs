@@ -37,6 +37,40 @@ async fn pages_lose_and_double_nothing_at_any_boundary() {
     }
 }
 
+/// <https://github.com/HunterLarco/twitter-v2/issues/26>
+#[tokio::test]
+async fn what_is_not_shown_is_missing_in_data_and_named_among_the_errors() {
+    let api = Api::start().await;
+    let (ada, bob) = (api.twitter.person("Ada"), api.twitter.person("Bob"));
+    let author = |number: usize| if (3..9).contains(&number) { &bob } else { &ada };
+    let posts: Vec<String> = (0..12).rev().map(|number| api.twitter.post(author(number), &format!("@TelefoniaSole {number}"))).collect();
+    let posts: Vec<String> = posts.into_iter().rev().collect();
+    let answer = api.twitter.reply(&ada, &posts[4], "@TelefoniaSole anch'io");
+    api.twitter.hide(&bob, true);
+    let size = [("max_results", "5")];
+    let all = pages(&api, &api.mentions_path(), &size).await;
+    assert_eq!(all, [vec![answer.clone(), posts[0].clone(), posts[1].clone(), posts[2].clone()], vec![], posts[9..].to_vec()]);
+    let first = api.read(&api.mentions_path(), &size).await;
+    let error = &first["errors"][0];
+    assert_eq!((&error["resource_id"], &error["resource_type"]), (&json!(posts[3]), &json!("tweet")));
+    assert!(error["type"].as_str().is_some_and(|kind| kind.ends_with("/not-authorized-for-resource")), "{error}");
+
+    let both = format!("{},{}", posts[0], posts[5]);
+    let found = api.read("/2/tweets", &[("ids", &both)]).await;
+    assert_eq!(
+        (ids(&found), &found["errors"][0]["value"], &found["errors"][0]["parameter"]),
+        (vec![posts[0].clone()], &json!(posts[5]), &json!("ids"))
+    );
+    let alone = api.read(&format!("/2/tweets/{}", posts[5]), &[]).await;
+    assert!(alone.get("data").is_none() && alone["errors"][0]["title"] == "Authorization Error", "{alone}");
+    let expanded = api.read(&format!("/2/tweets/{answer}"), &[("expansions", "referenced_tweets.id,in_reply_to_user_id")]).await;
+    assert!(expanded.get("includes").is_none(), "{expanded}");
+    assert_eq!(expanded["errors"][0]["resource_id"], json!(posts[4]));
+
+    api.twitter.hide(&bob, false);
+    assert_eq!(pages(&api, &api.mentions_path(), &size).await.concat().len(), 13, "a suspension ends");
+}
+
 #[tokio::test]
 async fn what_is_posted_between_two_pages_moves_nothing() {
     let api = Api::start().await;

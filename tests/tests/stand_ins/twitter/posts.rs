@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use sportello_tests::stand_ins::Fault;
-use sportello_tests::stand_ins::twitter::{Payloads, ReplyRule, TwitterSettings};
+use sportello_tests::stand_ins::twitter::{ReplyRule, TwitterSettings};
 
 use super::{Api, problem};
 
@@ -139,16 +139,4 @@ async fn what_cannot_be_posted_is_refused_and_does_nothing() {
     }
     assert!(api.twitter.replies().is_empty() && api.twitter.unsummoned_refused() == 0);
     assert_eq!(api.read(&api.timeline_path(), &[]).await["meta"]["result_count"], 0);
-}
-
-#[tokio::test]
-async fn an_edit_can_wait_for_the_shape_that_says_what_it_edits() {
-    let api = Api::start_with(TwitterSettings { payloads: Payloads::Both, ..TwitterSettings::default() }).await;
-    let ada = api.twitter.person("Ada");
-    let post = api.twitter.post(&ada, "@TelefoniaSole la rete non va");
-    assert_eq!(api.twitter.edit_traceably(&post, "@TelefoniaSole va"), None, "it would be told in the older shape");
-    assert_eq!(api.twitter.text_of(&post).as_deref(), Some("@TelefoniaSole la rete non va"));
-    api.twitter.follow(&ada);
-    let edited = api.twitter.edit_traceably(&post, "@TelefoniaSole va").expect("it is told in the newer shape");
-    assert_eq!(api.twitter.text_of(&edited).as_deref(), Some("@TelefoniaSole va"));
 }

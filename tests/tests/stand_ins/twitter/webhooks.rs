@@ -315,6 +315,24 @@ async fn a_reply_deep_in_a_thread_is_in_the_lists_only() {
     assert_eq!(kinds, ["post.mention.create", "post.reply.create"], "one post can be two events");
 }
 
+/// <https://docs.x.com/x-api/enterprise-gnip-2.0/fundamentals/edit-tweets>; that of account activity says that it tells them, too.
+#[tokio::test]
+async fn a_post_of_the_older_shape_tells_all_its_versions() {
+    let (twitter, receiver) = registered(Payloads::AccountActivity).await;
+    let ada = twitter.person("Ada");
+    let first = twitter.post(&ada, "@TelefoniaSole aiuto");
+    let second = twitter.edit(&first, "@TelefoniaSole aiuto!");
+    let third = twitter.edit(&second, "@TelefoniaSole aiuto!!");
+    deliver(&twitter).await;
+    let rows = receiver.documents()[0]["tweet_create_events"].as_array().expect("rows").clone();
+    let told =
+        |at: usize| (rows[at]["id_str"].clone(), rows[at]["edit_history"].clone(), rows[at]["edit_controls"]["edits_remaining"].clone());
+    let history = |versions: &[&String]| json!({"initial_tweet_id": first, "edit_tweet_ids": versions});
+    assert_eq!(told(0), (json!(first), history(&[&first]), json!(5)));
+    assert_eq!(told(1), (json!(second), history(&[&first, &second]), json!(4)));
+    assert_eq!(told(2), (json!(third), history(&[&first, &second, &third]), json!(3)));
+}
+
 #[tokio::test]
 async fn deleting_one_version_is_told_of_each() {
     let (twitter, receiver) = registered(Payloads::AccountActivity).await;

@@ -24,15 +24,8 @@ impl Player<'_> {
             let thread = &self.ledger.threads[position];
             let text = format!("{}{}", thread.text, self.scenario.edits[&thread.language]);
             let key = thread.key.clone();
-            if channel == TWITTER {
-                // What the older shape tells as a new post is another one for everybody who hears of it.
-                let text = format!("@{} {text}", self.stage.twitter.settings().handle);
-                while self.stage.twitter.edit_traceably(&key, &text).is_none() {
-                    self.somebody_follows()?;
-                }
-            } else {
-                network.edit(&key, &text);
-            }
+            let text = if channel == TWITTER { format!("@{} {text}", self.stage.twitter.settings().handle) } else { text };
+            network.edit(&key, &text);
             self.ledger.threads[position].edited = true;
             self.ledger.note(channel, key, Deed::Edited);
         }
@@ -69,6 +62,9 @@ impl Player<'_> {
         }
         for number in 0..then.reactions {
             self.react(channel, scene, number)?;
+        }
+        if channel == TWITTER && then.reactions > 0 {
+            self.somebody_follows()?;
         }
         Ok(())
     }
