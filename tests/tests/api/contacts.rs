@@ -127,6 +127,24 @@ async fn no_crm_is_told_of_a_network_whose_policy_forbids_linking() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_contact_that_waits_is_not_made_once_the_policy_forbids_linking() {
+    let crm = CrmStandIn::start().await.unwrap();
+    let (stage, profile) = prospect(&crm, "").await;
+    stage.post(Role::Operator, "/channels/crm/disable", &Value::Null).await.expect(200);
+    let made = make(&stage, profile, "key-1", &json!({ "crm": "crm" })).await.expect(201);
+    let mut settings = stage.get(Role::Operator, "/channels/facebook-page").await.expect(200)["settings"].take();
+    settings["policy"] = json!({ "link": "forbidden" });
+    stage.json(Role::Operator, Method::PUT, "/channels/facebook-page", &[], &settings).await.expect(200);
+    stage.post(Role::Operator, "/channels/crm/enable", &Value::Null).await.expect(200);
+    let ended = ended(&stage, made["effect"].as_u64().unwrap()).await;
+    assert_eq!((&ended["state"], &ended["attempts"]), (&json!("failed"), &json!(0)), "{ended}");
+    assert!(ended["problem"].as_str().unwrap().contains("no longer lets a CRM be told"), "{ended}");
+    // A call that was made is over then.
+    stage.running.stop().await;
+    assert!(crm.operator().party(1).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_consent_is_needed_it_must_be_said() {
     let crm = CrmStandIn::start().await.unwrap();
     let (stage, profile) = prospect(&crm, "policy = { link = \"consent\" }").await;

@@ -161,7 +161,7 @@ fn retry<E: From<Event>>(draft: &mut Draft<'_, E>, id: EffectId, effect: &Effect
 }
 
 /// It is over, unless it may have taken place: then a person decides.
-fn end<E: From<Event>>(draft: &mut Draft<'_, E>, id: EffectId, may_have_happened: bool, setback: &Setback) {
+pub(super) fn end<E: From<Event>>(draft: &mut Draft<'_, E>, id: EffectId, may_have_happened: bool, setback: &Setback) {
     let Setback { problem, detail } = setback.clone();
     if may_have_happened {
         draft.emit(EffectUndecided { effect: id, problem: format!("an earlier call may have taken effect; {problem}") });

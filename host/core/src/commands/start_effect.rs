@@ -1,15 +1,20 @@
 //! Announcing a call before it is made.
 
 use crate::commands::Accepted;
-use crate::domain::effect::{EFFECTS, EffectStarted, EffectState};
+use crate::commands::finish_effect::{Setback, end};
+use crate::domain::case::CASES;
+use crate::domain::channel::{CHANNELS, LinkPermission};
+use crate::domain::effect::{EFFECTS, Effect, EffectStarted, EffectState};
 use crate::domain::lane;
+use crate::domain::person::contact_of;
+use crate::domain::profile::PROFILES;
 use crate::draft::Draft;
 use crate::event::Event;
 use crate::ids::EffectId;
 use crate::refusal::Refusal;
 
-/// Says that an effect's call is about to be made. The call may be made once this is durable. Refused while another of its lane is under way or
-/// comes before it.
+/// Says that an effect's call is about to be made. The call may be made once this is durable and the effect is started. Refused while another of its
+/// lane is under way or comes before it. An effect that would tell a CRM of somebody whose network's policy forbids it by now comes to its end instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StartEffect {
     /// The effect.
@@ -33,7 +38,29 @@ impl StartEffect {
                 self.effect
             )));
         }
-        draft.emit(EffectStarted { effect: self.effect, attempt: effect.attempts + 1 });
+        match forbidden(draft, &effect) {
+            Some(problem) => end(draft, self.effect, effect.may_have_happened, &Setback { problem, detail: Vec::new() }),
+            None => draft.emit(EffectStarted { effect: self.effect, attempt: effect.attempts + 1 }),
+        }
         Ok(Accepted::Effect(self.effect))
     }
+}
+
+/// Why the effect may not be done any more, which could be asked for: the policy has become stricter since.
+fn forbidden<E: From<Event>>(draft: &Draft<'_, E>, effect: &Effect) -> Option<String> {
+    let of_case = || CASES.get(draft.tables(), &effect.case?)?.profile;
+    // Whom a CRM would be told of. A record it has may be changed, whoever is linked to it.
+    let told = match effect.action.as_str() {
+        "activity" => of_case(),
+        "contact" if effect.contact.is_none() => effect.profile,
+        _ => None,
+    }?;
+    let profile = draft.tables().get(&PROFILES, &told).filter(|profile| !profile.erased)?;
+    let is_forbidden = match draft.tables().get(&CHANNELS, &profile.channel)?.policy()?.link {
+        LinkPermission::Evidence => false,
+        // A link without consent has ended with the policy that allowed it.
+        LinkPermission::Consent => effect.contact.is_some() && contact_of(draft.tables(), &profile).is_none(),
+        LinkPermission::Forbidden => true,
+    };
+    is_forbidden.then(|| format!("the policy of channel {} no longer lets a CRM be told of profile {told}", profile.channel))
 }

@@ -49,11 +49,25 @@ pub fn channel() -> ChannelName {
 }
 
 pub fn policy() -> Policy {
-    Policy { link: LinkPermission::Evidence, reply_only_summoned: false, profile_ms: None, content_ms: None, raw_ms: None, recheck_ms: None }
+    Policy {
+        link: LinkPermission::Evidence,
+        reply_only_summoned: false,
+        profile_ms: None,
+        content_ms: None,
+        raw_ms: None,
+        recheck_ms: None,
+    }
+}
+
+fn actions(kind: ChannelKind) -> &'static [&'static str] {
+    match kind {
+        ChannelKind::Channel | ChannelKind::Enricher => &["reply", "post"],
+        ChannelKind::Crm => &["reply", "post", "activity", "contact"],
+    }
 }
 
 impl Desk {
-    /// A tenant with one channel `page` that can `reply` and `post`, and a CRM.
+    /// A tenant with one channel `page` that can `reply` and `post`, and a CRM, which also takes an `activity` and a `contact`.
     pub fn new() -> Self {
         Self::with(policy(), Idempotency::Findable)
     }
@@ -91,7 +105,7 @@ impl Desk {
                 version: "1.0.0".into(),
                 kind: *kind,
                 network: "chirper".into(),
-                actions: ["reply", "post"].map(|name| Action { name: name.into(), idempotency, settling_ms: 5_000 }).to_vec(),
+                actions: actions(*kind).iter().map(|name| Action { name: (*name).into(), idempotency, settling_ms: 5_000 }).collect(),
                 policy: policy.clone(),
                 poll_ms: 0,
             };

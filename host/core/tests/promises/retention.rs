@@ -7,7 +7,7 @@ use sportello_core::commands::{
 use sportello_core::domain::channel::{CHANNELS, Idempotency, LinkPermission, Policy};
 use sportello_core::domain::contact::CONTACTS_OF_IDENTIFIER;
 use sportello_core::domain::delivery::DELIVERIES;
-use sportello_core::domain::effect::{AskedBy, EFFECTS};
+use sportello_core::domain::effect::{AskedBy, EFFECTS, EffectState};
 use sportello_core::domain::erasure::{Due, ERASURES_DUE, IDENTIFIERS_GIVEN_UP};
 use sportello_core::domain::interaction::{Change, INTERACTIONS};
 use sportello_core::domain::profile::{Identified, PROFILES, PROFILES_OF_IDENTIFIER};
@@ -213,9 +213,9 @@ fn enforce(desk: &mut Desk, stored: &[Due]) -> usize {
     desk.must(EnforcePolicy { channel: channel(), policy, stored: stored.to_vec(), is_last: true }).1.len()
 }
 
-/// Somebody's reply to Ada or note about her, done.
-fn done(desk: &mut Desk, number: u64, by: ChannelName, action: &str) {
-    let effect = QueueEffect {
+/// Somebody's reply to Ada or note about her.
+fn about_ada(number: u64, by: ChannelName, action: &str) -> QueueEffect {
+    QueueEffect {
         key: number.to_string(),
         channel: by,
         action: action.into(),
@@ -227,8 +227,12 @@ fn done(desk: &mut Desk, number: u64, by: ChannelName, action: &str) {
         slot: SlotId(900 + number),
         sealed: vec![1],
         asked_by: AskedBy::Person { name: "anna".into() },
-    };
-    desk.must(effect);
+    }
+}
+
+/// The same, done.
+fn done(desk: &mut Desk, number: u64, by: ChannelName, action: &str) {
+    desk.must(about_ada(number, by, action));
     desk.must(StartEffect { effect: EffectId(number) });
     let outcome = EffectOutcome::Done { receipt: SubjectId(number), sealed: vec![2] };
     desk.must(FinishEffect { effect: EffectId(number), attempt: 1, outcome });
@@ -311,6 +315,33 @@ fn a_link_ends_when_the_policy_no_longer_allows_it() {
         operator_says(&mut desk, Some(Policy { link, content_ms: Some(DAY_MS), ..policy() }));
         enforce(&mut desk, &[Due::Profile(ProfileId(501))]);
         assert_eq!(desk.get(&PROFILES, &ProfileId(501)).unwrap().link.is_some(), holds, "{link:?}");
+    }
+}
+
+#[test]
+fn what_would_tell_a_crm_of_somebody_is_not_started_once_the_policy_forbids_it() {
+    let crm = || ChannelName::new("crm").unwrap();
+    let known = Some(ContactId(701));
+    for (link, action, contact, goes) in [
+        (LinkPermission::Evidence, "activity", known, true),
+        (LinkPermission::Consent, "activity", known, false),
+        (LinkPermission::Forbidden, "activity", known, false),
+        (LinkPermission::Evidence, "contact", None, true),
+        (LinkPermission::Forbidden, "contact", None, false),
+        (LinkPermission::Forbidden, "contact", known, true),
+        (LinkPermission::Forbidden, "post", known, true),
+    ] {
+        let mut desk = Desk::new();
+        contact_is(&mut desk, 701, 1, &[OLD], false);
+        ada_says(&mut desk, 1, &[OLD]);
+        desk.must(QueueEffect { contact, ..about_ada(1, crm(), action) });
+        operator_says(&mut desk, Some(Policy { link, ..policy() }));
+        enforce(&mut desk, &[Due::Profile(ProfileId(501))]);
+        desk.must(StartEffect { effect: EffectId(1) });
+        let row = desk.get(&EFFECTS, &EffectId(1)).unwrap();
+        let state = if goes { EffectState::Started } else { EffectState::Failed };
+        assert_eq!(row.state, state, "{action} with {link:?}: {:?}", row.problem);
+        assert_eq!(row.problem.is_some_and(|problem| problem.contains("channel page no longer lets a CRM be told of profile 501")), !goes);
     }
 }
 

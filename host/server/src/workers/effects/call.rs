@@ -50,6 +50,10 @@ async fn publish(desk: &Desk, live: &LiveChannel, id: EffectId) -> Option<Timest
         return Some(desk.tenant.now().plus_ms(millis(OWN_PAUSE)));
     }
     let effect = desk.tenant.get(&EFFECTS, &id).ok().flatten()?;
+    // The policy forbids it by now: it has come to its end.
+    if effect.state != EffectState::Started && !start_late {
+        return None;
+    }
     let called = match contract_effect(desk, &effect) {
         Ok(Some(request)) => call(desk, live, &effect, request).await,
         Ok(None) => Called::only(EffectOutcome::Failed("its words have been erased".into())),
