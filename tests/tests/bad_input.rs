@@ -11,7 +11,7 @@ use sportello_core::domain::delivery::{DELIVERIES, Delivery, DeliveryState};
 use sportello_core::domain::interaction::INTERACTIONS;
 use sportello_core::ids::{ChannelName, DeliveryId, Digest};
 use sportello_server::desk::Desk;
-use sportello_server::ingress::webhook::{BODY_BYTES_MAX, DELIVERIES_UNDER_WAY_MAX};
+use sportello_server::ingress::webhook::{BODY_BYTES_MAX, CHALLENGES_UNDER_WAY_MAX, DELIVERIES_UNDER_WAY_MAX};
 use sportello_tests::canaries::{self, Canaries};
 use sportello_tests::guests::{component, guest, with_note};
 use sportello_tests::host::{HostPlan, HostProcess, RunningHost, binary};
@@ -241,6 +241,14 @@ async fn when_there_is_no_room_the_platform_is_told_to_come_again_and_nothing_is
     let answer = facebook.send_signed("{}").await.unwrap();
     assert_eq!((answer.status, answer.header("retry-after")), (503, "2"), "{}", answer.text());
     assert_eq!(interactions(&desk), 0);
+    // A platform that asks whether we are there is answered all the same, and has places that nobody can take for long.
+    facebook.subscribe(&running.url(HOOK)).await.expect("a challenge needs none of those places");
+    let places = u32::try_from(CHALLENGES_UNDER_WAY_MAX).unwrap();
+    let taken = desk.challenges_under_way.try_acquire_many(places).expect("all are free again");
+    let asked = format!("{}?hub.mode=subscribe&hub.challenge=7", running.url(HOOK));
+    let challenged = HttpClient::default().send(Method::GET, &asked, &[], bytes::Bytes::new()).await.unwrap();
+    assert_eq!((challenged.status, challenged.header("retry-after")), (503, "2"), "{}", challenged.text());
+    drop(taken);
 
     // One of them proves nothing and sends nothing: its place comes free without its doing.
     let mut silent = held.pop().unwrap();

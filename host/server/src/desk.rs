@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 use crate::channels::{Channels, LiveChannel};
 use crate::connectors::Connectors;
 use crate::health::{Purpose, Trouble};
-use crate::ingress::webhook::DELIVERIES_UNDER_WAY_MAX;
+use crate::ingress::webhook::{CHALLENGES_UNDER_WAY_MAX, DELIVERIES_UNDER_WAY_MAX};
 use crate::metrics::Metrics;
 use crate::secrets::Secrets;
 use crate::tenant::{Tenant, TenantError};
@@ -39,6 +39,8 @@ pub struct Desk {
     pub metrics: Arc<Metrics>,
     /// Room for deliveries.
     pub deliveries_under_way: Semaphore,
+    /// Room for challenges.
+    pub challenges_under_way: Semaphore,
 }
 
 impl Host {
@@ -62,6 +64,7 @@ impl Host {
                 channels,
                 metrics: Arc::clone(&metrics),
                 deliveries_under_way: Semaphore::new(DELIVERIES_UNDER_WAY_MAX),
+                challenges_under_way: Semaphore::new(CHALLENGES_UNDER_WAY_MAX),
             };
             desks.insert(tenant.name().to_owned(), Arc::new(desk));
         }

@@ -6,7 +6,7 @@
 //! | body over the limit | 413 | nothing |
 //! | body that does not come in time | 408 | nothing |
 //! | missing or wrong signature | 401 | nothing, counted |
-//! | no room (queue, guests, deliveries under way) | 503 with Retry-After | nothing: the platform comes again |
+//! | no room (queue, guests, deliveries or challenges under way) | 503 with Retry-After | nothing: the platform comes again |
 //! | signed, and the connector takes it | the connector's answer, or 200 | its interactions, durable |
 //! | signed, and the connector fails | 200 | the delivery, sealed and parked, durable |
 //! | challenge (GET) | the connector's answer | nothing |
@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use sportello_core::ids::ChannelName;
@@ -35,6 +35,8 @@ use crate::metrics::Outcome;
 pub const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Deliveries of one tenant under way at once; beyond, the platform is told to come again.
 pub const DELIVERIES_UNDER_WAY_MAX: usize = 512;
+/// Challenges of one tenant under way at once. They have places of their own: anybody can send one, and a platform gives up an address that misses some.
+pub const CHALLENGES_UNDER_WAY_MAX: usize = 32;
 /// How long a body may take to arrive. Whoever sends it holds one of the places above and has not proved anything yet.
 pub const BODY_TIME_MAX: Duration = Duration::from_secs(10);
 /// Seconds after which a platform may come again.
@@ -56,14 +58,20 @@ pub async fn handle(State(host): State<Arc<Host>>, Path((tenant, channel)): Path
     if !live.prepared.capabilities().webhook {
         return not_found(&format!("the connector of channel {name} takes no webhooks"));
     }
+    match *request.method() {
+        Method::GET => challenge(&desk, &live, request).await,
+        Method::POST => delivery(&desk, &live, request).await,
+        _ => (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, POST")], "use GET or POST\n").into_response(),
+    }
+}
+
+async fn delivery(desk: &Arc<Desk>, live: &Arc<LiveChannel>, request: Request) -> Response {
     // Before anything is spent on it: whoever does not even claim to be the platform gets no place.
-    if request.method() == Method::POST
-        && let Err(refusal) = live.runtime.claims_a_signature(request.headers())
-    {
-        return unsigned(&desk, &live, &refusal);
+    if let Err(refusal) = live.runtime.claims_a_signature(request.headers()) {
+        return unsigned(desk, live, &refusal);
     }
     let Ok(_place) = desk.deliveries_under_way.try_acquire() else {
-        desk.metrics.delivery(&name, Outcome::Overloaded);
+        desk.metrics.delivery(&live.name, Outcome::Overloaded);
         return try_later("too many deliveries are under way");
     };
     let (parts, body) = request.into_parts();
@@ -71,20 +79,16 @@ pub async fn handle(State(host): State<Arc<Host>>, Path((tenant, channel)): Path
         Ok(body) => body,
         Err(unread) => {
             if matches!(unread, Unread::TooLarge) {
-                desk.metrics.delivery(&name, Outcome::TooLarge);
+                desk.metrics.delivery(&live.name, Outcome::TooLarge);
             }
             return unread.into_response();
         }
     };
-    let query = query_of(parts.uri.query().unwrap_or_default());
-    match parts.method {
-        Method::GET => challenge(&desk, &live, query, &parts.headers).await,
-        Method::POST => match live.runtime.verify(&parts.headers, &body) {
-            Ok(Cow::Borrowed(_)) => deliver(&desk, &live, query, &parts.headers, body.into()).await,
-            Ok(Cow::Owned(document)) => deliver(&desk, &live, query, &parts.headers, document).await,
-            Err(refusal) => unsigned(&desk, &live, &refusal),
-        },
-        _ => (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, POST")], "use GET or POST\n").into_response(),
+    let query = query_of(&parts.uri);
+    match live.runtime.verify(&parts.headers, &body) {
+        Ok(Cow::Borrowed(_)) => deliver(desk, live, query, &parts.headers, body.into()).await,
+        Ok(Cow::Owned(document)) => deliver(desk, live, query, &parts.headers, document).await,
+        Err(refusal) => unsigned(desk, live, &refusal),
     }
 }
 
@@ -94,8 +98,10 @@ fn unsigned(desk: &Desk, live: &LiveChannel, refusal: &SignatureRefusal) -> Resp
     (StatusCode::UNAUTHORIZED, format!("{refusal}\n")).into_response()
 }
 
-async fn challenge(desk: &Desk, live: &LiveChannel, query: Vec<(String, String)>, headers: &HeaderMap) -> Response {
-    let request = WebhookRequest { method: "GET".to_owned(), query, headers: guest_headers(live, headers), body: Vec::new() };
+async fn challenge(desk: &Desk, live: &LiveChannel, request: Request) -> Response {
+    let Ok(_place) = desk.challenges_under_way.try_acquire() else { return try_later("too many challenges are under way") };
+    let headers = guest_headers(live, request.headers());
+    let request = WebhookRequest { method: "GET".to_owned(), query: query_of(request.uri()), headers, body: Vec::new() };
     match live.runtime.webhook(desk.call(live, Purpose::Webhook), &[request]).await {
         Ok(done) => match done.value.into_iter().next() {
             Some(Ok(outcome)) if outcome.interactions.is_empty() => answer(outcome.response),
@@ -160,8 +166,8 @@ async fn read_body(body: Body) -> Result<Bytes, Unread> {
     }
 }
 
-fn query_of(query: &str) -> Vec<(String, String)> {
-    form_urlencoded::parse(query.as_bytes()).into_owned().collect()
+fn query_of(uri: &Uri) -> Vec<(String, String)> {
+    form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned().collect()
 }
 
 fn guest_headers(live: &LiveChannel, headers: &HeaderMap) -> Vec<(String, String)> {
