@@ -10,6 +10,7 @@
 //! * The OpenAPI document is made from the handlers themselves ([`document`]).
 
 mod cases;
+mod channel_view;
 mod channels;
 mod connectors;
 mod contact_effects;
