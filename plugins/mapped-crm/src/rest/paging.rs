@@ -217,7 +217,9 @@ impl Paging {
                 more(offset).then_some(Place::Offset(offset + count))
             }
             Kind::LinkAt(at) => at.text(document).filter(|link| !link.is_empty()).map(|link| follow(&link)).transpose()?.map(Place::Link),
-            Kind::LinkHeader => next_of(&answer.response.headers).map(|link| follow(&link)).transpose()?.map(Place::Link),
+            Kind::LinkHeader => {
+                next_of(&answer.response.headers).map(|link| local(settings, &link, answer.path)).transpose()?.map(Place::Link)
+            }
             Kind::DeltaLink => Some(match (odata::control(document, "nextLink"), odata::control(document, "deltaLink")) {
                 (Some(next), _) => Place::Link(follow(&next)?),
                 (None, Some(delta)) => Place::Delta(follow(&delta)?),
@@ -237,7 +239,7 @@ impl Paging {
             Some(Place::Link(text) | Place::Delta(text) | Place::Cursor(text)) if text.len() > max => {
                 Err(Error::reject(format!("{}: where the next page is has {} bytes, at most {max} are taken", rest.name, text.len())))
             }
-            // Where nothing has changed, so has the link to later changes.
+            // Where nothing has changed, the link to later changes may be the same.
             Some(Place::Delta(_)) => Ok(next),
             Some(_) if next.as_ref() == place => Err(Error::reject(format!("{}: the next page is the page itself", rest.name))),
             _ => Ok(next),
