@@ -40,13 +40,13 @@ use jiff::{SignedDuration, Timestamp};
 pub use self::access::{DailyLimit, Tokens};
 pub use self::delivery::{Forgery, SignaturePrefix};
 pub use self::settings::{ANSWER_TIME_MAX, DELIVERY_TIME_MAX, DuplicateComments, LinkedInSettings};
-pub use self::world::{Person, Reply};
+pub use self::world::Person;
 
 use self::access::Access;
 use self::delivery::Standing;
 use self::world::{Author, World};
 use super::webhook::Outbox;
-use super::{Faults, Serving};
+use super::{Faults, Reply, Serving, replies};
 use crate::error::Result;
 use crate::http_client::HttpClient;
 
@@ -334,16 +334,12 @@ impl LinkedIn {
 
     /// The replies to one post or comment.
     pub fn replies_to(&self, target: &str) -> Vec<Reply> {
-        self.replies().into_iter().filter(|reply| reply.target == target).collect()
+        replies::to(self.inside().world.replies(), target)
     }
 
-    /// Replies whose target and text were seen before: what a customer would notice.
+    /// Replies whose target and words were seen before, whatever the space between the words: what a customer would notice.
     pub fn doubled_replies(&self) -> Vec<Reply> {
-        let replies = self.replies();
-        let is_doubled = |position: usize, reply: &Reply| {
-            replies[..position].iter().any(|earlier| earlier.target == reply.target && earlier.text == reply.text)
-        };
-        replies.iter().enumerate().filter(|(position, reply)| is_doubled(*position, reply)).map(|(_, reply)| reply.clone()).collect()
+        replies::doubled(self.inside().world.replies())
     }
 
     /// How many calls were answered 429.

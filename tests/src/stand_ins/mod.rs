@@ -8,11 +8,13 @@ pub mod crm;
 pub mod facebook;
 pub mod faults;
 pub mod linkedin;
+mod replies;
 pub mod twitter;
 pub mod webhook;
 pub mod wiki;
 
 pub use faults::{Fault, FaultHandle, Faults, SPENDS};
+pub use replies::Reply;
 pub use webhook::{Counts, DeliveryPlan, DeliveryReport};
 
 use std::collections::BTreeMap;

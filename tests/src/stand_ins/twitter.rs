@@ -40,7 +40,7 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use self::limits::{CallsMax, Endpoint, calls_max_default};
 pub use self::sender::{Forgery, PAUSE_MAX};
-pub use self::world::{Person, Reply};
+pub use self::world::Person;
 pub use super::webhook::{Counts, DeliveryPlan, DeliveryReport};
 
 use self::access::Access;
@@ -49,7 +49,7 @@ use self::oauth1::Keys;
 use self::sender::Standing;
 use self::world::World;
 use super::webhook::Outbox;
-use super::{Faults, Serving, random_hex};
+use super::{Faults, Reply, Serving, random_hex, replies};
 use crate::error::Result;
 use crate::http_client::HttpClient;
 
@@ -396,16 +396,12 @@ impl Twitter {
 
     /// The replies to one post.
     pub fn replies_to(&self, target: &str) -> Vec<Reply> {
-        self.replies().into_iter().filter(|reply| reply.target == target).collect()
+        replies::to(self.inside().world.replies(), target)
     }
 
     /// Replies whose target and words were seen before, whatever the space between the words: what a customer would notice.
     pub fn doubled_replies(&self) -> Vec<Reply> {
-        let replies = self.replies();
-        let words = |reply: &Reply| reply.text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-        let is_same = |one: &Reply, other: &Reply| one.target == other.target && words(one) == words(other);
-        let is_doubled = |position: usize, reply: &Reply| replies[..position].iter().any(|earlier| is_same(earlier, reply));
-        replies.iter().enumerate().filter(|(position, reply)| is_doubled(*position, reply)).map(|(_, reply)| reply.clone()).collect()
+        replies::doubled(self.inside().world.replies())
     }
 
     /// Calls that were made although the answers before said that none was left.

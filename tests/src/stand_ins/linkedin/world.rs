@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use super::super::Reply;
 use super::urn::{self, Target};
 
 /// The first number that JavaScript's `Number` cannot tell from its neighbours, and more.
@@ -27,19 +28,6 @@ impl Person {
     pub fn urn(&self) -> String {
         format!("urn:li:person:{}", self.id)
     }
-}
-
-/// A comment of the organisation taken through the API.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reply {
-    /// What it answers: a post's URN as [`super::LinkedIn::post`] gave it, or the URN of a comment in the long spelling.
-    pub target: String,
-    /// The URN it was given, in the long spelling.
-    pub id: String,
-    /// Its text.
-    pub text: String,
-    /// When, on the platform's clock.
-    pub at: Timestamp,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

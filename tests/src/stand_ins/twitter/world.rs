@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
+use super::super::Reply;
 use super::{Payloads, TwitterSettings};
 
 /// Milliseconds of 1970 at which the ids of posts begin. <https://docs.x.com/resources/fundamentals/x-ids>
@@ -23,19 +24,6 @@ pub struct Person {
     pub name: String,
     /// The handle, without `@`.
     pub handle: String,
-}
-
-/// A reply taken through the API.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reply {
-    /// The post it answers.
-    pub target: String,
-    /// The id it was given.
-    pub id: String,
-    /// Its text as the call brought it, without space at the ends.
-    pub text: String,
-    /// When, on the platform's clock.
-    pub at: Timestamp,
 }
 
 /// Another post that a post is about; its author is known even after it was deleted.
