@@ -322,7 +322,7 @@ async fn a_page_whose_share_is_used_up_is_not_called_until_it_has_slid_away() {
     let now = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second()).unwrap();
     let clock = Arc::new(SetClock::at(Timestamp(now.as_millisecond())));
     let facebook = Facebook::start_with(FacebookSettings { now, ..FacebookSettings::default() }).await.unwrap();
-    let plan = HostPlan::default().facebook_page(&facebook, "").workflow("answer", ANSWER);
+    let plan = HostPlan::default().facebook_page(&facebook, "poll-seconds = 0").workflow("answer", ANSWER);
     let running = RunningHost::start_at(folder.path(), &plan, Arc::clone(&clock) as Arc<dyn Clock>).await;
     facebook.subscribe(&running.url("/hooks/demo/facebook-page")).await.unwrap();
     let step = |time: Duration| {

@@ -428,7 +428,8 @@ async fn what_is_stored_goes_by_the_policy_that_the_operator_tightens() {
     let folder = tempfile::tempdir().unwrap();
     let (clock, _) = clock();
     let facebook = Facebook::start().await.unwrap();
-    let plan = |more: &str| HostPlan::default().facebook_page(&facebook, more).workflow("answer", ANSWER);
+    // Asked for, the answer would come in hours later, and be kept from then on.
+    let plan = |more: &str| HostPlan::default().facebook_page(&facebook, &format!("poll-seconds = 0\n{more}")).workflow("answer", ANSWER);
     let running = start(folder.path(), &plan(""), &clock).await;
     facebook.subscribe(&running.url("/hooks/demo/facebook-page")).await.unwrap();
     let (name, words) = (canaries::word("name"), canaries::word("text"));

@@ -172,7 +172,7 @@ async fn a_component_is_installed_granted_disabled_and_retired_over_the_api() {
     let off = stage.post(Role::Operator, "/channels/facebook-page/disable", &Value::Null).await.expect(200);
     assert_eq!((&off["enabled"], &off["live"]), (&json!(false), &Value::Null));
     let on = stage.post(Role::Operator, "/channels/facebook-page/enable", &Value::Null).await.expect(200);
-    assert_eq!(on["live"]["capabilities"], json!(["webhook", "publish", "find"]), "{on}");
+    assert_eq!(on["live"]["capabilities"], json!(["webhook", "poll", "publish", "find"]), "{on}");
 
     let retired = stage.post(Role::Operator, &format!("/connectors/{digest}/retire"), &Value::Null).await.expect(200);
     assert_eq!(retired["retired"], true);

@@ -30,7 +30,7 @@ fn inspect_says_all_of_the_manifest_to_programs_and_nothing_of_what_is_no_compon
     let file = component("facebook");
     let document = cli.run(&["connector", "inspect", file.to_str().unwrap(), "--json"]).objects().remove(0);
     assert_eq!(document["name"], "facebook");
-    assert_eq!(document["capabilities"], serde_json::json!(["webhook", "publish", "find"]));
+    assert_eq!(document["capabilities"], serde_json::json!(["webhook", "poll", "publish", "find"]));
     assert_eq!(document["signatures"][0]["mac"], "HMAC-SHA256");
     assert_eq!(document["actions"][0]["idempotency"], "findable");
     let digest = ring::digest::digest(&ring::digest::SHA256, &guest("facebook"));
