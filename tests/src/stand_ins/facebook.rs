@@ -299,6 +299,13 @@ impl Facebook {
         self.inside().world.advance(step);
     }
 
+    /// What is written from now on stands in lists only so much later; it is delivered, and can be read by its id, at once. [comments] "Read-after-write
+    /// may be delayed."
+    pub fn late_lists(&self, lag: Duration) {
+        let lag = SignedDuration::try_from(lag).expect("a list lags by less than 292 billion years");
+        self.inside().world.list_late(lag);
+    }
+
     /// Refuses calls of the Graph API for this long on the platform's clock.
     pub fn limit_rate(&self, limit: RateLimit, time: Duration) {
         let mut inside = self.inside();

@@ -129,6 +129,12 @@ impl Network for Page {
         self.facebook.calls_over_limit()
     }
 
+    const OVERLAP: Option<Duration> = Some(Duration::from_secs(60 * 60));
+
+    fn lists_late(&self, lag: Duration) {
+        self.facebook.late_lists(lag);
+    }
+
     fn cannot(promise: Promise) -> Option<&'static str> {
         match promise {
             Promise::Tokens => Some("A page's token is not refreshed"),

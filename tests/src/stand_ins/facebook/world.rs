@@ -36,6 +36,8 @@ pub(super) struct Object {
     pub(super) parent: Option<String>,
     pub(super) post: String,
     pub(super) created: Timestamp,
+    /// From when on it stands in lists.
+    pub(super) listed: Timestamp,
     /// What updates call it: `post`, `status`, `photo`, `video`, `share`, `comment`.
     pub(super) item: &'static str,
     /// Of a post: when it was made, edited or commented on last.
@@ -104,6 +106,7 @@ impl Update {
 pub(super) struct World {
     page: Person,
     now: Timestamp,
+    listing_lag: SignedDuration,
     objects: BTreeMap<String, Object>,
     /// In the order they were made, which is how comments are listed.
     order: Vec<String>,
@@ -120,6 +123,7 @@ impl World {
         Self {
             page: Person { id: page_id.to_owned(), name: page_name.to_owned() },
             now,
+            listing_lag: SignedDuration::ZERO,
             objects: BTreeMap::new(),
             order: Vec::new(),
             waiting: Vec::new(),
@@ -143,6 +147,15 @@ impl World {
         self.now += time;
     }
 
+    pub(super) fn list_late(&mut self, lag: SignedDuration) {
+        self.listing_lag = lag;
+    }
+
+    /// What lists show, oldest first.
+    fn listed(&self) -> impl DoubleEndedIterator<Item = &Object> {
+        self.order.iter().filter_map(|id| self.objects.get(id)).filter(|object| object.listed <= self.now)
+    }
+
     pub(super) fn person(&mut self, name: &str) -> Person {
         Person { id: self.next_id(), name: name.to_owned() }
     }
@@ -159,7 +172,7 @@ impl World {
     pub(super) fn answers(&self, target: &str, all_below: bool) -> Vec<&Object> {
         let is_below =
             |object: &Object| object.parent.as_deref() == Some(target) || (all_below && object.post == target && object.id != target);
-        self.order.iter().filter_map(|id| self.objects.get(id)).filter(|object| is_below(object)).collect()
+        self.listed().filter(|object| is_below(object)).collect()
     }
 
     pub(super) fn replies(&self) -> &[Reply] {
@@ -173,14 +186,14 @@ impl World {
     /// The page's own posts, newest first.
     pub(super) fn own_posts(&self) -> Vec<&Object> {
         let is_own = |object: &&Object| object.parent.is_none() && object.from == self.page;
-        self.order.iter().rev().filter_map(|id| self.objects.get(id)).filter(is_own).collect()
+        self.listed().rev().filter(is_own).collect()
     }
 
     /// The posts on the page's wall, newest first.
     pub(super) fn wall(&self) -> Vec<&Object> {
         let prefix = format!("{}_", self.page.id);
         let is_here = |object: &&Object| object.parent.is_none() && object.id.starts_with(&prefix);
-        self.order.iter().rev().filter_map(|id| self.objects.get(id)).filter(is_here).collect()
+        self.listed().rev().filter(is_here).collect()
     }
 
     pub(super) fn post(&mut self, author: &Person, message: &str) -> String {
@@ -217,6 +230,7 @@ impl World {
             created: self.now,
             item,
             updated: self.now,
+            listed: self.now + self.listing_lag,
         });
         self.queue("feed", value);
         id
@@ -241,6 +255,7 @@ impl World {
             created: self.now,
             item: "comment",
             updated: self.now,
+            listed: self.now + self.listing_lag,
         };
         self.queue("feed", self.comment_value(&object, "add", Some(message)));
         self.touch(&target.post);
@@ -316,6 +331,7 @@ impl World {
             created: self.now,
             item: "post",
             updated: self.now,
+            listed: self.now + self.listing_lag,
         });
         // [webhooks] A mention may come without `from`.
         let value = json!({"post_id": id, "message": message, "created_time": self.now.as_second(), "item": "post", "verb": "add"});

@@ -115,3 +115,16 @@ async fn a_cursor_of_what_is_gone_is_refused() {
     let next = graph.http.get(page["paging"]["next"].as_str().expect("more"), &[]).await.expect("an answer");
     assert_eq!(code_of(&next), (400, 100, None));
 }
+
+/// <https://developers.facebook.com/docs/graph-api/reference/page-post/comments>: reading what was just written may be delayed.
+#[tokio::test]
+async fn lists_may_lag_behind_what_can_be_read_by_its_id() {
+    let (graph, post) = Graph::start().await;
+    graph.facebook.late_lists(Duration::from_secs(60));
+    let comment = graph.facebook.comment(&graph.facebook.person("Ada"), &post, "Aiuto");
+    let path = format!("/v21.0/{post}/comments");
+    assert!(rows(&graph.get(&path, &[]).await.json().expect("JSON")).is_empty());
+    assert_eq!(graph.get(&format!("/v21.0/{comment}"), &[]).await.status, 200);
+    graph.facebook.advance(Duration::from_secs(60));
+    assert_eq!(ids(&graph.get(&path, &[]).await.json().expect("JSON")), [comment.as_str()]);
+}
