@@ -284,6 +284,47 @@ async fn each_credential_is_sent_as_the_mapping_says() {
     assert_eq!(asked, [format!("{basic}  grant_type=client_credentials&scope=people.read+notes.write")], "one token for both");
 }
 
+/// A service that follows its one customer: there at first, then removed. Its links are relative to its root, as OData allows.
+async fn following() -> String {
+    let answer = |uri: Uri, headers: HeaderMap| {
+        let prefer = headers.get("prefer").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let document = match (uri.path(), uri.query()) {
+            _ if !prefer.contains("odata.track-changes") => json!({ "value": [] }),
+            ("/service/Customers", None) => json!({ "value": [{ "ID": 7, "Name": "Ada" }], "@odata.deltaLink": "Customers?$deltatoken=1" }),
+            ("/service/Customers", Some("$deltatoken=1")) => {
+                let gone = json!({ "@odata.context": "#Customers/$deletedEntity", "id": "Customers(7)", "reason": "deleted" });
+                json!({ "value": [gone], "@odata.deltaLink": "Customers?$deltatoken=2" })
+            }
+            _ => json!({ "value": [], "@odata.deltaLink": "Customers?$deltatoken=2" }),
+        };
+        async move { axum::Json(document) }
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a loopback port");
+    let base_url = format!("http://{}", listener.local_addr().expect("an address"));
+    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(answer)).await });
+    base_url
+}
+
+#[tokio::test]
+async fn a_delta_link_is_followed_to_who_was_removed() {
+    let base_url = following().await;
+    let mapping = "name: Customers
+source: rest-json
+authentication: none
+contact: {id: /ID, display-name: /Name}
+changes: {path: /service/Customers, records: /value, entries: whole, paging: {kind: delta-link, size: 50}}
+";
+    let settings = json!({ "base-url": base_url, "mapping": mapping });
+    let opening =
+        Opening { connector: "mapped-crm", settings, origins: vec![base_url], secrets: BTreeMap::new(), vault: Arc::new(NoVault) };
+    let mut driver = Driver::open(opening).await;
+    let mut told = Vec::new();
+    for _ in 0..3 {
+        told.push(driver.all_changes().await.into_iter().map(|contact| (contact.id, contact.deleted)).collect::<Vec<_>>());
+    }
+    assert_eq!(told, [vec![("7".to_owned(), false)], vec![("7".to_owned(), true)], vec![]]);
+}
+
 /// The contacts of a host as `id name identifiers…`, those deleted with a `-` before them.
 async fn kept(host: &RunningHost) -> Vec<String> {
     let page = host.ask(axum::http::Method::GET, "/contacts", "application/json", "").await;
