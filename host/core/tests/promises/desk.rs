@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use sportello_core::commands::{
     self, Accepted, Arrival, Author, Command, ConfigureChannel, GrantConnector, Ingest, InstallConnector, ProfileNews,
 };
-use sportello_core::domain::channel::{Action, ChannelKind, ChannelSettings, Grant, Idempotency, LinkPermission, Policy};
+use sportello_core::domain::channel::{Action, CHANNELS, ChannelKind, ChannelSettings, Grant, Idempotency, LinkPermission, Policy};
 use sportello_core::domain::interaction::Change;
 use sportello_core::domain::profile::{Identified, PROFILES};
 use sportello_core::draft::{Draft, note_numbers};
@@ -112,6 +112,12 @@ impl Desk {
             desk.must(GrantConnector { channel: channel.clone(), grant });
         }
         desk
+    }
+
+    /// The operator says what the policy is to be, or leaves it to the network.
+    pub fn operator_says(&mut self, own: Option<Policy>) {
+        let settings = self.get(&CHANNELS, &channel()).unwrap().settings;
+        self.must(ConfigureChannel { channel: channel(), settings: ChannelSettings { policy: own, ..settings } });
     }
 
     pub fn slot(&mut self) -> SlotId {

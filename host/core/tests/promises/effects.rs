@@ -127,11 +127,21 @@ fn an_effect_stands_in_the_list_of_its_state_and_in_no_other() {
 }
 
 #[test]
-fn an_answer_nobody_asked_for_is_a_persons_to_decide_where_the_network_says_so() {
-    let mut desk = Desk::with(Policy { reply_only_summoned: true, ..policy() }, Idempotency::Findable);
-    desk.says(1, 501, 601);
-    desk.must(reply("a"));
-    assert_eq!(effect(&desk).state, EffectState::Undecided);
+fn an_answer_nobody_asked_for_is_a_persons_to_decide_where_network_or_operator_say_so() {
+    let summoned = |only| Policy { reply_only_summoned: only, ..policy() };
+    // The stricter of network and operator.
+    for (network, operator, expected) in [
+        (false, Some(false), EffectState::Queued),
+        (false, Some(true), EffectState::Undecided),
+        (true, None, EffectState::Undecided),
+        (true, Some(false), EffectState::Undecided),
+    ] {
+        let mut desk = Desk::with(summoned(network), Idempotency::Findable);
+        desk.operator_says(operator.map(summoned));
+        desk.says(1, 501, 601);
+        desk.must(reply("a"));
+        assert_eq!(effect(&desk).state, expected, "{network}, {operator:?}");
+    }
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! What is kept no longer than it is needed: identifiers nobody carries, people nobody sees, words that have done their work.
 
 use sportello_core::commands::{
-    Accepted, ConfigureChannel, ContactNews, ENFORCED_AT_ONCE_MAX, EffectOutcome, EnforcePolicy, FinishEffect, Ingest, ParkDelivery,
-    QueueEffect, RecordErased, StartEffect, TakeContacts,
+    Accepted, ContactNews, ENFORCED_AT_ONCE_MAX, EffectOutcome, EnforcePolicy, FinishEffect, Ingest, ParkDelivery, QueueEffect,
+    RecordErased, StartEffect, TakeContacts,
 };
 use sportello_core::domain::channel::{CHANNELS, Idempotency, LinkPermission, Policy};
 use sportello_core::domain::contact::CONTACTS_OF_IDENTIFIER;
@@ -193,15 +193,6 @@ fn an_effects_words_are_kept_after_its_end_as_long_as_contents_may_be() {
     }
 }
 
-/// The operator says what the policy is to be, or leaves it to the network.
-fn operator_says(desk: &mut Desk, own: Option<Policy>) {
-    let settings = desk.get(&CHANNELS, &channel()).unwrap().settings;
-    desk.must(ConfigureChannel {
-        channel: channel(),
-        settings: sportello_core::domain::channel::ChannelSettings { policy: own, ..settings },
-    });
-}
-
 /// Whether what is stored is still to be brought in line.
 fn is_behind(desk: &Desk) -> bool {
     let row = desk.get(&CHANNELS, &channel()).unwrap();
@@ -248,7 +239,7 @@ fn what_is_there_goes_by_a_stricter_policy_and_never_by_a_looser_one() {
     assert!(!is_behind(&desk), "nothing came in under another policy");
 
     desk.now = desk.now.plus_ms(3 * DAY_MS);
-    operator_says(&mut desk, Some(Policy { profile_ms: Some(DAY_MS), content_ms: Some(2 * DAY_MS), ..policy() }));
+    desk.operator_says(Some(Policy { profile_ms: Some(DAY_MS), content_ms: Some(2 * DAY_MS), ..policy() }));
     assert!(is_behind(&desk));
     enforce(&mut desk, &stored);
     assert!(!is_behind(&desk));
@@ -260,7 +251,7 @@ fn what_is_there_goes_by_a_stricter_policy_and_never_by_a_looser_one() {
     assert!(!due(&desk, days(30), stored[0]), "the later deadline is taken back");
     assert_eq!(enforce(&mut desk, &stored), 0, "again is nothing new");
 
-    operator_says(&mut desk, None);
+    desk.operator_says(None);
     assert!(!is_behind(&desk), "a looser policy asks nothing of what is there");
     enforce(&mut desk, &stored);
     assert!(due(&desk, days(1), stored[0]) && due(&desk, days(2), stored[1]) && due(&desk, days(2), stored[2]), "nor lets it stay");
@@ -270,12 +261,12 @@ fn what_is_there_goes_by_a_stricter_policy_and_never_by_a_looser_one() {
 fn what_came_in_while_a_policy_was_loosened_is_brought_in_line_too() {
     let strict = Policy { content_ms: Some(DAY_MS), ..policy() };
     let mut desk = Desk::new();
-    operator_says(&mut desk, Some(strict.clone()));
+    desk.operator_says(Some(strict.clone()));
     enforce(&mut desk, &[]);
     // Loosened and tightened again before anybody looked.
-    operator_says(&mut desk, None);
+    desk.operator_says(None);
     ada_says(&mut desk, 1, &[OLD]);
-    operator_says(&mut desk, Some(strict));
+    desk.operator_says(Some(strict));
     assert!(is_behind(&desk));
     enforce(&mut desk, &[Due::Interaction(InteractionId(1))]);
     assert!(due(&desk, desk.now.plus_ms(DAY_MS), Due::Interaction(InteractionId(1))));
@@ -286,7 +277,7 @@ fn a_batch_that_was_gathered_under_another_policy_is_refused() {
     let mut desk = Desk::new();
     ada_says(&mut desk, 1, &[OLD]);
     let before = desk.get(&CHANNELS, &channel()).unwrap().policy().unwrap();
-    operator_says(&mut desk, Some(Policy { content_ms: Some(DAY_MS), ..policy() }));
+    desk.operator_says(Some(Policy { content_ms: Some(DAY_MS), ..policy() }));
     let late = EnforcePolicy { channel: channel(), policy: before, stored: vec![Due::Interaction(InteractionId(1))], is_last: true };
     desk.try_to(late).unwrap_err();
     assert!(is_behind(&desk));
@@ -312,7 +303,7 @@ fn a_link_ends_when_the_policy_no_longer_allows_it() {
         let mut desk = Desk::new();
         contact_is(&mut desk, 701, 1, &[OLD], false);
         ada_says(&mut desk, 1, &[OLD]);
-        operator_says(&mut desk, Some(Policy { link, content_ms: Some(DAY_MS), ..policy() }));
+        desk.operator_says(Some(Policy { link, content_ms: Some(DAY_MS), ..policy() }));
         enforce(&mut desk, &[Due::Profile(ProfileId(501))]);
         assert_eq!(desk.get(&PROFILES, &ProfileId(501)).unwrap().link.is_some(), holds, "{link:?}");
     }
@@ -335,7 +326,7 @@ fn what_would_tell_a_crm_of_somebody_is_not_started_once_the_policy_forbids_it()
         contact_is(&mut desk, 701, 1, &[OLD], false);
         ada_says(&mut desk, 1, &[OLD]);
         desk.must(QueueEffect { contact, ..about_ada(1, crm(), action) });
-        operator_says(&mut desk, Some(Policy { link, ..policy() }));
+        desk.operator_says(Some(Policy { link, ..policy() }));
         enforce(&mut desk, &[Due::Profile(ProfileId(501))]);
         desk.must(StartEffect { effect: EffectId(1) });
         let row = desk.get(&EFFECTS, &EffectId(1)).unwrap();
@@ -349,7 +340,7 @@ fn what_would_tell_a_crm_of_somebody_is_not_started_once_the_policy_forbids_it()
 fn a_note_in_another_system_is_kept_no_longer_than_what_it_may_quote() {
     let crm = ChannelName::new("crm").unwrap();
     let mut desk = Desk::new();
-    operator_says(&mut desk, Some(Policy { content_ms: Some(2 * DAY_MS), ..policy() }));
+    desk.operator_says(Some(Policy { content_ms: Some(2 * DAY_MS), ..policy() }));
     ada_says(&mut desk, 1, &[OLD]);
     done(&mut desk, 1, crm, "post");
     assert!(due(&desk, desk.now.plus_ms(2 * DAY_MS), Due::Effect(EffectId(1))));
@@ -412,7 +403,7 @@ fn a_stricter_policy_reaches_parked_deliveries() {
     let delivery = parked(&mut desk);
     let came = desk.now;
     desk.now = desk.now.plus_ms(1);
-    operator_says(&mut desk, Some(Policy { raw_ms: Some(DAY_MS), ..policy() }));
+    desk.operator_says(Some(Policy { raw_ms: Some(DAY_MS), ..policy() }));
     enforce(&mut desk, &[Due::Delivery(delivery)]);
     assert!(due(&desk, came.plus_ms(DAY_MS), Due::Delivery(delivery)) && !due(&desk, came.plus_ms(3 * DAY_MS), Due::Delivery(delivery)));
     assert_eq!(enforce(&mut desk, &[Due::Delivery(delivery)]), 0);
