@@ -269,7 +269,7 @@ pub(crate) async fn a_limit_is_waited_for_and_nothing_is_called_meanwhile<N: Net
         tokio::time::sleep(Duration::from_millis(30)).await;
     }
     // Who is not told until when has to try now and then, and each of the answers under way finds out for itself.
-    let tries = if N::cannot(Promise::Headroom).is_none() { 0 } else { 3 * (watched.as_secs() / N::PAUSE.as_secs()) };
+    let tries = if is_given::<N>(Promise::Headroom) { 0 } else { 3 * (watched.as_secs() / N::PAUSE.as_secs()) };
     let made = made() - before;
     assert!(made <= tries, "{made} requests were made in nine of the fifteen minutes");
     assert!(things.iter().all(|thing| desk.network.answers_to(thing).is_empty()));
@@ -386,7 +386,7 @@ pub(crate) async fn trouble_of_any_kind_at_any_request_costs_no_word_and_no_answ
         return;
     }
     let mut trial = Trial::<N>::begin().await;
-    let log_ins = if N::cannot(Promise::Tokens).is_none() { N::log_ins() } else { &[] };
+    let log_ins = if is_given::<N>(Promise::Tokens) { N::log_ins() } else { &[] };
     for call in N::calls().iter().chain(log_ins) {
         for trouble in TROUBLES.iter().chain(N::troubles()) {
             let may_spend = matches!(trouble, Fault::Refuse { .. } | Fault::NoAnswer | Fault::Decline { .. } | Fault::SlowBody);
