@@ -277,6 +277,13 @@ impl RunningHost {
         self.http.get(&self.url(path), &[]).await.expect("the host answers")
     }
 
+    /// Lets it work a moment by the machine's clock, and as much longer as it takes to answer somebody: where the machine is busy, time that a test moves
+    /// must not run ahead of the work.
+    pub async fn works(&self, moment: std::time::Duration) {
+        tokio::time::sleep(moment).await;
+        assert_eq!(self.get("/healthz").await.status, 200);
+    }
+
     /// What `verify` finds once nothing changes any more; see [`Tenant::verify`].
     pub async fn verify(&self) -> Verified {
         self.until("everything is asked and stored", |desk| {

@@ -5,13 +5,18 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::Method;
+use sportello_core::domain::access::Role;
 use sportello_core::domain::case::{CASES, CaseState};
 use sportello_core::domain::effect::{EFFECTS, EffectState};
 use sportello_core::domain::interaction::INTERACTIONS;
 use sportello_core::event::Event as CoreEvent;
+use sportello_server::access::create_token;
 use sportello_server::clock::SystemClock;
 use sportello_server::tenant::{Event, Tenant, TenantOptions};
 use sportello_tests::host::{HostPlan, HostProcess};
+use sportello_tests::http_client::HttpClient;
 use sportello_tests::stand_ins::facebook::{DeliveryPlan, Facebook};
 use sportello_tests::stand_ins::faults::{Fault, FaultHandle};
 use sportello_views::Direction;
@@ -114,6 +119,7 @@ fn hold(facebook: &Facebook, moment: Moment) -> Option<FaultHandle> {
 
 /// A last life without trouble: everything is delivered, every effect ends, every timer fires.
 async fn finish(facebook: &Facebook, config: &Path, folder: &Path, comments: &BTreeSet<String>) {
+    let authorization = format!("Bearer {}", viewer(folder).await);
     let host = HostProcess::start(config).await;
     facebook.subscribe(&host.url("/hooks/demo/facebook-page")).await.unwrap();
     for _ in 0..50 {
@@ -135,8 +141,17 @@ async fn finish(facebook: &Facebook, config: &Path, folder: &Path, comments: &BT
         host.stop().await;
         panic!("{missing} comments without an answer; the host said: {}; what is left: {:#?}", said(config), left(folder));
     }
-    // The last timers: two seconds after the last answer, and a little for the records.
-    tokio::time::sleep(Duration::from_millis(WAIT_MS + 1_500)).await;
+    // The last timers: two seconds after the last answer.
+    let http = HttpClient::default();
+    loop {
+        let told = http.send(Method::GET, &host.url("/api/v1/demo/summary"), &[("authorization", &authorization)], Bytes::new()).await;
+        let told = told.and_then(|answer| answer.json()).unwrap();
+        if told["cases"]["resolved"] == comments.len() {
+            break;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "not every timer fired: {told}; the host said: {}", said(config));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
     host.stop().await;
     assert!(folder.join("data").is_dir());
 }
@@ -157,6 +172,14 @@ fn left(folder: &Path) -> Vec<String> {
 fn open(folder: &Path) -> Arc<Tenant> {
     let folder = folder.join("data/tenants/demo");
     Tenant::open("demo", &folder, &TenantOptions::default(), Arc::new(SystemClock), &mut |_, _| {}).unwrap()
+}
+
+/// The secret of somebody who may look.
+async fn viewer(folder: &Path) -> String {
+    let tenant = open(folder);
+    let made = create_token(&tenant, "test", "vera", Role::Viewer).await.unwrap();
+    tenant.close().unwrap();
+    made.secret
 }
 
 /// What the platform's own books say.

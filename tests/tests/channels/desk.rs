@@ -31,6 +31,8 @@ use crate::network::{Network, Promise};
 const ANSWER: &str = "name: answer\non: case.opened\nsteps:\n  - reply: \"Caso ${case.number}: ci stiamo lavorando\"\n";
 /// The settling time of every connector here, and more.
 const SETTLED: Duration = Duration::from_secs(15 * 60);
+/// What the host is given to work in between two looks: it works by the machine's clock.
+pub(crate) const MOMENT: Duration = Duration::from_millis(25);
 
 pub(crate) struct Desk<N> {
     pub(crate) network: N,
@@ -140,7 +142,7 @@ impl<N: Network> Desk<N> {
                 if step % 40 == 0 {
                     self.advance(Duration::from_secs(60));
                 }
-                tokio::time::sleep(Duration::from_millis(25)).await;
+                self.running.works(MOMENT).await;
                 if self.network.times_asked() > before {
                     break;
                 }
@@ -223,7 +225,7 @@ impl<N: Network> Desk<N> {
                 Some(row) if row.state != EffectState::Started && row.due_at > self.running.desk().tenant.now() => self.advance(SETTLED),
                 _ => {}
             }
-            tokio::time::sleep(Duration::from_millis(25)).await;
+            self.running.works(MOMENT).await;
         }
         panic!("effect {effect} is not {state:?}: {:?}", self.effect(effect));
     }
@@ -248,7 +250,7 @@ impl<N: Network> Desk<N> {
                 return;
             }
             self.advance(Duration::from_secs(2 * 60));
-            tokio::time::sleep(Duration::from_millis(25)).await;
+            self.running.works(MOMENT).await;
         }
         let desk = self.running.desk();
         let health: Vec<_> = desk.channels.live().values().map(|channel| channel.health.shown(desk.tenant.now())).collect();

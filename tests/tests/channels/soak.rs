@@ -12,14 +12,12 @@ use sportello_core::ids::ConversationId;
 use sportello_core::time::Timestamp;
 use sportello_tests::stand_ins::DeliveryPlan;
 
-use crate::desk::Desk;
+use crate::desk::{Desk, MOMENT};
 use crate::network::{Network, Promise};
 
 /// Share of requests, deliveries and moments that meet each kind of trouble.
 const TROUBLE_PERCENT: u8 = 5;
 const MINUTE: Duration = Duration::from_secs(60);
-/// What the host is given to work in while a minute passes: it works by the machine's clock.
-const PER_MINUTE: Duration = Duration::from_millis(25);
 /// Customers.
 const PEOPLE: usize = 40;
 
@@ -65,7 +63,7 @@ pub(crate) async fn everything_goes_wrong<N: Network>(hours: u64) {
             desk.network.faults().at_random(TROUBLE_PERCENT, random.u64(..));
         }
         desk.advance(MINUTE);
-        tokio::time::sleep(PER_MINUTE).await;
+        desk.running.works(MOMENT).await;
     }
 
     let troubles = desk.network.faults().struck_at_random();
@@ -117,7 +115,7 @@ async fn settle<N: Network>(desk: &Desk<N>) {
         }
         // What is kept for some hours only must still be there to be judged.
         desk.advance(if quiet > 0 { MINUTE * 10 } else { MINUTE });
-        tokio::time::sleep(PER_MINUTE).await;
+        desk.running.works(MOMENT).await;
     }
     let open: Vec<_> = desk.effects().into_iter().filter(|effect| !is_over(effect.state)).collect();
     let live = desk.running.desk().channels.live();

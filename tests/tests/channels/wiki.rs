@@ -21,7 +21,7 @@ use sportello_tests::stand_ins::wiki::WikiStandIn;
 use sportello_tests::stand_ins::{DeliveryPlan, Fault, Faults};
 use sportello_views::Direction;
 
-use crate::desk::Desk;
+use crate::desk::{Desk, MOMENT};
 use crate::network::{Network, Promise};
 
 /// Which wiki it is.
@@ -334,7 +334,7 @@ async fn what_was_asked_is_answered_however_long_the_wiki_takes_no_edits() {
         let refused = desk.network.calls_over_limit();
         for _ in 0..12 * 12 {
             desk.advance(Duration::from_secs(5 * 60));
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            desk.running.works(MOMENT).await;
         }
         assert!(desk.network.calls_over_limit() > refused + 20, "it was tried all the time");
         desk.deliver().await;

@@ -91,7 +91,7 @@ pub(crate) async fn everything_goes_wrong<B: Books>(hours: u64) {
             day.books.tidies();
         }
         day.advance(MINUTE);
-        tokio::time::sleep(Duration::from_millis(B::MS_PER_MINUTE)).await;
+        day.running.works(Duration::from_millis(B::MS_PER_MINUTE)).await;
     }
     troubles += day.troubles();
     trouble(&day, 0, seed);
@@ -242,7 +242,7 @@ impl<B: Books> Day<B> {
                 );
             }
             self.advance(MINUTE);
-            tokio::time::sleep(Duration::from_millis(B::MS_PER_MINUTE)).await;
+            self.running.works(Duration::from_millis(B::MS_PER_MINUTE)).await;
         }
     }
 
