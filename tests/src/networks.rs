@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 pub use self::member::Member;
+pub use crate::stand_ins::Reply;
 
 use crate::error::Result;
 use crate::http_client::Answer;
@@ -30,26 +31,6 @@ pub enum Network {
     Twitter(Arc<Twitter>),
     /// An organisation's page.
     LinkedIn(Arc<LinkedIn>),
-}
-
-/// An answer of the company, taken through the network's API.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reply {
-    /// What it answers.
-    pub target: String,
-    /// The id it was given.
-    pub id: String,
-    /// Its words.
-    pub text: String,
-    /// When, on the platform's clock.
-    pub at: Timestamp,
-}
-
-macro_rules! reply {
-    ($reply:expr) => {{
-        let reply = $reply;
-        Reply { target: reply.target, id: reply.id, text: reply.text, at: reply.at }
-    }};
 }
 
 impl Network {
@@ -257,18 +238,18 @@ impl Network {
     /// Every answer of the company taken through its API, in order, doubled ones included.
     pub fn replies(&self) -> Vec<Reply> {
         match self {
-            Self::Facebook(facebook) => facebook.replies().into_iter().map(|reply| reply!(reply)).collect(),
-            Self::Twitter(twitter) => twitter.replies().into_iter().map(|reply| reply!(reply)).collect(),
-            Self::LinkedIn(linkedin) => linkedin.replies().into_iter().map(|reply| reply!(reply)).collect(),
+            Self::Facebook(facebook) => facebook.replies(),
+            Self::Twitter(twitter) => twitter.replies(),
+            Self::LinkedIn(linkedin) => linkedin.replies(),
         }
     }
 
     /// Answers that stood there already: what a customer would notice.
     pub fn doubled_replies(&self) -> Vec<Reply> {
         match self {
-            Self::Facebook(facebook) => facebook.doubled_replies().into_iter().map(|reply| reply!(reply)).collect(),
-            Self::Twitter(twitter) => twitter.doubled_replies().into_iter().map(|reply| reply!(reply)).collect(),
-            Self::LinkedIn(linkedin) => linkedin.doubled_replies().into_iter().map(|reply| reply!(reply)).collect(),
+            Self::Facebook(facebook) => facebook.doubled_replies(),
+            Self::Twitter(twitter) => twitter.doubled_replies(),
+            Self::LinkedIn(linkedin) => linkedin.doubled_replies(),
         }
     }
 

@@ -32,14 +32,14 @@ use serde_json::json;
 pub use self::delivery::{Forgery, PAUSE_MAX};
 pub use self::graph::Permission;
 pub use self::limits::{CALLS_MAX, RateLimit};
-pub use self::world::{Attachment, Person, Reply};
+pub use self::world::{Attachment, Person};
 pub use super::webhook::{Counts, DeliveryPlan, DeliveryReport};
 
 use self::graph::Access;
 use self::limits::Limits;
 use self::world::{Body, World};
 use super::webhook::Outbox;
-use super::{Faults, Serving, random_hex};
+use super::{Faults, Reply, Serving, random_hex, replies};
 use crate::error::Result;
 use crate::http_client::HttpClient;
 
@@ -354,16 +354,12 @@ impl Facebook {
 
     /// The replies to one post or comment.
     pub fn replies_to(&self, target: &str) -> Vec<Reply> {
-        self.replies().into_iter().filter(|reply| reply.target == target).collect()
+        replies::to(self.inside().world.replies(), target)
     }
 
-    /// Replies whose target and text were seen before: what a customer would notice.
+    /// Replies whose target and words were seen before, whatever the space between the words: what a customer would notice.
     pub fn doubled_replies(&self) -> Vec<Reply> {
-        let replies = self.replies();
-        let is_doubled = |position: usize, reply: &Reply| {
-            replies[..position].iter().any(|earlier| earlier.target == reply.target && earlier.text == reply.text)
-        };
-        replies.iter().enumerate().filter(|(position, reply)| is_doubled(*position, reply)).map(|(_, reply)| reply.clone()).collect()
+        replies::doubled(self.inside().world.replies())
     }
 
     /// Calls that were made although a limit was reached.

@@ -5,9 +5,9 @@ use jiff::Timestamp;
 /// An answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
-    /// What it answers, as the stand-in gave its id: on LinkedIn in the long spelling.
+    /// What it answers: on Facebook as the call named it, on LinkedIn in the long spelling.
     pub target: String,
-    /// The id it was given, likewise.
+    /// The id it was given, on LinkedIn in the long spelling.
     pub id: String,
     /// Its text as the call brought it; on X without space at the ends.
     pub text: String,

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
+use super::super::Reply;
+
 /// Somebody with an account, or the page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Person {
@@ -12,19 +14,6 @@ pub struct Person {
     pub id: String,
     /// The name shown.
     pub name: String,
-}
-
-/// A reply taken through the Graph API.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reply {
-    /// The post or comment it answers, as the call named it.
-    pub target: String,
-    /// The id it was given.
-    pub id: String,
-    /// Its text.
-    pub text: String,
-    /// When, on the platform's clock.
-    pub at: Timestamp,
 }
 
 #[derive(Debug, Clone)]
