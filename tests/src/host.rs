@@ -74,6 +74,12 @@ impl HostPlan {
     /// With the channel `twitter` on a stand-in, which logs in by OAuth 2.0; `more` is further TOML of the channel.
     #[must_use]
     pub fn twitter(self, twitter: &Twitter, more: &str) -> Self {
+        self.twitter_at(&twitter.api_url(), twitter, more)
+    }
+
+    /// The same, where the stand-in's API is reached at another address.
+    #[must_use]
+    pub fn twitter_at(self, api_url: &str, twitter: &Twitter, more: &str) -> Self {
         let settings = twitter.settings();
         let toml = format!(
             "connector = \"twitter\"\ncomponent = \"{{component:twitter}}\"\norigins = [\"{api}\"]\nprivate-network = true\n\
@@ -81,7 +87,7 @@ impl HostPlan {
              secrets.consumer-secret.secret = \"x-consumer-secret\"\n\
              secrets.user-token = {{ client-id = \"x-client-id\", client-secret = \"x-client-secret\", refresh-token = \"x-refresh-token\" }}\n\
              {more}\n",
-            api = twitter.api_url(),
+            api = api_url,
             id = settings.user_id,
             handle = settings.handle,
         );

@@ -2,12 +2,16 @@
 
 #[path = "twitter/access.rs"]
 mod access;
+#[path = "twitter/description.rs"]
+mod description;
 #[path = "twitter/lists.rs"]
 mod lists;
 #[path = "twitter/openapi.rs"]
 mod openapi;
 #[path = "twitter/posts.rs"]
 mod posts;
+#[path = "twitter/tap.rs"]
+mod tap;
 #[path = "twitter/webhooks.rs"]
 mod webhooks;
 

@@ -44,7 +44,7 @@ async fn receiver_of(twitter: &Twitter) -> (Receiver, Arc<AtomicBool>) {
     (Receiver::start(proof).await, is_honest)
 }
 
-async fn registered(payloads: Payloads) -> (Twitter, Receiver) {
+pub(super) async fn registered(payloads: Payloads) -> (Twitter, Receiver) {
     let settings = TwitterSettings { payloads, seed: 7, ..TwitterSettings::default() };
     let twitter = Twitter::start_with(settings).await.expect("a loopback port");
     let (receiver, _) = receiver_of(&twitter).await;
