@@ -188,6 +188,8 @@ fn route(inside: &mut Inside, method: &Method, path: &str, host: &str, parameter
         (&Method::GET, ["me"]) => Ok(json!({"name": world.page().name, "id": world.page().id})),
         (&Method::GET, [id]) if *id == world.page().id => Ok(json!({"name": world.page().name, "id": world.page().id})),
         (&Method::GET, [id]) => {
+            // <https://developers.facebook.com/docs/graph-api/reference/page-post>
+            access.require(&[Permission::ReadEngagement])?;
             let object = world.object(id).ok_or_else(|| GraphError::no_object(method, id))?;
             shown(world, object, parameters, &["created_time", "message", "id"])
         }
@@ -224,10 +226,6 @@ fn route(inside: &mut Inside, method: &Method, path: &str, host: &str, parameter
             };
             let made = world.reply(id, message).ok_or_else(|| GraphError::no_object(method, id))?;
             Ok(json!({"id": made}))
-        }
-        (&Method::DELETE, [id]) => {
-            world.remove(id).ok_or_else(|| GraphError::no_object(method, id))?;
-            Ok(json!({"success": true}))
         }
         _ => Err(unknown()),
     }

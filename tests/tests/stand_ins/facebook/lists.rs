@@ -99,6 +99,9 @@ async fn who_may_not_read_what_people_write_is_refused() {
             assert_eq!(graph.get(path, &[]).await.status, 200);
         }
     }
+    graph.facebook.allow(&[Permission::ReadUserContent]);
+    assert_eq!(code_of(&graph.get(&format!("/v21.0/{post}"), &[]).await), (403, 10, None), "a single post");
+    graph.facebook.allow(&Permission::ALL);
     graph.facebook.expire_token();
     for path in &lists {
         assert_eq!(code_of(&graph.get(path, &[]).await), (400, 190, Some(463)));
