@@ -16,6 +16,8 @@ mod network;
 mod promises;
 #[path = "channels/soak.rs"]
 mod soak;
+#[path = "channels/trial.rs"]
+mod trial;
 #[path = "channels/twitter.rs"]
 mod twitter;
 #[path = "channels/wiki.rs"]

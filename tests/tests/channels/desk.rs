@@ -234,7 +234,8 @@ impl<N: Network> Desk<N> {
     pub(crate) async fn posts(&self, text: &str) {
         let token = create_token(&self.running.desk().tenant, "test", "anna", Role::Agent).await.expect("a token");
         let url = self.running.url(&format!("/api/v1/demo/channels/{}/posts", N::CHANNEL));
-        let headers = [("authorization", &*format!("Bearer {}", token.secret)), ("idempotency-key", "post")];
+        let key = format!("post {}", self.effects().len());
+        let headers = [("authorization", &*format!("Bearer {}", token.secret)), ("idempotency-key", &*key)];
         let answer = HttpClient::default().post_json(&url, &headers, &json!({"text": text})).await.expect("an answer");
         assert_eq!(answer.status, 201, "{}", answer.text());
     }

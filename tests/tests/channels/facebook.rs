@@ -113,6 +113,10 @@ impl Network for Page {
         &["POST", "/comments"]
     }
 
+    fn calls_for_a_post() -> &'static [&'static [&'static str]] {
+        &[&["POST", "/feed"], &["GET", "/published_posts"]]
+    }
+
     fn calls() -> &'static [&'static [&'static str]] {
         &[&["POST", "/comments"], &["GET", "/comments"], &["GET", "/feed"]]
     }

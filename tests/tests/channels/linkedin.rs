@@ -110,8 +110,12 @@ impl Network for Organization {
         &["POST", "/comments"]
     }
 
+    fn calls_for_a_post() -> &'static [&'static [&'static str]] {
+        &[&["POST", "/rest/posts"], &["GET", "/rest/posts"]]
+    }
+
     fn calls() -> &'static [&'static [&'static str]] {
-        &[&["POST", "/comments"], &["GET", "/comments"], &["GET", "/rest/organizationalEntityNotifications"]]
+        &[&["POST", "/comments"], &["GET", "/comments/"], &["GET", "/comments?"], &["GET", "/rest/organizationalEntityNotifications"]]
     }
 
     fn expires_token(&self) {

@@ -129,6 +129,9 @@ pub(crate) trait Network: Sized + Send + Sync {
     /// What each request contains that is made to read, to answer, and to look whether it was answered.
     fn calls() -> &'static [&'static [&'static str]];
 
+    /// What each request contains that is made to post, and to look whether it was posted.
+    fn calls_for_a_post() -> &'static [&'static [&'static str]];
+
     /// What each request contains that is made to be let in.
     fn log_ins() -> &'static [&'static [&'static str]] {
         &[&[SPENDS]]

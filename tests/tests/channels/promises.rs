@@ -9,6 +9,7 @@ use sportello_tests::stand_ins::{DeliveryPlan, Fault, SPENDS};
 
 use crate::desk::Desk;
 use crate::network::{Network, Promise, is_given};
+use crate::trial::{PostTrial, TROUBLES, Trial};
 
 /// Makes a module of tests out of these promises for one network.
 #[macro_export]
@@ -35,6 +36,8 @@ macro_rules! channel_promises {
                 a_token_that_ends_at_any_request_costs_no_word_and_no_answer
                 an_answer_whose_confirmation_is_lost_is_given_once
                 a_post_whose_confirmation_is_lost_stands_there_once
+                a_post_stands_there_once_whatever_the_trouble_at_any_request
+                a_post_stands_there_once_though_the_token_ends_at_any_request
                 a_restart_at_every_step_loses_and_doubles_nothing
             );
 
@@ -293,70 +296,6 @@ const LOST: [Fault; 5] = [
     Fault::Refuse { status: 503, retry_after_s: None },
 ];
 
-/// What can become of a request anywhere.
-const TROUBLES: [Fault; 8] = [
-    Fault::Refuse { status: 429, retry_after_s: Some(90) },
-    Fault::Refuse { status: 503, retry_after_s: None },
-    Fault::Refuse { status: 502, retry_after_s: Some(30) },
-    Fault::RefuseAfterEffect { status: 502 },
-    Fault::NoAnswer,
-    Fault::NoAnswerAfterEffect,
-    Fault::BrokenBody,
-    Fault::SlowBody,
-];
-
-/// A desk that reads, answers and looks, and what it is to go through.
-struct Trial<N> {
-    desk: Desk<N>,
-    rounds: u64,
-}
-
-impl<N: Network> Trial<N> {
-    async fn begin() -> Self {
-        let desk = Desk::<N>::soaking().await;
-        if desk.network.times_asked().is_some() {
-            // What is said before the host asks for the first time is none of its business.
-            desk.deliver().await;
-        }
-        Self { desk, rounds: 0 }
-    }
-
-    /// Somebody asks and is answered once, though a request of this kind meets this trouble, and whatever else is needed for it to be made.
-    async fn round(&mut self, call: &&[&str], trouble: Fault, then: impl Fn(&N)) {
-        println!("{trouble:?} at {call:?}");
-        let (desk, faults) = (&self.desk, self.desk.network.faults());
-        // Whether it was answered is looked at only after a confirmation was lost; a token is fetched only after one has ended.
-        let lost = (*call != desk.network.publishing())
-            .then(|| faults.arm(Fault::RefuseAfterEffect { status: 502 }, desk.network.publishing(), 1));
-        if N::log_ins().contains(call) {
-            desk.network.expires_token();
-        }
-        let struck = faults.arm(trouble, call, 1);
-        self.rounds += 1;
-        let thing = desk.network.asks(&format!("Cliente {}", self.rounds % 5), "Perché?");
-        let strikes = async {
-            struck.struck(1).await;
-            then(&desk.network);
-            struck.release();
-        };
-        let goes_on = async {
-            desk.deliver().await;
-            desk.as_time_passes("it is answered in spite of the trouble", |desk| {
-                struck.count() == 1 && desk.effect(self.rounds).is_some_and(|effect| effect.state == EffectState::Done)
-            })
-            .await;
-        };
-        tokio::join!(strikes, goes_on);
-        assert_eq!((desk.network.answers_to(&thing).len(), lost.map_or(1, |lost| lost.count())), (1, 1), "{trouble:?} at {call:?}");
-    }
-
-    async fn end(self) {
-        let words = self.desk.words().len() as u64;
-        assert_eq!((self.desk.network.doubled(), words, self.desk.parked()), (0, self.rounds, 0));
-        self.desk.stop().await;
-    }
-}
-
 pub(crate) async fn a_deletion_that_nobody_tells_is_found_out<N: Network>() {
     let Some(look) = N::LOOKS_AGAIN else { return };
     let desk = Desk::<N>::soaking().await;
@@ -468,6 +407,30 @@ pub(crate) async fn a_post_whose_confirmation_is_lost_stands_there_once<N: Netwo
         }
         desk.stop().await;
     }
+}
+
+pub(crate) async fn a_post_stands_there_once_whatever_the_trouble_at_any_request<N: Network>() {
+    if !is_given::<N>(Promise::Posts) || !N::CAN_GO_THROUGH_ALL {
+        return;
+    }
+    let mut trial = PostTrial::<N>::begin().await;
+    for call in N::calls_for_a_post() {
+        for trouble in TROUBLES.iter().chain(N::troubles()) {
+            trial.round(call, *trouble, |_| {}).await;
+        }
+    }
+    trial.end().await;
+}
+
+pub(crate) async fn a_post_stands_there_once_though_the_token_ends_at_any_request<N: Network>() {
+    if !is_given::<N>(Promise::Posts) || !is_given::<N>(Promise::Tokens) || !N::CAN_GO_THROUGH_ALL {
+        return;
+    }
+    let mut trial = PostTrial::<N>::begin().await;
+    for call in N::calls_for_a_post() {
+        trial.round(call, Fault::HoldBefore, N::expires_token).await;
+    }
+    trial.end().await;
 }
 
 pub(crate) async fn a_restart_at_every_step_loses_and_doubles_nothing<N: Network>() {

@@ -155,6 +155,10 @@ impl<S: Shape> Network for Account<S> {
         &["POST", "/2/tweets"]
     }
 
+    fn calls_for_a_post() -> &'static [&'static [&'static str]] {
+        &[&["POST", "/2/tweets"], &["GET", "/tweets?start_time"]]
+    }
+
     fn calls() -> &'static [&'static [&'static str]] {
         &[&["POST", "/2/tweets"], &["GET", "/tweets?start_time"], &["GET", "/mentions"]]
     }

@@ -269,6 +269,10 @@ impl<K: Kind> Network for Talk<K> {
         &["POST", "action=edit"]
     }
 
+    fn calls_for_a_post() -> &'static [&'static [&'static str]] {
+        &[&["prop=revisions", "redirects="], &["POST", "action=edit"]]
+    }
+
     fn calls() -> &'static [&'static [&'static str]] {
         &[&["list=recentchanges"], &["revids="], &["prop=revisions", "redirects="], &["action=parse"], &["POST", "action=edit"]]
     }
