@@ -44,6 +44,7 @@ use crate::error::Result;
 use crate::http_client::HttpClient;
 
 /// How long a webhook receiver may take before a delivery counts as unanswered, by default.
+/// <https://developers.facebook.com/docs/messenger-platform/faq>
 pub const ANSWER_TIME_MAX: Duration = Duration::from_secs(20);
 
 /// What a stand-in is started with. `Default` gives a page, random secrets and the platform's limits.

@@ -23,7 +23,7 @@ pub const PAUSE_MAX: Duration = Duration::from_secs(150);
 const ROWS_MAX: usize = 10;
 /// How often the platform challenges a webhook. The quickstart says hourly; the introduction to webhooks says every half an hour, once the
 /// last proof is a day old; an older page says daily. The strictest is taken.
-const CHALLENGE_EVERY: SignedDuration = SignedDuration::from_hours(1);
+const CHALLENGE_EVERY: SignedDuration = SignedDuration::from_mins(30);
 const SIGNATURE: &str = "x-twitter-webhooks-signature";
 
 /// Only 200 acknowledges; three more attempts within five minutes, the first at once.
