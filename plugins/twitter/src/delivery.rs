@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use sportello_sdk::{Context, Error, Interaction, diagnostics, lenient, time};
 
 use crate::edits::Edits;
-use crate::post::{Person, Post, key};
+use crate::post::{Person, Post, deletion, key};
 use crate::{Settings, account, activity, api};
 
 /// What one event tells.
@@ -69,10 +69,11 @@ pub(crate) fn interactions(context: &Context<Settings>, body: &[u8]) -> Result<V
 
     let now_ms = time::milliseconds(&context.now).unwrap_or_default();
     let mut edits = Edits::read()?;
-    let interactions = told
-        .into_iter()
-        .filter_map(|(told, raw)| Some(interaction(settings, &mut edits, now_ms, told, raw)?.raw_part(body, raw)))
-        .collect();
+    let mut interactions = Vec::new();
+    for (told, raw) in told {
+        interactions.extend(taken_back(settings, &edits, now_ms, &told));
+        interactions.extend(interaction(settings, &mut edits, now_ms, told, raw).map(|told| told.raw_part(body, raw)));
+    }
     edits.write()?;
     Ok(interactions)
 }
@@ -111,6 +112,14 @@ fn of_another_account(settings: &Settings, whose: &str) -> Error {
     Error::reject(format!("the delivery is for the account {whose}, not for {} of the channel's settings", settings.user_id))
 }
 
+/// What was deleted before anything told that it is a version of this post.
+fn taken_back(settings: &Settings, edits: &Edits, now_ms: i64, told: &Told) -> Option<Interaction> {
+    match told {
+        Told::Post(post) if edits.is_gone(post) => Some(post.deletion(settings, now_ms)),
+        _ => None,
+    }
+}
+
 fn interaction(settings: &Settings, edits: &mut Edits, now_ms: i64, told: Told, raw: &str) -> Option<Interaction> {
     Some(match told {
         Told::Post(post) => {
@@ -118,14 +127,10 @@ fn interaction(settings: &Settings, edits: &mut Edits, now_ms: i64, told: Told, 
             post.interaction(settings, now_ms)
         }
         Told::Deleted(id, author, at_ms) => {
+            edits.note_gone(&id);
             let root = edits.root_of(&id);
             let whom = author.as_ref().map_or("somebody", |author| author.id.as_str());
-            let at = time::from_milliseconds(at_ms.unwrap_or(now_ms));
-            let gone = Interaction::new(&root, "post", at, key(&root, whom)).deleted("deleted").own(whom == settings.user_id);
-            match author {
-                Some(author) => gone.author(author.profile()),
-                None => gone,
-            }
+            deletion(settings, &root, key(&root, whom), author.as_ref(), at_ms.unwrap_or(now_ms))
         }
         Told::Other(interaction) => *interaction,
         Told::NotOurs(_) | Told::Unsaid => return None,

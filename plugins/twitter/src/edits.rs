@@ -1,9 +1,11 @@
 //! Which post an edited one once was: a deletion names one version, and all versions are gone.
+//! <https://docs.x.com/x-api/fundamentals/edit-posts>
 //!
-//! X tells of a deletion with the id of a version and nothing else. The later versions of edited posts are remembered, the newest few hundred of
-//! them: posts can be edited for an hour, and are rarely.
+//! X tells of a deletion with the id of a version and nothing else, and does not say whether it tells of the other versions, too. The later versions of
+//! edited posts are remembered, the newest few hundred of them: posts can be edited for an hour, and are rarely. A deletion can come before whatever
+//! tells that its id is a version: what was deleted is remembered likewise, and takes the post back once that is known.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sportello_sdk::{Error, state};
 
@@ -11,19 +13,30 @@ use crate::post::Post;
 
 /// Where they stand in the channel's state.
 const KEY: &str = "edits";
+const GONE_KEY: &str = "gone";
 /// Versions remembered: two ids of twenty digits each, so that they fit into one value of the state.
 const VERSIONS_MAX: usize = 300;
+/// Deletions remembered, one id each.
+const GONE_MAX: usize = 300;
 
-/// Later version → first version.
 #[derive(Default)]
 pub(crate) struct Edits {
+    /// Later version → first version.
     roots: BTreeMap<u64, u64>,
     changed: bool,
+    /// Versions told to be deleted.
+    gone: BTreeSet<u64>,
+    gone_changed: bool,
 }
 
 impl Edits {
     pub(crate) fn read() -> Result<Self, Error> {
-        Ok(Self { roots: state::get(KEY)?.unwrap_or_default(), changed: false })
+        Ok(Self {
+            roots: state::get(KEY)?.unwrap_or_default(),
+            changed: false,
+            gone: state::get(GONE_KEY)?.unwrap_or_default(),
+            gone_changed: false,
+        })
     }
 
     /// Remembers the versions of a post.
@@ -39,12 +52,29 @@ impl Edits {
         }
     }
 
+    /// Remembers that a version was deleted.
+    pub(crate) fn note_gone(&mut self, id: &str) {
+        self.gone_changed |= id.parse::<u64>().is_ok_and(|id| self.gone.insert(id));
+        while self.gone.len() > GONE_MAX {
+            self.gone.pop_first();
+        }
+    }
+
+    /// Whether a version of an edited post was deleted, and with it all.
+    pub(crate) fn is_gone(&self, post: &Post) -> bool {
+        let mut later = post.history.iter().skip(1).filter_map(|id| id.parse::<u64>().ok());
+        later.any(|id| self.gone.contains(&id))
+    }
+
     /// The first version of a post.
     pub(crate) fn root_of(&self, id: &str) -> String {
         id.parse::<u64>().ok().and_then(|id| self.roots.get(&id)).map_or_else(|| id.to_owned(), u64::to_string)
     }
 
     pub(crate) fn write(&self) -> Result<(), Error> {
-        if self.changed { state::set(KEY, &self.roots) } else { Ok(()) }
+        if self.changed {
+            state::set(KEY, &self.roots)?;
+        }
+        if self.gone_changed { state::set(GONE_KEY, &self.gone) } else { Ok(()) }
     }
 }

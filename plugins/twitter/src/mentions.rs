@@ -100,6 +100,9 @@ pub(crate) fn poll(context: &Context<Settings>, cursor: Option<String>) -> Resul
         newest_ms = newest_ms.max(post.at_ms.unwrap_or(newest_ms));
         oldest = oldest.into_iter().chain(post.id.parse().ok()).min();
         edits.note(&post);
+        if edits.is_gone(&post) {
+            interactions.push(post.deletion(settings, now_ms));
+        }
         // Words in the list are the words of the webhook: the raw text would only repeat them.
         interactions.push(post.interaction(settings, now_ms));
     }

@@ -65,6 +65,23 @@ impl Post {
         self.thread.is_none() && self.answers.is_some()
     }
 
+    fn thread(&self) -> &str {
+        self.thread.as_deref().or(self.answers.as_deref()).unwrap_or(self.root())
+    }
+
+    /// The key of its conversation.
+    fn conversation(&self, settings: &Settings) -> String {
+        let company = settings.user_id.as_str();
+        let author = self.author.as_ref().map(|author| author.id.as_str());
+        let with = if author == Some(company) { self.answers_whom.as_deref().unwrap_or(company) } else { author.unwrap_or("somebody") };
+        key(self.thread(), with)
+    }
+
+    /// That it was deleted with all its versions.
+    pub(crate) fn deletion(&self, settings: &Settings, now_ms: i64) -> Interaction {
+        deletion(settings, self.root(), self.conversation(settings), self.author.as_ref(), now_ms)
+    }
+
     pub(crate) fn interaction(&self, settings: &Settings, now_ms: i64) -> Interaction {
         let company = settings.user_id.as_str();
         let author = self.author.as_ref().map(|author| author.id.as_str());
@@ -75,11 +92,9 @@ impl Post {
             (None, None, _) if !own && self.addresses => "mention",
             (None, None, _) => "post",
         };
-        let with = if own { self.answers_whom.as_deref().unwrap_or(company) } else { author.unwrap_or("somebody") };
-        let thread = self.thread.as_deref().or(self.answers.as_deref()).unwrap_or(self.root());
         let at = time::from_milliseconds(self.at_ms.unwrap_or(now_ms));
-        let mut interaction = Interaction::new(self.root(), kind, at, key(thread, with)).own(own);
-        interaction = interaction.conversation_url(format!("https://x.com/i/status/{thread}"));
+        let mut interaction = Interaction::new(self.root(), kind, at, self.conversation(settings)).own(own);
+        interaction = interaction.conversation_url(format!("https://x.com/i/status/{}", self.thread()));
         if self.root() != self.id {
             interaction = interaction.edited(&self.id);
         }
@@ -103,6 +118,16 @@ impl Post {
             }
         }
         if addressed && !own && self.reposts.is_none() { interaction.attribute("addressed", "true") } else { interaction }
+    }
+}
+
+/// That a post was deleted, by its first version.
+pub(crate) fn deletion(settings: &Settings, root: &str, conversation: String, author: Option<&Person>, at_ms: i64) -> Interaction {
+    let own = author.is_some_and(|author| author.id == settings.user_id);
+    let gone = Interaction::new(root, "post", time::from_milliseconds(at_ms), conversation).deleted("deleted").own(own);
+    match author {
+        Some(author) => gone.author(author.profile()),
+        None => gone,
     }
 }
 

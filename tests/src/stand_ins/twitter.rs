@@ -296,7 +296,7 @@ impl Twitter {
         self.inside().world.edit(number(id), text).expect("the test edits something that exists and can be edited").to_string()
     }
 
-    /// The author deletes a post with all its versions; each is told by itself. [edits]
+    /// The author deletes a post with all its versions; each is told by itself, or see [`Twitter::tell_one_deletion`]. [edits]
     ///
     /// # Panics
     /// When there is no such post.
@@ -370,6 +370,12 @@ impl Twitter {
     /// Ends the application's subscriptions to the authors of posts: from now on it is told of none of their deletions. [activity]
     pub fn unsubscribe_from_authors(&self) {
         self.inside().world.unsubscribe_from_authors();
+    }
+
+    /// From now on one version's deletion is told, that of the one which is named, and not that of the others that go with it: the platform does not say
+    /// which it does. [edits]
+    pub fn tell_one_deletion(&self) {
+        self.inside().world.tell_one_deletion();
     }
 
     /// What is posted from now on appears in lists only so much later; the webhook tells it at once.

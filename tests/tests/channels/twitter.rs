@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use sportello_core::domain::interaction::Change;
 use sportello_tests::host::{HostPlan, RunningHost};
 use sportello_tests::stand_ins::twitter::{Endpoint, Payloads, Person, Twitter, TwitterSettings};
 use sportello_tests::stand_ins::{DeliveryPlan, Faults};
@@ -201,5 +202,27 @@ async fn mentions_that_x_does_not_show_cost_none_that_it_shows() {
     desk.as_time_passes("what is said later comes in", |desk| desk.words().len() >= shown.len()).await;
     let words: BTreeSet<String> = desk.words().into_iter().map(|(id, _)| id).collect();
     assert_eq!((words == shown, desk.said().len(), desk.parked()), (true, shown.len(), 0));
+    desk.stop().await;
+}
+
+/// X deletes all versions with one, and does not say of which it tells.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deletion_of_a_version_that_comes_before_the_post_and_its_edit_leaves_no_words() {
+    in_reverse::<InActivity>().await;
+    in_reverse::<InAccountActivity>().await;
+}
+
+async fn in_reverse<S: Shape>() {
+    let desk = Desk::<Account<S>>::listening().await;
+    let thing = desk.network.asks("Ada", "La rete è giù");
+    desk.advance(Duration::from_secs(60));
+    let text = desk.network.worded("La rete è su");
+    let version = desk.network.twitter.edit(&thing, &text);
+    desk.network.twitter.tell_one_deletion();
+    desk.network.removes(&version);
+    desk.deliver_by(&DeliveryPlan { updates_max: 1, reverse: true, ..DeliveryPlan::default() }).await;
+    let said = desk.said();
+    assert!(said.iter().any(|(row, _)| row.change == Change::Created), "{said:?}");
+    assert!(said.iter().all(|(_, content)| content.as_ref().is_none_or(|content| content.text.is_none())), "no words are left: {said:?}");
     desk.stop().await;
 }

@@ -92,6 +92,7 @@ pub(super) struct World {
     hidden: BTreeSet<String>,
     payloads: Payloads,
     is_subscribed_to_authors: bool,
+    tells_one_deletion: bool,
     told: u64,
     pub(super) random: fastrand::Rng,
 }
@@ -113,6 +114,7 @@ impl World {
             hidden: BTreeSet::new(),
             payloads: settings.payloads,
             is_subscribed_to_authors: true,
+            tells_one_deletion: false,
             told: 0,
             random: fastrand::Rng::with_seed(settings.seed),
         }
@@ -120,6 +122,10 @@ impl World {
 
     pub(super) fn unsubscribe_from_authors(&mut self) {
         self.is_subscribed_to_authors = false;
+    }
+
+    pub(super) fn tell_one_deletion(&mut self) {
+        self.tells_one_deletion = true;
     }
 
     pub(super) fn company(&self) -> &Person {
@@ -282,11 +288,11 @@ impl World {
         Some(self.publish(Post { id, text: format!("{prefix}{text}"), created: self.now, listed, ..old }))
     }
 
-    /// Deleting one version deletes all. [edits]
+    /// Deleting one version deletes all. [edits] Of which of them it tells the platform does not say.
     pub(super) fn remove(&mut self, id: u64) -> Option<()> {
         let first = self.posts.get(&id)?.first;
         for version in self.chains.remove(&first).unwrap_or_default() {
-            let removed = self.posts.remove(&version);
+            let removed = self.posts.remove(&version).filter(|_| version == id || !self.tells_one_deletion);
             if let Some(post) = removed.filter(|post| self.is_subscribed_to_authors || post.author == self.company.id) {
                 self.tell_deleted(&post);
             }
