@@ -76,6 +76,7 @@ pub struct Faults {
 struct Weather {
     percent: u8,
     random: fastrand::Rng,
+    more: &'static [Fault],
     struck: usize,
 }
 
@@ -123,10 +124,10 @@ impl Faults {
     }
 
     /// From now on this share of all requests meets trouble, of a kind chosen each time: refused before or after it happened, told to come again later,
-    /// not answered at all whether it happened or not, answered slowly, or the connection breaks in the middle of the answer. The same seed is the same
-    /// trouble for the same requests. Zero ends it.
-    pub fn at_random(&self, percent: u8, seed: u64) {
-        let weather = Weather { percent, random: fastrand::Rng::with_seed(seed), struck: 0 };
+    /// not answered at all whether it happened or not, answered slowly, or the connection breaks in the middle of the answer; or it is one of `more`, as
+    /// the platform alone knows them. The same seed is the same trouble for the same requests. Zero ends it.
+    pub fn at_random(&self, percent: u8, seed: u64, more: &'static [Fault]) {
+        let weather = Weather { percent, random: fastrand::Rng::with_seed(seed), more, struck: 0 };
         *self.weather.lock().expect("no panic while faults are held") = Some(weather);
     }
 
@@ -146,7 +147,7 @@ impl Faults {
         let limit = Fault::Refuse { status: 429, retry_after_s: Some(30) };
         let lost = [Fault::RefuseAfterEffect { status: 502 }, Fault::NoAnswerAfterEffect, Fault::BrokenBody];
         let kinds = [refusal, limit, Fault::NoAnswer, lost[0], lost[1], lost[2], Fault::SlowBody];
-        let fault = weather.random.choice(kinds)?;
+        let fault = *weather.random.choice(kinds.iter().chain(weather.more).collect::<Vec<_>>())?;
         Some(if lost.contains(&fault) && text.contains(SPENDS) { refusal } else { fault })
     }
 

@@ -94,6 +94,9 @@ pub(crate) trait Network: Sized + Send + Sync {
         unreachable!("it does not lag: {:?}", Self::OVERLAP);
     }
 
+    /// Whether its answers tell of errors beside what was asked for, where they can.
+    fn tells_errors_beside(&self, _are_there: bool) {}
+
     /// What the company said to it, as the platform counts.
     fn answers_to(&self, thing: &str) -> Vec<String>;
 

@@ -132,6 +132,10 @@ impl<S: Shape> Network for Account<S> {
         self.twitter.late_posts(lag);
     }
 
+    fn tells_errors_beside(&self, are_there: bool) {
+        self.twitter.partial_errors(are_there);
+    }
+
     fn answers_to(&self, thing: &str) -> Vec<String> {
         self.twitter.replies_to(thing).into_iter().map(|reply| reply.text).collect()
     }

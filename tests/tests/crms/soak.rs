@@ -1,16 +1,21 @@
 //! The day, and what must be true after it.
 
+#[path = "contacts.rs"]
+mod contacts;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp as Moment;
+use sportello_core::domain::access::Role;
 use sportello_core::domain::contact::{CONTACTS, Contact};
 use sportello_core::domain::delivery::DELIVERIES;
 use sportello_core::domain::effect::{EFFECTS, Effect, EffectState};
 use sportello_core::event::Event as CoreEvent;
 use sportello_core::ids::ContactId;
 use sportello_core::time::Timestamp;
+use sportello_server::access::create_token;
 use sportello_server::clock::{Clock, SetClock};
 use sportello_server::tenant::Event;
 use sportello_server::tenant::content::ContactContent;
@@ -20,6 +25,7 @@ use sportello_tests::stand_ins::facebook::{Facebook, FacebookSettings, Person};
 use sportello_views::Direction;
 use tempfile::TempDir;
 
+use self::contacts::Asked;
 use crate::books::{Books, Entry};
 
 /// Share of requests and moments that meet each kind of trouble.
@@ -35,6 +41,19 @@ const AFTERWARDS: u32 = 40;
 struct Record {
     name: String,
     is_away: bool,
+}
+
+/// A contact as the host knows it.
+struct Seen {
+    contact: ContactId,
+    is_away: bool,
+    content: ContactContent,
+}
+
+impl Seen {
+    fn record(&self) -> Record {
+        Record { name: self.content.display_name.clone().unwrap_or_default(), is_away: self.is_away }
+    }
 }
 
 /// Somebody with an account on Facebook.
@@ -54,6 +73,9 @@ struct Day<B> {
     folder: TempDir,
     records: BTreeMap<String, Record>,
     customers: Vec<Customer>,
+    /// An agent's token.
+    agent: String,
+    asked: Asked,
 }
 
 fn workflow(takes_notes: bool) -> HostPlan {
@@ -68,13 +90,14 @@ pub(crate) async fn everything_goes_wrong<B: Books>(hours: u64) {
     println!("{hours} hours, SPORTELLO_SEED={seed}");
     let mut random = fastrand::Rng::with_seed(seed);
     let mut day = Day::begin(books).await;
-    let trouble = |day: &Day<B>, percent, seed| day.books.faults().into_iter().for_each(|faults| faults.at_random(percent, seed));
+    let trouble = |day: &Day<B>, percent, seed| day.books.faults().into_iter().for_each(|faults| faults.at_random(percent, seed, &[]));
     trouble(&day, TROUBLE_PERCENT, seed);
     let mut troubles = 0;
     for minute in 0..hours * 60 {
         if minute % B::MINUTES_PER_DEED == 0 {
             day.operators_work(&mut random).await;
         }
+        day.agents_work(&mut random).await;
         day.books.minute_ends(&mut random).await;
         day.somebody_asks(&mut random, minute);
         day.facebook.deliver(&DeliveryPlan::default()).await.expect("it is registered");
@@ -98,7 +121,9 @@ pub(crate) async fn everything_goes_wrong<B: Books>(hours: u64) {
     day.settle(&mut random, AFTERWARDS).await;
     day.judge().await;
     let asked: usize = day.customers.iter().map(|customer| customer.asked.len()).sum();
-    println!("{} records, {asked} questions, {troubles} requests in trouble", day.records.len());
+    let (made, changed, refused) = day.asked.counts();
+    println!("{} records, {made} of them asked for here, {changed} changes, {refused} more refused as outdated", day.records.len());
+    println!("{asked} questions, {troubles} requests in trouble");
     day.running.stop().await;
 }
 
@@ -111,7 +136,9 @@ impl<B: Books> Day<B> {
         let plan = books.plan(workflow(B::TAKES_NOTES)).facebook_page(&facebook, "poll-seconds = 0");
         let folder = tempfile::tempdir().expect("a folder");
         let running = RunningHost::start_at(folder.path(), &plan, Arc::clone(&clock) as Arc<dyn Clock>).await;
-        let day = Self { books, facebook, post, running, plan, clock, folder, records: BTreeMap::new(), customers: Vec::new() };
+        let agent = create_token(&running.desk().tenant, "test", "anna", Role::Agent).await.expect("a token").secret;
+        let (records, customers, asked) = (BTreeMap::new(), Vec::new(), Asked::default());
+        let day = Self { books, facebook, post, running, plan, clock, folder, records, customers, agent, asked };
         day.subscribe().await;
         day
     }
@@ -149,18 +176,22 @@ impl<B: Books> Day<B> {
                 self.customers.extend(person.map(|person| Customer { person, record: id.clone(), asked: Vec::new() }));
                 self.records.insert(id, Record { name, is_away: false });
             }
-            (5..8, Some(id)) => {
-                let name = format!("Cliente {}", random.u32(..));
-                self.books.rename(id, &name).await;
-                self.records.get_mut(id).expect("it is in use").name = name;
-            }
+            (5..8, Some(id)) => self.rename(id, random).await,
             // Who asks must be there when it is noted.
             (_, Some(id)) if self.customers.iter().all(|customer| customer.record != *id) => {
                 self.books.put_away(id).await;
+                self.asked.overtake(id, false);
                 self.records.get_mut(id).expect("it is in use").is_away = true;
             }
             _ => {}
         }
+    }
+
+    async fn rename(&mut self, id: &str, random: &mut fastrand::Rng) {
+        let name = format!("Cliente {}", random.u32(..));
+        self.books.rename(id, &name).await;
+        self.asked.overtake(id, true);
+        self.records.get_mut(id).expect("it is in use").name = name;
     }
 
     /// Whom the host knows asks something.
@@ -170,7 +201,7 @@ impl<B: Books> Day<B> {
         }
         let stranger = self.facebook.person(&format!("Qualcuno {minute}"));
         self.facebook.comment(&stranger, &self.post, &format!("Passavo di qui {minute}"));
-        let known: BTreeSet<(String, String)> = self.contents().into_iter().flat_map(|(_, content)| content.identifiers).collect();
+        let known: BTreeSet<(String, String)> = self.contents().into_iter().flat_map(|seen| seen.content.identifiers).collect();
         let is_known = |customer: &&mut Customer| known.contains(&("facebook.id".to_owned(), customer.person.id.clone()));
         let known = self.customers.iter_mut().filter(is_known);
         let Some(customer) = random.choice(known.collect::<Vec<_>>()) else { return };
@@ -182,28 +213,34 @@ impl<B: Books> Day<B> {
         }
     }
 
-    /// What the host knows from the CRM, and whether it is put away.
-    fn contents(&self) -> Vec<(bool, ContactContent)> {
+    /// What the host knows from the CRM.
+    fn contents(&self) -> Vec<Seen> {
         let tenant = &self.running.desk().tenant;
         let rows = tenant.list(&CONTACTS, &[], None, Direction::Forward, usize::MAX).expect("the views can be read");
         let content = |(key, row): (Vec<u8>, Contact)| {
-            let id = ContactId(u64::from_be_bytes(key.try_into().expect("a number")));
-            Some((row.deleted, tenant.open_sealed(id.slot(), &row.sealed).expect("it can be opened")?))
+            let contact = ContactId(u64::from_be_bytes(key.try_into().expect("a number")));
+            let content = tenant.open_sealed(contact.slot(), &row.sealed).expect("it can be opened")?;
+            Some(Seen { contact, is_away: row.deleted, content })
         };
         rows.into_iter().filter_map(content).collect()
     }
 
     /// The CRM's records as the host knows them, by the CRM's id.
     fn contacts(&self) -> BTreeMap<String, Record> {
-        let record =
-            |(is_away, content): (bool, ContactContent)| (content.id, Record { name: content.display_name.unwrap_or_default(), is_away });
-        self.contents().into_iter().map(record).collect()
+        self.contents().into_iter().map(|seen| (seen.content.id.clone(), seen.record())).collect()
     }
 
-    fn effects(&self) -> Vec<Effect> {
+    /// The notes that were asked for.
+    fn activities(&self) -> Vec<Effect> {
         let tenant = &self.running.desk().tenant;
         let effects = tenant.list(&EFFECTS, &[], None, Direction::Forward, usize::MAX).expect("the views can be read");
-        effects.into_iter().map(|(_, effect)| effect).collect()
+        effects.into_iter().map(|(_, effect)| effect).filter(|effect| effect.action == "activity").collect()
+    }
+
+    /// Where an effect stands, and why.
+    fn told(&self, effect: &Effect) -> String {
+        let detail = self.running.desk().tenant.open_sealed::<String>(effect.slot, &effect.detail).ok().flatten();
+        format!("{:?}: {:?}, {detail:?}", effect.state, effect.problem)
     }
 
     /// What is not yet as it must be.
@@ -211,25 +248,25 @@ impl<B: Books> Day<B> {
         let contacts = self.contacts();
         let wrong = self.records.iter().filter(|(id, record)| contacts.get(*id) != Some(*record));
         let mut open: Vec<String> = wrong.map(|(id, record)| format!("{id} is {record:?}, here {:?}", contacts.get(id))).collect();
-        let effects = self.effects();
+        let effects = self.activities();
         let asked: usize = self.customers.iter().map(|customer| customer.asked.len()).sum();
         if effects.len() < asked {
             open.push(format!("{} of {asked} notes are queued", effects.len()));
         }
         let unfinished = effects.iter().filter(|effect| effect.state != EffectState::Done);
-        let tenant = &self.running.desk().tenant;
-        let detail = |effect: &Effect| tenant.open_sealed::<String>(effect.slot, &effect.detail).ok().flatten();
-        open.extend(unfinished.map(|effect| format!("{:?}: {:?}, {:?}", effect.state, effect.problem, detail(effect))));
+        open.extend(unfinished.map(|effect| self.told(effect)));
+        open.extend(self.open_contacts());
         open
     }
 
     /// Time passes until nothing is left to do for so many minutes.
-    async fn settle(&self, random: &mut fastrand::Rng, minutes: u32) {
+    async fn settle(&mut self, random: &mut fastrand::Rng, minutes: u32) {
         let begun = Instant::now();
         let mut quiet = 0;
         while quiet < minutes {
             self.books.minute_ends(random).await;
             self.facebook.deliver(&DeliveryPlan::default()).await.expect("it is registered");
+            self.learn();
             let open = self.open_matters();
             quiet = if open.is_empty() { quiet + 1 } else { 0 };
             if begun.elapsed() > SETTLE_MAX {
@@ -266,6 +303,7 @@ impl<B: Books> Day<B> {
                 customer.asked.iter().map(|question| notes.iter().filter(|note| note.contains(question)).count()).collect();
             assert!(noted.iter().all(|count| *count == 1) && notes.len() == customer.asked.len(), "{:?}: {notes:?}", customer.asked);
         }
+        self.judge_contacts().await;
         let parked = tenant.list(&DELIVERIES, &[], None, Direction::Forward, usize::MAX).expect("the views can be read");
         assert!(parked.is_empty(), "{} deliveries were set aside", parked.len());
     }

@@ -60,7 +60,7 @@ impl Stop {
 pub(crate) async fn play(arguments: &Arguments, network: &Network) -> Result<Played, Problem> {
     let mut stop = Stop::new()?;
     let mut played = Played::default();
-    network.faults().at_random(arguments.fault_share, arguments.seed);
+    network.faults().at_random(arguments.fault_share, arguments.seed, &[]);
     let Some(url) = &arguments.webhook else {
         while !stop.within(Duration::from_secs(3600)).await {}
         return Ok(Played { is_interrupted: true, ..played });
@@ -131,7 +131,7 @@ async fn deliver(network: &Network, plan: &DeliveryPlan, played: &mut Played) {
 /// Nothing breaks any more; answers that are still to come are delivered, and what was refused is repeated until it is taken or given up. False:
 /// told to stop before.
 async fn finish(arguments: &Arguments, network: &Network, plan: &DeliveryPlan, played: &mut Played, stop: &mut Stop) -> bool {
-    network.faults().at_random(0, arguments.seed);
+    network.faults().at_random(0, arguments.seed, &[]);
     network.faults().clear();
     let until = Instant::now() + arguments.linger;
     while Instant::now() < until {
