@@ -35,6 +35,10 @@ fn inspect_says_all_of_the_manifest_to_programs_and_nothing_of_what_is_no_compon
     assert_eq!(document["actions"][0]["idempotency"], "findable");
     let digest = ring::digest::digest(&ring::digest::SHA256, &guest("facebook"));
     assert_eq!(document["digest"], hex::encode(digest));
+    let file = component("twitter");
+    let looks = cli.run(&["connector", "inspect", file.to_str().unwrap(), "--json"]).objects().remove(0);
+    assert_eq!((&looks["policy"]["recheck_hours"], &document["policy"]["recheck_hours"]), (&24.into(), &0.into()));
+    assert!(cli.run(&["connector", "inspect", file.to_str().unwrap()]).right().contains("looks within 24 h whether it is still there"));
     let bad = cli.folder.path().join("bad.wasm");
     std::fs::write(&bad, "not a component").unwrap();
     cli.run(&["connector", "inspect", "bad.wasm"]).wrong(1, &["bad.wasm: "]);

@@ -89,7 +89,14 @@ fn policy(manifest: &Manifest) -> String {
         ReplyPermission::Always => "answers allowed",
         ReplyPermission::Summoned => "automatic answers only to who addressed the company",
     };
-    [format!("linking: {}", link(manifest.policy.link)), reply.to_owned()].into_iter().chain(kept).collect::<Vec<_>>().join("; ")
+    let hours = manifest.policy.recheck_hours;
+    let looks = (hours > 0).then(|| format!("looks within {hours} h whether it is still there"));
+    [format!("linking: {}", link(manifest.policy.link)), reply.to_owned()]
+        .into_iter()
+        .chain(kept)
+        .chain(looks)
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 fn document(prepared: &Prepared, lines: &str) -> Value {
@@ -117,6 +124,7 @@ fn document(prepared: &Prepared, lines: &str) -> Value {
             "link": link(manifest.policy.link),
             "reply_only_summoned": manifest.policy.reply == ReplyPermission::Summoned,
             "retention_hours": manifest.policy.retention.iter().map(|one| (one.class.clone(), one.hours.into())).collect::<serde_json::Map<_, _>>(),
+            "recheck_hours": manifest.policy.recheck_hours,
         },
         "settings_schema": prepared.schema_document(),
         "configuration": lines,
