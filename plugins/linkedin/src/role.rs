@@ -2,7 +2,7 @@
 //! sends no deliveries.
 
 use serde::Deserialize;
-use sportello_sdk::{Context, Error, lenient};
+use sportello_sdk::{Context, Error, diagnostics, lenient};
 
 use crate::list::Page;
 use crate::{Settings, api};
@@ -40,7 +40,7 @@ pub(crate) fn ours(context: &Context<Settings>) -> Result<Role, Error> {
     let page: Page<Row> = match api::look(context, url) {
         Ok(response) => response.json()?,
         // A scope that is missing for this alone, mostly.
-        Err(Error::Reject(_) | Error::Auth(_)) => return Ok(Role::Unknown),
+        Err(Error::Reject(reason) | Error::Auth(reason)) => return Ok(unknown(context, &reason)),
         Err(error) => return Err(error),
     };
     let is_ours = |row: &Row| {
@@ -50,7 +50,15 @@ pub(crate) fn ours(context: &Context<Settings>) -> Result<Role, Error> {
     };
     Ok(match page.elements.iter().any(is_ours) {
         true => Role::Administrator,
-        false if page.has_more(0, ROWS) => Role::Unknown,
+        false if page.has_more(0, ROWS) => unknown(context, &format!("it is not among the first {ROWS} of its roles")),
         false => Role::None,
     })
+}
+
+fn unknown(context: &Context<Settings>, reason: &str) -> Role {
+    diagnostics::warning!(
+        "whether the token's member has the role ADMINISTRATOR at {} can't be told, so an empty list may mean that it is missing: {reason}",
+        context.settings.organization
+    );
+    Role::Unknown
 }

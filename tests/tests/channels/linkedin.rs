@@ -8,9 +8,11 @@ use jiff::Timestamp;
 use serde_json::json;
 use sportello_tests::host::{HostPlan, RunningHost};
 use sportello_tests::stand_ins::linkedin::{LinkedIn, LinkedInSettings, Person};
-use sportello_tests::stand_ins::{DeliveryPlan, Faults};
+use sportello_tests::stand_ins::{DeliveryPlan, Fault, Faults};
 
+use crate::desk::Desk;
 use crate::network::{Network, Promise};
+use crate::trial::TROUBLES;
 
 pub(crate) struct Organization {
     linkedin: LinkedIn,
@@ -140,4 +142,25 @@ impl Network for Organization {
             Promise::Asking | Promise::Tokens | Promise::Edits | Promise::Posts | Promise::Disorder | Promise::LongIds => None,
         }
     }
+}
+
+/// The role is asked for only while the list is empty: before anything has happened.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn trouble_of_any_kind_at_the_look_for_the_role_costs_no_word() {
+    let desk = Desk::<Organization>::asking().await;
+    for trouble in TROUBLES.into_iter().chain([Fault::HoldBefore]) {
+        let struck = desk.network.faults().arm(trouble, &["GET", "/rest/organizationAcls"], 1);
+        let strikes = async {
+            struck.struck(1).await;
+            if trouble == Fault::HoldBefore {
+                desk.network.expires_token();
+            }
+            struck.release();
+        };
+        tokio::join!(strikes, desk.as_time_passes("the role was asked for", |_| struck.count() == 1));
+    }
+    let thing = desk.network.asks("Ada", "Perché?");
+    desk.as_time_passes("it has come in", |desk| !desk.words().is_empty()).await;
+    assert_eq!((desk.words()[0].0.as_str(), desk.said().len()), (thing.as_str(), 1));
+    desk.stop().await;
 }

@@ -195,8 +195,7 @@ async fn a_delivery_is_taken_in_whatever_the_api_says() {
 
 #[tokio::test]
 async fn a_post_is_seen_as_it_was_written_once_and_is_found() {
-    let settings = LinkedInSettings { duplicate_comments: DuplicateComments::Refused, ..LinkedInSettings::default() };
-    let stage = Stage::set_with(settings).await;
+    let stage = Stage::set().await;
     let text = "Da lunedì (8 gennaio) apriamo alle 8. #orari \\o/ 🙏";
     let effect = post("run-1-post-1", text);
     assert_eq!(stage.driver.find(&effect).await.expect("a look"), Presence::Absent);
@@ -209,6 +208,19 @@ async fn a_post_is_seen_as_it_was_written_once_and_is_found() {
     assert_eq!(stage.linkedin.posts_by_api().len(), 1);
     stage.linkedin.wrong_role(true);
     assert_eq!(stage.driver.find(&effect).await.expect("a look"), Presence::CannotTell, "an empty list is not believed without the role");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_refused_because_it_stands_there_may_be_ours_and_is_found() {
+    let settings = LinkedInSettings { duplicate_comments: DuplicateComments::Refused, ..LinkedInSettings::default() };
+    let stage = Stage::set_with(settings).await;
+    let (_, question) = stage.question().await;
+    let effect = reply("run-1-reply-1", &question, TEXT);
+    let receipt = stage.driver.publish(&effect).await.expect("a reply");
+    let again = stage.driver.publish(&effect).await;
+    assert!(matches!(again, Err(ConnectorError::Uncertain(_))), "it may be ours: {again:?}");
+    assert_eq!(present(stage.driver.find(&effect).await), receipt.native_id);
+    assert_eq!(stage.linkedin.replies().len(), 1);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::rc::Rc;
 
 use serde_json::{Value, json};
+use sportello_sdk::diagnostics::Level;
 use sportello_sdk::http::{Failure, Request, Response};
 use sportello_sdk::testing::{Channel, Host};
 use sportello_sdk::{Error, Interaction, Raw};
@@ -244,6 +245,21 @@ fn an_empty_list_without_the_role_is_no_answer_and_says_which_role_is_missing() 
     assert!(matches!(&refused, Err(Error::Auth(text)) if text.contains(ORGANIZATION) && text.contains("ADMINISTRATOR")), "{refused:?}");
     world.borrow_mut().is_administrator = true;
     assert!(reader(20).poll(None).is_ok());
+}
+
+#[test]
+fn an_empty_list_is_not_believed_silently_where_the_role_cannot_be_told() {
+    let world = world();
+    let host = Host::new()
+        .http(move |request: &Request| match request.path().ends_with("/organizationAcls") {
+            true => refused(403, "ACCESS_DENIED", Some(100), "Not enough permissions"),
+            false => world.borrow_mut().answer(request),
+        })
+        .start();
+    assert_eq!(reader(20).poll(None).unwrap().interactions, []);
+    let told = host.diagnostics();
+    let is_told = |text: &str| [ORGANIZATION, "ADMINISTRATOR", "Not enough permissions"].iter().all(|part| text.contains(part));
+    assert!(told.iter().any(|(level, text)| *level == Level::Warning && is_told(text)), "{told:?}");
 }
 
 #[test]

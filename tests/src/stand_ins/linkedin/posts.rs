@@ -4,11 +4,11 @@ use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
+use super::Inside;
 use super::access::Refusal;
 use super::query::Query;
 use super::rest::{Answer, Done, has_type, ok};
 use super::world::Post;
-use super::{DuplicateComments, Inside};
 
 /// The longest post, in characters as people see it: <https://www.ayrshare.com/docs/apis/post/social-networks/linkedin>.
 const TEXT_CHARS_MAX: usize = 3_000;
@@ -37,7 +37,7 @@ impl Inside {
         }
         // A doubled post is refused; whether one by hand counts, no page tells.
         let double = self.world.own_posts(false).find(|post| post.text == text).map(|post| post.urn.clone());
-        if let Some(urn) = double.filter(|_| self.duplicate_comments == DuplicateComments::Refused) {
+        if let Some(urn) = double {
             return Err(Refusal::duplicate_post(&urn));
         }
         let urn = self.world.post_by_api(&text);

@@ -15,8 +15,8 @@ pub const DELIVERY_TIME_MAX: Duration = Duration::from_secs(20);
 /// How long a version is served at least, in days. [versions]
 const VERSION_LIFE: SignedDuration = SignedDuration::from_hours(335 * 24);
 
-/// What the platform does with a comment that stands there already, by the same author below the same thing (no page tells), and with a post
-/// that does: that is refused with 422.
+/// What the platform does with a comment that stands there already, by the same author below the same thing. No page tells; a post that does is
+/// refused in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DuplicateComments {
     /// It is taken, and seen twice.

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use sportello_tests::stand_ins::linkedin::{DuplicateComments, LinkedInSettings};
 
 use super::{Api, elements, encoded, refusal, refused};
 
@@ -48,7 +47,7 @@ async fn a_text_ends_at_the_first_reserved_character_without_a_backslash() {
 
 #[tokio::test]
 async fn what_is_no_post_of_the_organisation_is_refused() {
-    let api = Api::start_with(LinkedInSettings { duplicate_comments: DuplicateComments::Refused, ..LinkedInSettings::default() }).await;
+    let api = Api::start().await;
     let bad = refused(400, "ILLEGAL_ARGUMENT");
     for (field, value) in
         [("visibility", json!("SECRET")), ("lifecycleState", Value::Null), ("distribution", json!({})), ("commentary", json!(""))]
