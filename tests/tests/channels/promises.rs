@@ -39,6 +39,7 @@ macro_rules! channel_promises {
                 a_post_stands_there_once_whatever_the_trouble_at_any_request
                 a_post_stands_there_once_though_the_token_ends_at_any_request
                 a_restart_at_every_step_loses_and_doubles_nothing
+                a_restart_while_nobody_knows_whether_it_was_done_doubles_nothing
             );
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -450,4 +451,37 @@ pub(crate) async fn a_restart_at_every_step_loses_and_doubles_nothing<N: Network
     let verified = desk.running.verify().await;
     assert!(verified.equal, "{verified:?}");
     desk.stop().await;
+}
+
+pub(crate) async fn a_restart_while_nobody_knows_whether_it_was_done_doubles_nothing<N: Network>() {
+    let mut desk = Desk::<N>::answering().await;
+    let mut effect = 0;
+    for fault in LOST {
+        effect += 1;
+        let lost = desk.network.faults().arm(fault, desk.network.publishing(), 1);
+        let thing = desk.network.asks("Ada", QUESTION);
+        desk.deliver().await;
+        desk = restarted_in_doubt(desk, effect).await;
+        assert_eq!((lost.count(), desk.network.answers_to(&thing).len()), (1, 1), "{fault:?}");
+    }
+    let posts = if is_given::<N>(Promise::Posts) { &LOST[..] } else { &[] };
+    for (posted, fault) in (1..).zip(posts) {
+        effect += 1;
+        let lost = desk.network.faults().arm(*fault, desk.network.posting(), 1);
+        desk.posts(&format!("Chiusi per {posted} giorni")).await;
+        desk = restarted_in_doubt(desk, effect).await;
+        assert_eq!((lost.count(), desk.network.posts().len()), (1, posted), "{fault:?}");
+    }
+    assert_eq!(desk.network.doubled(), 0);
+    desk.stop().await;
+}
+
+/// Restarts before it was looked whether the effect is there, and goes on until it is.
+async fn restarted_in_doubt<N: Network>(desk: Desk<N>, effect: u64) -> Desk<N> {
+    // Where the host asks what is new it may know by the echo already.
+    let is_in_doubt = |state: EffectState| matches!(state, EffectState::Unknown | EffectState::Done);
+    desk.until("nobody knows whether it was done", |desk| desk.effect(effect).is_some_and(|effect| is_in_doubt(effect.state))).await;
+    let desk = desk.restarted().await;
+    desk.until_effect(effect, EffectState::Done).await;
+    desk
 }
