@@ -12,7 +12,7 @@ use sportello_sdk::lenient;
 use crate::activity::{following, is_typed, reaction};
 use crate::delivery::{Told, Unknown};
 use crate::message::{self, Correspondents};
-use crate::post::{Person, Post};
+use crate::post::{Link, Person, Post, typed};
 use crate::{Settings, actor};
 
 /// A post of this shape.
@@ -77,10 +77,12 @@ struct History {
     edit_tweet_ids: Vec<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Entities {
     #[serde(default, deserialize_with = "lenient::list")]
     user_mentions: Vec<Mention>,
+    #[serde(default, deserialize_with = "lenient::list")]
+    urls: Vec<Link>,
 }
 
 #[derive(Deserialize)]
@@ -203,7 +205,7 @@ impl Status {
             Some(extended) => (extended.full_text, extended.entities.or(self.entities), extended.display_text_range),
             None => (None, self.entities, self.display_text_range),
         };
-        let mentions = entities.map(|entities| entities.user_mentions).unwrap_or_default();
+        let Entities { user_mentions: mentions, urls } = entities.unwrap_or_default();
         let company = Some(&settings.user_id);
         let quoted = self.quoted_status_id_str.or_else(|| self.quoted_status.as_ref().and_then(|shown| shown.id_str.clone()));
         let quotes_us = self.quoted_status.and_then(|shown| shown.user).is_some_and(|user| user.id() == company);
@@ -223,7 +225,7 @@ impl Status {
             id,
             history: history.unwrap_or_default(),
             author: self.user.and_then(|user| user.person()),
-            text: full_text.or(self.text),
+            text: full_text.or(self.text).map(|text| typed(&text, urls.iter())),
             at_ms: self.timestamp_ms,
             answers: self.in_reply_to_status_id_str,
             answers_whom: self.in_reply_to_user_id_str,

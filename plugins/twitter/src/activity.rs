@@ -13,7 +13,7 @@ use sportello_sdk::{Interaction, lenient, time};
 
 use crate::delivery::{Told, Unknown};
 use crate::message;
-use crate::post::{Person, Post, key};
+use crate::post::{Link, Person, Post, key, typed};
 use crate::{Settings, actor};
 
 #[derive(Default, Deserialize)]
@@ -141,25 +141,18 @@ struct Mention {
     username: Option<String>,
 }
 
-/// A link as it stands in the text, and what it stands for.
-#[derive(Deserialize)]
-pub(crate) struct Link {
-    #[serde(default, deserialize_with = "lenient::text")]
-    pub(crate) url: Option<String>,
-    #[serde(default, deserialize_with = "lenient::text")]
-    pub(crate) expanded_url: Option<String>,
-}
-
 impl Row {
-    /// Its links, short and whole.
-    pub(crate) fn links(&self) -> Vec<(String, String)> {
-        let of_all = self.note_tweet.as_ref().and_then(|note| note.entities.as_ref());
-        let entities = of_all.into_iter().chain(&self.entities);
-        entities.flat_map(|entities| &entities.urls).filter_map(|link| Some((link.url.clone()?, link.expanded_url.clone()?))).collect()
+    /// The words as they were typed.
+    fn text(&self) -> Option<String> {
+        let note = self.note_tweet.as_ref();
+        let entities = note.and_then(|note| note.entities.as_ref()).into_iter().chain(&self.entities);
+        let text = note.and_then(|note| note.text.as_ref()).or(self.text.as_ref())?;
+        Some(typed(text, entities.flat_map(|entities| &entities.urls)))
     }
 
     /// The post, with whoever of `people` wrote it.
     pub(crate) fn post(self, settings: &Settings, people: &BTreeMap<String, Person>) -> Option<Post> {
+        let text = self.text();
         let mut answers = None;
         let mut quotes = None;
         let mut reposts = None;
@@ -182,7 +175,7 @@ impl Row {
             id: self.id?,
             history: self.edit_history_tweet_ids,
             author,
-            text: self.note_tweet.and_then(|note| note.text).or(self.text),
+            text,
             at_ms: self.created_at,
             thread: self.conversation_id,
             answers,

@@ -14,7 +14,6 @@ use crate::Settings;
 use crate::activity::Row;
 use crate::api::{self, Document};
 use crate::mentions::{POST_FIELDS, to_the_second};
-use crate::post::unescaped;
 use crate::publish::target;
 
 /// How many pages of the timeline a look reads before it gives up.
@@ -60,12 +59,12 @@ pub(crate) fn look(context: &Context<Settings>, effect: &Effect, from_ms: i64) -
 }
 
 fn count(candidates: &mut Candidates, context: &Context<Settings>, effect: &Effect, target: Option<&str>, row: Row) {
-    let links = row.links();
     let Some(post) = row.post(&context.settings, &BTreeMap::new()) else {
         return candidates.unclear();
     };
-    let text = post.text.as_deref().map(|text| plain(text, &links, post.answers.is_some())).unwrap_or_default();
-    if post.reposts.is_some() || !same_words(&text, &effect.text) {
+    let text = post.text.as_deref().unwrap_or_default();
+    let text = if post.answers.is_some() { without_names(text) } else { text };
+    if post.reposts.is_some() || !same_words(text, &effect.text) {
         return;
     }
     if post.answers.as_deref() == target {
@@ -75,16 +74,9 @@ fn count(candidates: &mut Candidates, context: &Context<Settings>, effect: &Effe
     }
 }
 
-/// The words as they were typed.
-fn plain(text: &str, links: &[(String, String)], answers: bool) -> String {
-    let mut text = unescaped(text);
-    for (short, whole) in links {
-        text = text.replace(short, whole);
-    }
-    if !answers {
-        return text;
-    }
-    let mut rest = text.as_str();
+/// The words of a reply without the names that X puts before them.
+fn without_names(text: &str) -> &str {
+    let mut rest = text;
     while let Some(name) = rest.strip_prefix('@') {
         let end = name.find(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_')).unwrap_or(name.len());
         let behind = &name[end..];
@@ -93,13 +85,12 @@ fn plain(text: &str, links: &[(String, String)], answers: bool) -> String {
         }
         rest = behind.trim_start();
     }
-    rest.to_owned()
+    rest
 }
 
 /// A reply may have been typed with names in front itself: both sides lose them.
 fn same_words(theirs: &str, ours: &str) -> bool {
-    let ours_plain = plain(ours, &[], true);
-    [ours, &ours_plain].iter().any(|ours| words(theirs).eq(words(ours)))
+    [ours, without_names(ours)].iter().any(|ours| words(theirs).eq(words(ours)))
 }
 
 /// X gives every link a scheme, whether it was typed or not.

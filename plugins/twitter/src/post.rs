@@ -7,7 +7,8 @@
 //! Below a company's post hundreds answer, each with their own trouble, and X counts all of them as one conversation. Here a conversation is what
 //! one person says in one of X's: its key is `<the thread's first post>/<the person>`. What the company says to them belongs to it.
 
-use sportello_sdk::{Interaction, Profile, time};
+use serde::Deserialize;
+use sportello_sdk::{Interaction, Profile, lenient, time};
 
 use crate::Settings;
 
@@ -40,6 +41,7 @@ pub(crate) struct Post {
     /// All versions, the first one first. Empty: the shape does not say.
     pub(crate) history: Vec<String>,
     pub(crate) author: Option<Person>,
+    /// As it was typed.
     pub(crate) text: Option<String>,
     pub(crate) at_ms: Option<i64>,
     /// The thread's first post. None: the shape does not say.
@@ -106,7 +108,7 @@ impl Post {
         }
         // Of a repost the words are somebody else's.
         if let Some(text) = self.text.as_ref().filter(|_| self.reposts.is_none()) {
-            interaction = interaction.text(unescaped(text));
+            interaction = interaction.text(text);
         }
         if let Some(language) = self.language.as_ref().filter(|language| *language != "und" && !language.is_empty()) {
             interaction = interaction.language(language);
@@ -134,6 +136,26 @@ pub(crate) fn deletion(settings: &Settings, root: &str, conversation: String, au
 /// The key of what one person says in one thread.
 pub(crate) fn key(thread: &str, person: &str) -> String {
     format!("{thread}/{person}")
+}
+
+/// A link as it stands in a text, and what it stands for.
+#[derive(Deserialize)]
+pub(crate) struct Link {
+    #[serde(default, deserialize_with = "lenient::text")]
+    url: Option<String>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    expanded_url: Option<String>,
+}
+
+/// A text as it was typed: X writes links short, of those without a scheme too, and escapes.
+pub(crate) fn typed<'a>(text: &str, links: impl Iterator<Item = &'a Link>) -> String {
+    let mut text = unescaped(text);
+    for link in links {
+        if let (Some(short), Some(whole)) = (&link.url, &link.expanded_url) {
+            text = text.replace(short, whole);
+        }
+    }
+    text
 }
 
 /// X writes these three in texts as in HTML.

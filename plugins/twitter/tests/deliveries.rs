@@ -303,6 +303,29 @@ fn likes_reposts_follows_and_messages_come_in_and_say_who() {
 }
 
 #[test]
+fn words_are_told_as_they_were_typed_in_both_shapes() {
+    let _host = host().start();
+    let (short, whole) = ("https://t.co/BPqMcQzhId", "https://example.org/a?b=1&c=2");
+    let (sent, typed) = (format!("@Sole R&amp;D &lt;b&gt; {short}"), format!("@Sole R&D <b> {whole}"));
+    let mut newer = post(POST, &sent);
+    newer["entities"]["urls"] =
+        json!([{"start": 26, "end": 49, "url": short, "expanded_url": whole, "display_url": "example.org/a?b=1&c=2"}, {}]);
+    let mut older = account_post(1_900_000_000_000_000_101, &sent);
+    older["entities"]["urls"] =
+        json!([{"url": short, "expanded_url": whole, "display_url": "example.org/a?b=1&c=2", "indices": [26, 49]}, {}]);
+    let mut long = older.clone();
+    long["text"] = json!("@Sole…");
+    long["entities"] = json!({"user_mentions": [], "urls": []});
+    long["extended_tweet"] = json!({"full_text": sent, "entities": older["entities"]});
+    let told = [
+        only(&event(1, "post.mention.create", &newer, &maria())),
+        only(&account("tweet_create_events", &json!([older]))),
+        only(&account("tweet_create_events", &json!([long]))),
+    ];
+    assert!(told.iter().all(|told| told.text.as_ref() == Some(&typed)), "{told:?}");
+}
+
+#[test]
 fn whoever_follows_or_likes_again_does_something_new_and_what_is_told_again_is_not() {
     let _host = host().start();
     let user = |id: &str| json!({"data": {"id": id, "username": "x"}});

@@ -30,6 +30,7 @@ mod problem;
 mod sender;
 mod told;
 mod view;
+mod wording;
 mod world;
 
 use std::sync::{Arc, Mutex, MutexGuard};

@@ -53,7 +53,12 @@ impl<N: Network> Desk<N> {
 
     /// A host that answers every case.
     pub(crate) async fn answering() -> Self {
-        Self::start(HostPlan::default().workflow("answer", ANSWER), "poll-seconds = 0").await
+        Self::answering_by(ANSWER).await
+    }
+
+    /// A host that does with every case what this workflow says.
+    pub(crate) async fn answering_by(workflow: &str) -> Self {
+        Self::start(HostPlan::default().workflow("answer", workflow), "poll-seconds = 0").await
     }
 
     /// A host that asks for news every minute, and has once; nothing is delivered to it.

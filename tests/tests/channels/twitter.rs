@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use sportello_core::domain::effect::EffectState;
 use sportello_core::domain::interaction::Change;
 use sportello_tests::host::{HostPlan, RunningHost};
 use sportello_tests::stand_ins::twitter::{Endpoint, Payloads, Person, Twitter, TwitterSettings};
-use sportello_tests::stand_ins::{DeliveryPlan, Faults};
+use sportello_tests::stand_ins::{DeliveryPlan, Fault, Faults};
 
 use crate::desk::Desk;
 use crate::network::{Network, Promise};
@@ -228,5 +229,42 @@ async fn in_reverse<S: Shape>() {
     let said = desk.said();
     assert!(said.iter().any(|(row, _)| row.change == Change::Created), "{said:?}");
     assert!(said.iter().all(|(_, content)| content.as_ref().is_none_or(|content| content.text.is_none())), "no words are left: {said:?}");
+    desk.stop().await;
+}
+
+/// X shortens links and escapes three letters; people see what was typed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn words_with_links_come_in_as_they_were_typed_told_and_asked_for() {
+    typed_words::<InActivity>().await;
+    typed_words::<InAccountActivity>().await;
+}
+
+async fn typed_words<S: Shape>() {
+    let texts =
+        ["R&D <b> https://example.org/a?b=1&c=2#d, e poi?", &format!("{} https://example.org/alla/fine/di/tutto", "molto ".repeat(50))];
+    for is_told in [true, false] {
+        let desk = if is_told { Desk::<Account<S>>::listening().await } else { Desk::asking().await };
+        let all: BTreeSet<(String, String)> =
+            texts.iter().map(|text| (desk.network.asks("Ada", text), desk.network.worded(text))).collect();
+        if is_told {
+            desk.deliver().await;
+        } else {
+            desk.as_time_passes("they have come in", |desk| desk.words().len() == all.len()).await;
+        }
+        assert_eq!(desk.words().into_iter().collect::<BTreeSet<_>>(), all);
+        desk.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_with_a_link_and_an_ampersand_whose_confirmation_is_lost_is_found() {
+    let text = "Ci stiamo lavorando, R&D <b>: www.example.org e https://example.org/a?b=1&c=2.";
+    let workflow = format!("name: answer\non: case.opened\nsteps:\n  - reply: \"{text}\"\n");
+    let desk = Desk::<Activity>::answering_by(&workflow).await;
+    let lost = desk.network.faults().arm(Fault::NoAnswerAfterEffect, desk.network.publishing(), 1);
+    let thing = desk.network.asks("Ada", "La rete è giù");
+    desk.deliver().await;
+    let effect = desk.until_effect(1, EffectState::Done).await;
+    assert_eq!((lost.count(), desk.network.answers_to(&thing)), (1, vec![text.to_owned()]), "{effect:?}");
     desk.stop().await;
 }

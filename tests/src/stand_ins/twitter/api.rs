@@ -16,6 +16,7 @@ use super::lists::{self, List, id_of};
 use super::oauth1::Signed;
 use super::problem::{Answer, Problem};
 use super::view::Parameters;
+use super::wording::Sent;
 use super::world::{Post, World};
 use super::{Inside, ReplyRule};
 
@@ -142,7 +143,7 @@ fn create(inside: &mut Inside, headers: &HeaderMap, body: &[u8]) -> Answer {
         }
     };
     // [create] says that the answer holds the text; that it has whom it answers before it is not said, but that is the post's text.
-    let text = inside.world.post_by_id(id).map(|post| post.text.clone());
+    let text = inside.world.post_by_id(id).map(|post| Sent::of(&post.text).text);
     Ok((201, json!({"data": {"id": id.to_string(), "text": text, "edit_history_tweet_ids": [id.to_string()]}})))
 }
 

@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::length::LENGTH_MAX;
+use super::wording::{Link, Sent};
 use super::world::{EDITS_MAX, Mention, Person, Post, Reference, World, opened};
 
 /// What is shown of a post without being asked for.
@@ -96,15 +97,18 @@ pub(super) fn user_row<Name: AsRef<str>>(person: &Person, fields: &[Name]) -> Ma
     fields.iter().filter_map(shown).collect()
 }
 
-/// The text where it is short: of a longer one the beginning. The whole is in `note_tweet`.
-pub(super) fn short_text(post: &Post, letters_max: usize) -> Option<String> {
-    (post.text.chars().count() > letters_max).then(|| post.text.chars().take(letters_max - 1).chain(['…']).collect())
+/// The beginning of a text that is longer, as it is sent. The whole is in `note_tweet`.
+pub(super) fn short_text(post: &Post, letters_max: usize) -> String {
+    Sent::of(&post.text.chars().take(letters_max - 1).chain(['…']).collect::<String>()).text
 }
 
 fn post_field(world: &World, post: &Post, name: &str) -> Option<Value> {
+    let sent = Sent::of(&post.text);
+    let is_long = sent.letters > LENGTH_MAX;
     let value = match name {
         "id" => json!(post.id.to_string()),
-        "text" => json!(short_text(post, LENGTH_MAX).unwrap_or_else(|| post.text.clone())),
+        "text" if is_long => json!(short_text(post, LENGTH_MAX)),
+        "text" => json!(sent.text),
         "edit_history_tweet_ids" => json!(world.chain(post).iter().map(u64::to_string).collect::<Vec<_>>()),
         "author_id" => json!(post.author),
         "created_at" => json!(time_text(post.created)),
@@ -112,8 +116,8 @@ fn post_field(world: &World, post: &Post, name: &str) -> Option<Value> {
         "in_reply_to_user_id" => json!(post.replied_to.as_ref()?.author),
         "in_reply_to_tweet_id" => json!(post.replied_to.as_ref()?.post.to_string()),
         "referenced_tweets" => references(post)?,
-        "entities" => mentions(world, post)?,
-        "display_text_range" => json!([post.implicit, post.text.chars().count()]),
+        "entities" => entities(world, post, &sent)?,
+        "display_text_range" => json!([post.implicit, sent.end()]),
         "lang" => json!("und"),
         "possibly_sensitive" | "paid_partnership" => json!(false),
         "reply_settings" => json!("everyone"),
@@ -125,17 +129,29 @@ fn post_field(world: &World, post: &Post, name: &str) -> Option<Value> {
             // The page on edits says 30 minutes, the documented payloads show an hour.
             "editable_until": time_text(post.created + SignedDuration::from_hours(1)),
         }),
-        "note_tweet" => short_text(post, LENGTH_MAX).map(|_| json!({"text": post.text}))?,
+        "note_tweet" if is_long => {
+            let mut note = json!({"text": sent.text});
+            if let Some(entities) = entities(world, post, &sent) {
+                note["entities"] = entities;
+            }
+            note
+        }
         _ => return None,
     };
     Some(value)
 }
 
-fn mentions(world: &World, post: &Post) -> Option<Value> {
-    let row =
-        |mention: Mention| json!({"start": mention.start, "end": mention.end, "username": mention.person.handle, "id": mention.person.id});
-    let rows: Vec<Value> = world.mentions(&post.text).into_iter().map(row).collect();
-    (!rows.is_empty()).then(|| json!({"mentions": rows}))
+fn entities(world: &World, post: &Post, sent: &Sent) -> Option<Value> {
+    let mention = |mention: Mention| {
+        let (start, end) = (sent.place(mention.start), sent.place(mention.end));
+        json!({"start": start, "end": end, "username": mention.person.handle, "id": mention.person.id})
+    };
+    let link = |link: &Link| json!({"start": link.start, "end": link.end, "url": link.short, "expanded_url": link.whole, "display_url": link.displayed});
+    let lists: [(&str, Vec<Value>); 2] =
+        [("mentions", world.mentions(&post.text).into_iter().map(mention).collect()), ("urls", sent.links.iter().map(link).collect())];
+    let lists: Map<String, Value> =
+        lists.into_iter().filter(|(_, rows)| !rows.is_empty()).map(|(name, rows)| (name.to_owned(), json!(rows))).collect();
+    (!lists.is_empty()).then_some(Value::Object(lists))
 }
 
 fn references(post: &Post) -> Option<Value> {

@@ -36,7 +36,7 @@ pub(super) fn weighted(text: &str) -> usize {
 
 /// How many bytes long the link is that the text begins with, if it does. What may stand before one:
 /// <https://github.com/twitter/twitter-text/blob/master/js/src/regexp/validUrlPrecedingChars.js>, `invalidUrlWithoutProtocolPrecedingChars.js`.
-fn link_at(before: Option<char>, text: &str) -> Option<usize> {
+pub(super) fn link_at(before: Option<char>, text: &str) -> Option<usize> {
     if before.is_some_and(|letter| letter.is_ascii_alphanumeric() || "@＠$#＃".contains(letter)) {
         return None;
     }

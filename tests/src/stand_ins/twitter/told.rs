@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::fields::{POST_FIELDS, USER_FIELDS, post_row, short_text, time_text, user_row};
 use super::length::LENGTH_MAX;
+use super::wording::{Link, Sent};
 use super::world::{Body, EDITS_MAX, Person, Post, World};
 
 /// The first letters of a long text in the older shape. [account]
@@ -170,6 +171,7 @@ impl World {
 
     /// A post in the older shape, with what it quotes or reposts when `deep`. [account]
     fn account_post(&self, post: &Post, deep: bool) -> Value {
+        let sent = Sent::of(&post.text);
         let mentions: Vec<Value> = self
             .mentions(&post.text)
             .into_iter()
@@ -177,16 +179,18 @@ impl World {
                 let person = &mention.person;
                 json!({
                     "screen_name": person.handle, "name": person.name, "id": number(&person.id), "id_str": person.id,
-                    "indices": [mention.start, mention.end],
+                    "indices": [sent.place(mention.start), sent.place(mention.end)],
                 })
             })
             .collect();
-        let entities = json!({"hashtags": [], "urls": [], "user_mentions": mentions, "symbols": []});
+        let link = |link: &Link| json!({"url": link.short, "expanded_url": link.whole, "display_url": link.displayed, "indices": [link.start, link.end]});
+        let urls: Vec<Value> = sent.links.iter().map(link).collect();
+        let entities = json!({"hashtags": [], "urls": urls, "user_mentions": mentions, "symbols": []});
         let (answered, answered_id) = post.replied_to.as_ref().map_or((None, None), |target| (Some(&target.author), Some(target.post)));
         let screen_name = answered.and_then(|id| self.person_by_id(id)).map(|person| &person.handle);
         let mut row = json!({
-            "created_at": account_time(post.created), "id": post.id, "id_str": post.id.to_string(), "text": post.text, "source": "",
-            "display_text_range": [post.implicit, post.text.chars().count()], "truncated": false,
+            "created_at": account_time(post.created), "id": post.id, "id_str": post.id.to_string(), "text": sent.text, "source": "",
+            "display_text_range": [post.implicit, sent.end()], "truncated": false,
             "in_reply_to_status_id": answered_id, "in_reply_to_status_id_str": answered_id.map(|id| id.to_string()),
             "in_reply_to_user_id": answered.map(|id| number(id)), "in_reply_to_user_id_str": answered,
             "in_reply_to_screen_name": screen_name, "user": account_user(self.author(post)), "geo": null, "coordinates": null, "place": null,
@@ -201,12 +205,12 @@ impl World {
         });
         row["edit_history"] = json!({"initial_tweet_id": post.first.to_string(), "edit_tweet_ids": versions});
         row["editable"] = json!(post.replied_to.is_none());
-        if post.text.chars().count() > LENGTH_MAX {
+        if sent.letters > LENGTH_MAX {
             row["text"] = json!(short_text(post, SHORT_LETTERS));
             row["truncated"] = json!(true);
             row["display_text_range"] = json!([0, SHORT_LETTERS]);
             row["extended_tweet"] =
-                json!({"full_text": post.text, "display_text_range": [post.implicit, post.text.chars().count()], "entities": entities});
+                json!({"full_text": sent.text, "display_text_range": [post.implicit, sent.end()], "entities": entities});
         }
         if let Some(quoted) = &post.quoted {
             row["quoted_status_id"] = json!(quoted.post);

@@ -258,10 +258,10 @@ impl World {
         Some(id)
     }
 
-    /// A quotation; the platform puts a link to what is quoted behind the text.
+    /// A quotation; the platform puts a link to what is quoted behind the text, which it shortens like any other.
     pub(super) fn quote(&mut self, author: &Person, target: u64, text: &str) -> Option<u64> {
         let target = self.posts.get(&target)?.clone();
-        let mut post = self.draft(author, &format!("{text} https://t.co/{:010x}", target.id & 0xff_ffff_ffff));
+        let mut post = self.draft(author, &format!("{text} https://x.com/{}/status/{}", self.author(&target).handle, target.id));
         post.quoted = Some(Reference { post: target.id, author: target.author });
         Some(self.publish(post))
     }

@@ -237,3 +237,32 @@ async fn what_is_not_modelled_is_refused_loudly() {
     assert_eq!(api.get(&api.mentions_path(), &[("tweet.fields", "geo")]).await.status, 501);
     assert_eq!(api.create(&json!({"text": "x", "poll": {}})).await.status, 501);
 }
+
+#[tokio::test]
+async fn texts_come_with_short_links_and_escaped_letters_in_lists_and_answers() {
+    let api = Api::start().await;
+    let (ada, handle) = (api.twitter.person("Ada"), api.twitter.settings().handle.clone());
+    let text = format!("R&D <b> https://example.org/a?b=1&c=2 @{handle}");
+    let mention = api.twitter.post(&ada, &text);
+    let listed = api.read(&api.mentions_path(), &[("tweet.fields", "entities,note_tweet")]).await["data"][0].clone();
+    let link = listed["entities"]["urls"][0].clone();
+    let sent = listed["text"].as_str().expect("a text");
+    let short = link["url"].as_str().expect("a link");
+    assert_eq!(sent, format!("R&amp;D &lt;b&gt; {short} @{handle}"));
+    assert_eq!((&link["expanded_url"], &link["display_url"]), (&json!("https://example.org/a?b=1&c=2"), &json!("example.org/a?b=1&c=2")));
+    assert_eq!(listed["entities"]["mentions"][0]["end"], json!(sent.chars().count()));
+    assert_eq!(listed["note_tweet"], Value::Null);
+    assert_eq!(api.twitter.text_of(&mention), Some(text), "people see what was typed");
+    let created = api.reply(&mention, "Q&A: https://example.org/a").await.json().expect("JSON");
+    let answered = created["data"]["text"].as_str().expect("a text");
+    assert!(answered.starts_with("@Ada Q&amp;A: https://t.co/"), "{answered}");
+    assert_eq!(api.twitter.replies_to(&mention)[0].text, "Q&A: https://example.org/a");
+    // A link counts as it is sent: this is not long.
+    let fits = api.twitter.post(&ada, &format!("@{handle} https://example.org/{}", "a".repeat(300)));
+    let long = api.twitter.post(&ada, &format!("@{handle} {} https://example.org/a&b", "b".repeat(280)));
+    let ids = format!("{fits},{long}");
+    let rows = api.read("/2/tweets", &[("ids", &ids), ("tweet.fields", "entities,note_tweet")]).await["data"].clone();
+    assert_eq!(rows[0]["note_tweet"], Value::Null);
+    assert!(rows[1]["text"].as_str().is_some_and(|text| text.ends_with('…')));
+    assert_eq!(rows[1]["note_tweet"]["entities"]["urls"][0]["expanded_url"], "https://example.org/a&b");
+}
