@@ -228,31 +228,34 @@ pub(crate) fn people(users: Vec<Unwrapped<User>>) -> BTreeMap<String, Person> {
     users.into_iter().filter_map(|user| user.0.person()).map(|person| (person.id.clone(), person)).collect()
 }
 
-/// What an event tells. One application can be subscribed to several accounts, and each event says whose it is; only deletions come by subscriptions
+/// What an event tells: one thing, but messages may be several. One application can be subscribed to several accounts, and each event says whose it is; only deletions come by subscriptions
 /// to whoever wrote to the company.
-pub(crate) fn told(settings: &Settings, event: &str) -> Told {
+pub(crate) fn told(settings: &Settings, event: &str) -> Vec<Told> {
     let event: Event<'_> = serde_json::from_str(event).unwrap_or_default();
     let kind = event.event_type.clone().unwrap_or_default();
     let whose = event.filter.and_then(|filter| filter.user_id).filter(|whose| *whose != settings.user_id);
     if let Some(other) = whose.filter(|_| kind != "post.delete") {
-        return Told::NotOurs(other);
+        return vec![Told::NotOurs(other)];
     }
     let people = people(event.includes.unwrap_or_default().users);
     let payload = event.payload.map_or("null", RawValue::get);
     let understood = match kind.as_str() {
-        "post.delete" => deleted(payload, &people),
-        "like.create" => like(settings, payload, &people),
-        "follow.follow" | "follow.unfollow" => follow(settings, payload, event.event_uuid.as_deref(), kind == "follow.unfollow"),
+        "post.delete" => vec![deleted(payload, &people)],
+        "like.create" => vec![like(settings, payload, &people)],
+        "follow.follow" | "follow.unfollow" => {
+            vec![follow(settings, payload, event.event_uuid.as_deref(), kind == "follow.unfollow")]
+        }
         "dm.received" | "dm.sent" => message::of_payload(settings, payload),
-        "dm.indicate_typing" | "dm.read" => Some(Told::Unsaid),
-        _ if kind.starts_with("post.") => post(settings, payload, &people, kind == "post.quote.create"),
-        _ => None,
+        "dm.indicate_typing" | "dm.read" => vec![Some(Told::Unsaid)],
+        _ if kind.starts_with("post.") => vec![post(settings, payload, &people, kind == "post.quote.create")],
+        _ => vec![None],
     };
-    understood.unwrap_or_else(|| {
+    let unknown = || {
         let named = actor::of(payload);
         let author = named.map(|named| people.get(&named.id).cloned().unwrap_or(named));
-        Told::NotUnderstood(Unknown { kind, id: event.event_uuid, author })
-    })
+        Told::NotUnderstood(Unknown { kind: kind.clone(), id: event.event_uuid.clone(), author })
+    };
+    understood.into_iter().map(|told| told.unwrap_or_else(unknown)).collect()
 }
 
 fn post(settings: &Settings, payload: &str, people: &BTreeMap<String, Person>, quotes_us: bool) -> Option<Told> {

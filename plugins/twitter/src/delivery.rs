@@ -53,7 +53,10 @@ pub(crate) fn interactions(context: &Context<Settings>, body: &[u8]) -> Result<V
     let envelope: Envelope<'_> = serde_json::from_str(text).map_err(|error| not_of_shape(&error))?;
     let settings = &context.settings;
     let mut told: Vec<(Told, &str)> = match (envelope.data, &envelope.for_user_id) {
-        (Some(data), _) => activity::events(data).into_iter().map(|event| (activity::told(settings, event.get()), event.get())).collect(),
+        (Some(data), _) => {
+            let events = activity::events(data).into_iter();
+            events.flat_map(|event| activity::told(settings, event.get()).into_iter().map(|told| (told, event.get()))).collect()
+        }
         (None, Some(user)) if *user != settings.user_id => return Err(of_another_account(settings, user)),
         (None, _) => account::events(settings, text),
     };

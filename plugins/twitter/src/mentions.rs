@@ -103,8 +103,7 @@ pub(crate) fn poll(context: &Context<Settings>, cursor: Option<String>) -> Resul
         if edits.is_gone(&post) {
             interactions.push(post.deletion(settings, now_ms));
         }
-        // Words in the list are the words of the webhook: the raw text would only repeat them.
-        interactions.push(post.interaction(settings, now_ms));
+        interactions.push(post.interaction(settings, now_ms).raw_text(raw.get()));
     }
     edits.write()?;
     let token = document.meta.and_then(|meta| meta.next_token);

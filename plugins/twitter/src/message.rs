@@ -74,10 +74,12 @@ impl Correspondent {
     }
 }
 
-/// The message of an activity's payload, which holds one.
-pub(crate) fn of_payload(settings: &Settings, payload: &str) -> Option<Told> {
-    let payload: Payload<'_> = serde_json::from_str(payload).ok()?;
-    told(settings, payload.direct_message_events.first()?.get(), &payload.users.unwrap_or_default())
+/// The messages of an activity's payload: one, as a rule; None stands for what is not understood.
+pub(crate) fn of_payload(settings: &Settings, payload: &str) -> Vec<Option<Told>> {
+    let Ok(payload) = serde_json::from_str::<Payload<'_>>(payload) else { return vec![None] };
+    let people = payload.users.unwrap_or_default();
+    let messages: Vec<Option<Told>> = payload.direct_message_events.iter().map(|event| told(settings, event.get(), &people)).collect();
+    if messages.is_empty() { vec![None] } else { messages }
 }
 
 /// One message.

@@ -303,6 +303,21 @@ fn likes_reposts_follows_and_messages_come_in_and_say_who() {
 }
 
 #[test]
+fn of_several_messages_in_one_event_each_is_told() {
+    let _host = host().start();
+    let row = |id: u64, text: &str| {
+        json!({
+            "type": "message_create", "id": id.to_string(), "created_timestamp": "1768478400000",
+            "message_create": {"target": {"recipient_id": COMPANY}, "sender_id": MARIA, "message_data": {"text": text}},
+        })
+    };
+    let payload = json!({"direct_message_events": [row(1, "Buongiorno"), {"type": "mystery"}, row(2, "R&amp;D?")], "users": {}});
+    let told = deliver(&event(4, "dm.received", &payload, &json!([])));
+    let told: Vec<_> = told.iter().map(|told| (told.native_id.as_str(), told.kind.as_str(), told.text.as_deref())).collect();
+    assert_eq!(told, [("1", "direct-message", Some("Buongiorno")), ("event:4", "page-edit", None), ("2", "direct-message", Some("R&D?"))]);
+}
+
+#[test]
 fn words_are_told_as_they_were_typed_in_both_shapes() {
     let _host = host().start();
     let (short, whole) = ("https://t.co/BPqMcQzhId", "https://example.org/a?b=1&c=2");

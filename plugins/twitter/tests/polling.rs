@@ -185,6 +185,17 @@ fn a_row_that_is_not_understood_is_kept_raw_and_costs_nothing_else() {
 }
 
 #[test]
+fn fields_nobody_knows_are_kept_of_what_was_asked_for() {
+    let mut post = row(600);
+    post["shimmer_2027"] = json!({"hue": 7});
+    let sent = post.to_string();
+    let answer = json!({"data": [post], "meta": {"result_count": 1}});
+    let _host = Host::new().http(move |_: &http::Request| http::Response::with_json(200, &answer)).now("2026-01-15T12:00:00Z").start();
+    let told = channel().poll(None).unwrap().interactions;
+    assert!(matches!(&told[0].raw, Some(Raw::Text(kept)) if *kept == sent), "{told:?}");
+}
+
+#[test]
 fn an_empty_list_keeps_its_place_and_writes_the_same_cursor_again() {
     let mentions = mentions([], 5);
     let _host = serve(&mentions);
