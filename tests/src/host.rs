@@ -81,21 +81,35 @@ impl HostPlan {
     #[must_use]
     pub fn twitter_at(self, api_url: &str, twitter: &Twitter, more: &str) -> Self {
         let settings = twitter.settings();
-        let toml = format!(
-            "connector = \"twitter\"\ncomponent = \"{{component:twitter}}\"\norigins = [\"{api}\"]\nprivate-network = true\n\
-             settings = {{ user-id = \"{id}\", handle = \"{handle}\", api-url = \"{api}\" }}\n\
-             secrets.consumer-secret.secret = \"x-consumer-secret\"\n\
-             secrets.user-token = {{ client-id = \"x-client-id\", client-secret = \"x-client-secret\", refresh-token = \"x-refresh-token\" }}\n\
-             {more}\n",
-            api = api_url,
-            id = settings.user_id,
-            handle = settings.handle,
-        );
-        self.channel("twitter", &toml)
-            .secret("x-consumer-secret", twitter.consumer_secret())
+        let credential =
+            "user-token = { client-id = \"x-client-id\", client-secret = \"x-client-secret\", refresh-token = \"x-refresh-token\" }";
+        self.twitter_by(credential, api_url, twitter, more)
             .plain("x-client-id", &settings.client_id)
             .secret("x-client-secret", &settings.client_secret)
             .secret("x-refresh-token", &settings.refresh_token)
+    }
+
+    /// With the channel `twitter` on a stand-in, whose requests are signed by OAuth 1.0a; `more` is further TOML of the channel.
+    #[must_use]
+    pub fn twitter_signing(self, twitter: &Twitter, more: &str) -> Self {
+        let settings = twitter.settings();
+        let credential = "oauth1 = { consumer-key = \"x-consumer-key\", consumer-secret = \"x-consumer-secret\", token = \"x-token\", \
+                          token-secret = \"x-token-secret\" }";
+        self.twitter_by(credential, &twitter.api_url(), twitter, more)
+            .plain("x-consumer-key", &settings.consumer_key)
+            .plain("x-token", &settings.oauth1_token)
+            .secret("x-token-secret", &settings.oauth1_token_secret)
+    }
+
+    fn twitter_by(self, credential: &str, api: &str, twitter: &Twitter, more: &str) -> Self {
+        let toml = format!(
+            "connector = \"twitter\"\ncomponent = \"{{component:twitter}}\"\norigins = [\"{api}\"]\nprivate-network = true\n\
+             settings = {{ user-id = \"{id}\", handle = \"{handle}\", api-url = \"{api}\" }}\n\
+             secrets.consumer-secret.secret = \"x-consumer-secret\"\nsecrets.{credential}\n{more}\n",
+            id = twitter.settings().user_id,
+            handle = twitter.settings().handle,
+        );
+        self.channel("twitter", &toml).secret("x-consumer-secret", twitter.consumer_secret())
     }
 
     /// With the channel `linkedin` on a stand-in; `more` is further TOML of the channel.

@@ -2,18 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::marker::PhantomData;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use sportello_core::domain::effect::EffectState;
 use sportello_core::domain::interaction::Change;
+use sportello_server::clock::{Clock, SetClock};
 use sportello_tests::host::{HostPlan, RunningHost};
 use sportello_tests::stand_ins::twitter::{Endpoint, Payloads, Person, Twitter, TwitterSettings};
 use sportello_tests::stand_ins::{DeliveryPlan, Fault, Faults};
 
-use crate::desk::Desk;
+use crate::desk::{Desk, MOMENT};
 use crate::network::{Network, Promise};
 
 /// Which shape deliveries have.
@@ -267,4 +268,30 @@ async fn an_answer_with_a_link_and_an_ampersand_whose_confirmation_is_lost_is_fo
     let effect = desk.until_effect(1, EffectState::Done).await;
     assert_eq!((lost.count(), desk.network.answers_to(&thing)), (1, vec![text.to_owned()]), "{effect:?}");
     desk.stop().await;
+}
+
+/// With the keys of OAuth 1.0a instead of a token, each request is signed; the stand-in verifies that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_channel_that_signs_its_requests_asks_and_answers() {
+    let now = Timestamp::from_second(Timestamp::now().as_second()).expect("now is a time");
+    let clock = Arc::new(SetClock::at(sportello_core::time::Timestamp(now.as_millisecond())));
+    let twitter = Twitter::start_with(TwitterSettings { now, ..TwitterSettings::default() }).await.expect("the stand-in starts");
+    // No token of OAuth 2 would be taken.
+    twitter.expire_token();
+    let answer = "name: answer\non: case.opened\nsteps:\n  - reply: \"R&D, perché? (50%) https://example.org/a?b=1&c=2\"\n";
+    let plan = HostPlan::default().workflow("answer", answer).twitter_signing(&twitter, "poll-seconds = 60");
+    let folder = tempfile::tempdir().expect("a folder");
+    let running = RunningHost::start_at(folder.path(), &plan, Arc::clone(&clock) as Arc<dyn Clock>).await;
+    let thing = twitter.post(&twitter.person("Ada"), &format!("@{} la rete è giù", twitter.settings().handle));
+    for step in 0.. {
+        if !twitter.replies_to(&thing).is_empty() {
+            break;
+        }
+        assert!(step < 400, "it was asked for and answered");
+        twitter.advance(Duration::from_secs(10));
+        clock.advance_ms(10_000);
+        running.works(MOMENT).await;
+    }
+    assert_eq!((twitter.replies_to(&thing).len(), twitter.token_refreshes()), (1, 0));
+    running.stop().await;
 }
