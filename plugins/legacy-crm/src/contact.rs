@@ -20,6 +20,8 @@ use crate::stamp::Stamp;
 const DISPLAY_NAME: &str = "display-name";
 /// See [`DISPLAY_NAME`].
 const EXPECTS_VERSION: &str = "expects-version";
+/// How often a party is asked for at most.
+const CREATIONS_MAX: u32 = 5;
 /// How long a second lasts.
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -85,11 +87,26 @@ fn create(settings: &Settings, effect: &Effect, said: &Said<'_>) -> Result<Recei
     let mut values = changes(settings, effect, said, None);
     let first = said.identifiers.first().map(|(_, value)| *value);
     values.insert("name".into(), json!(said.name.or(first)));
-    let made: Vec<u64> = rpc::call(settings, Purpose::Change, "model.party.party.create", json!([[values], {}]))?;
+    let made = made(settings, &values)?;
     match made.as_slice() {
         [id] => Ok(marker::receipt(&id.to_string())),
         _ => Err(Error::uncertain(format!("effect {}: Tryton was asked for one party and speaks of {}", effect.key, made.len()))),
     }
+}
+
+/// Where two parties are made at once, Tryton may give both the same number (on a database without sequences of its own) and refuse the later one,
+/// in words of the user's language. A refusal has changed nothing, so it is asked again for a party whose number is Tryton's to give.
+fn made(settings: &Settings, values: &Map<String, Value>) -> Result<Vec<u64>, Error> {
+    let attempts = if values.contains_key("code") { 1 } else { CREATIONS_MAX };
+    let create = || rpc::call(settings, Purpose::Change, "model.party.party.create", json!([[values], {}]));
+    let mut outcome = create();
+    for _ in 1..attempts {
+        if !matches!(outcome, Err(Error::Reject(_))) {
+            break;
+        }
+        outcome = create();
+    }
+    outcome
 }
 
 fn update(settings: &Settings, effect: &Effect, said: &Said<'_>, id: u64) -> Result<Receipt, Error> {

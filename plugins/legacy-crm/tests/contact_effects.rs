@@ -83,6 +83,39 @@ fn what_identifies_nobody_here_is_refused_before_anything_is_sent() {
     assert!(host.requests().is_empty());
 }
 
+/// A Tryton that refuses to make a party so many times.
+fn refusing(times: usize) -> Running {
+    let left = std::cell::Cell::new(times);
+    Host::new()
+        .http(move |request: &Request| match method(request).as_str() {
+            "model.party.party.create" if left.get() > 0 => {
+                left.set(left.get() - 1);
+                let refusal = json!(["UserError", ["The code on party must be unique.", "", null]]);
+                Response::with_json(200, &json!({ "id": 1, "error": refusal }))
+            }
+            "model.party.party.create" => Response::with_json(200, &json!({ "id": 1, "result": [7] })),
+            _ => response("nothing_found"),
+        })
+        .start()
+}
+
+#[test]
+fn a_number_that_tryton_gave_to_two_at_once_is_asked_for_again() {
+    let made = contact(None, &[("email", "ada@example.org")]);
+    let host = refusing(2);
+    assert_eq!(channel(&json!({})).publish(&made).unwrap().native_id, "party.party,7");
+    assert_eq!(sent(&host, "model.party.party.create").len(), 3);
+    drop(host);
+    let host = refusing(100);
+    assert!(matches!(channel(&json!({})).publish(&made), Err(Error::Reject(_))));
+    assert_eq!(sent(&host, "model.party.party.create").len(), 5, "what is always refused is refused");
+    drop(host);
+    let host = refusing(2);
+    let numbered = contact(None, &[("external", "K-1")]);
+    assert!(matches!(channel(&json!({})).publish(&numbered), Err(Error::Reject(_))));
+    assert_eq!(sent(&host, "model.party.party.create").len(), 1, "a number of ours is not another one the next time");
+}
+
 #[test]
 fn a_party_that_did_not_come_back_is_uncertain() {
     let host = Host::new().http(|request: &Request| match method(request).as_str() {
