@@ -1,5 +1,7 @@
 //! What the soak needs of a CRM: its operators, and its books.
 
+use std::collections::BTreeMap;
+
 use sportello_tests::host::HostPlan;
 use sportello_tests::stand_ins::Faults;
 
@@ -20,6 +22,8 @@ pub(crate) trait Books: Sized {
     const MS_PER_MINUTE: u64 = 25;
     /// Whether it takes notes of what customers asked.
     const TAKES_NOTES: bool;
+    /// Whether contacts are made and changed in it from here.
+    const TAKES_CONTACTS: bool = false;
 
     /// Whether its operators have something to tidy up once all of it is known.
     const TIDIES: bool = false;
@@ -52,4 +56,15 @@ pub(crate) trait Books: Sized {
 
     /// The notes about somebody.
     async fn notes(&self, id: &str) -> Vec<String>;
+
+    /// Names by records' ids, also of those put away. Asked where contacts are made and changed from here.
+    async fn names(&self) -> BTreeMap<String, String> {
+        BTreeMap::new()
+    }
+
+    /// The records with this e-mail address or id on Facebook, also those put away, as often as they have it. Asked where contacts are made and
+    /// changed from here.
+    async fn holders(&self, _value: &str) -> Vec<String> {
+        Vec::new()
+    }
 }

@@ -1,6 +1,8 @@
 //! Tryton's books, of either release, and those of its stand-in.
 
-use serde_json::json;
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
 use sportello_tests::host::HostPlan;
 use sportello_tests::servers::gateway::Gateway;
 use sportello_tests::servers::{ContactMechanism, Crm, CrmUser, Release, Tryton, require};
@@ -71,9 +73,18 @@ fn number(id: &str) -> u64 {
     id.parse().expect("a party's number")
 }
 
+impl<Server: Started> TrytonBooks<Server> {
+    async fn rows(&self, model: &str, domain: Value, field: &str) -> Vec<Value> {
+        let params = json!([domain, 0, null, [["id", "ASC"]], [field], { "active_test": false }]);
+        let rows = self.operator.call(&format!("model.{model}.search_read"), params).await.expect("a search");
+        rows.as_array().expect("rows").clone()
+    }
+}
+
 impl<Server: Started> Books for TrytonBooks<Server> {
     const MINUTES_PER_DEED: u64 = 1;
     const TAKES_NOTES: bool = true;
+    const TAKES_CONTACTS: bool = true;
 
     async fn open() -> Option<Self> {
         let server = Server::started().await?;
@@ -122,5 +133,15 @@ impl<Server: Started> Books for TrytonBooks<Server> {
     async fn notes(&self, id: &str) -> Vec<String> {
         let notes = self.operator.notes(number(id)).await.expect("the notes");
         notes.into_iter().map(|note| note.message).collect()
+    }
+
+    async fn names(&self) -> BTreeMap<String, String> {
+        let named = |row: &Value| Some((row["id"].to_string(), row["name"].as_str()?.to_owned()));
+        self.rows("party.party", json!([]), "name").await.iter().filter_map(named).collect()
+    }
+
+    async fn holders(&self, value: &str) -> Vec<String> {
+        let mechanisms = self.rows("party.contact_mechanism", json!([["value", "=", value]]), "party").await;
+        mechanisms.iter().map(|row| row["party"].to_string()).collect()
     }
 }
