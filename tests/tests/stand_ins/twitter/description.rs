@@ -56,7 +56,7 @@ fn differences() -> [(&'static str, Value, &'static str); 6] {
         (
             "/components/schemas/InvalidRequestProblem/properties/errors",
             invalid_parameters,
-            "as answered: <https://github.com/twitterdev/Twitter-API-v2-sample-code/issues/58>, <https://docs.x.com/x-api/fundamentals/response-codes-and-errors>",
+            "as answered: <https://github.com/plhery/node-twitter-api-v2/issues/597>, <https://docs.x.com/x-api/fundamentals/response-codes-and-errors>",
         ),
         (
             "/components/parameters/PostFieldsParameter/schema/items/enum/-",
