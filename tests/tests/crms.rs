@@ -1,5 +1,6 @@
 //! A day with a CRM where everything goes wrong now and then: whoever its operators enter, rename or put away is known here as they know them, each
-//! state once; what a customer asked stands in the CRM once.
+//! state once; what a customer asked stands in the CRM once; whoever is made a contact from here is there once, and nothing is overwritten that its
+//! operators changed in the meantime.
 //!
 //! The real servers where they are installed, behind a gateway on which requests get lost. The host's clock is moved by the test; the CRM's is the
 //! machine's, so that a day's changes crowd in its seconds.
