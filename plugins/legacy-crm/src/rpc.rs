@@ -2,6 +2,9 @@
 //!
 //! A body is exactly `id`, `method` and `params`, and the last parameter of a model's method is its context. An error of the application comes as
 //! HTTP 200 with `error: [name, …]`; 401 is a session that is gone, which the host then gives up, so the same request logs in anew.
+//!
+//! What the application refuses has changed nothing, with one exception: Tryton touches the session once it has committed (`security.reset` in its
+//! dispatcher), and where that ended meanwhile, it answers as if it had refused what it did. So after a refusal the session is looked at.
 
 use std::time::Duration;
 
@@ -14,6 +17,8 @@ use crate::stamp::Stamp;
 
 /// How long to wait before a request that was refused in passing is made again.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
+/// What every session may ask for.
+const PROBE: &str = "model.res.user.get_preferences";
 /// What a message shows of an error's words.
 const SHOWN_CHARACTERS_MAX: usize = 500;
 
@@ -50,7 +55,13 @@ pub(crate) fn call_at<T: DeserializeOwned>(
     let answered_at = response.header("date").and_then(Stamp::of_http);
     let mut reply: Value = response.json()?;
     if let Some(error) = reply.get("error") {
-        return Err(meaning(method, error));
+        return Err(match meaning(method, error) {
+            Error::Reject(reason) if has_ended(settings, &reason) => match purpose {
+                Purpose::Look => Error::retry(RETRY_PAUSE, reason),
+                Purpose::Change => Error::uncertain(format!("{reason}; the session ended meanwhile, so it may have been done")),
+            },
+            error => error,
+        });
     }
     let result = serde_json::from_value(reply["result"].take()).map_err(|error| {
         let reason = format!("{method}: the result is not as expected: {error}");
@@ -65,7 +76,14 @@ fn send(settings: &Settings, purpose: Purpose, method: &str, params: &Value) -> 
     request.send()
 }
 
-/// Whatever the application says, it has rolled its transaction back.
+/// Whether the session of a request that was refused has ended, or nobody can tell. Another call may have a new one by now: then the refusal itself
+/// names the session, in the language that most servers speak.
+fn has_ended(settings: &Settings, reason: &str) -> bool {
+    // As a change: a look would be repeated by the host with a session of its own.
+    reason.contains("\"Session\"")
+        || !send(settings, Purpose::Change, PROBE, &json!([true, {}])).is_ok_and(|response| response.is_success())
+}
+
 fn meaning(method: &str, error: &Value) -> Error {
     let name = error[0].as_str().unwrap_or_default();
     let words = match &error[1] {

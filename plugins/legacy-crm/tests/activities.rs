@@ -56,6 +56,35 @@ fn each_error_of_tryton_becomes_what_the_host_must_do() {
     assert!(matches!(outcome("nothing_found"), Error::Uncertain(_)), "an answer that names no note");
 }
 
+/// Recorded: a session that was deleted while its request was carried out. The request had been committed by then.
+const ENDED: &str = "You are trying to read records \"7\" of \"Session\" that don't exist anymore.";
+
+#[test]
+fn a_refusal_behind_which_the_session_has_ended_may_have_been_done() {
+    let outcomes = |words: &'static str, probe: u16| {
+        let respond = move |request: &Request| {
+            let body: Value = request.body_json().unwrap();
+            match body["method"].as_str().unwrap() {
+                "model.res.user.get_preferences" => Response::with_json(probe, &json!({"id": 1, "result": {}})),
+                _ => Response::with_json(200, &json!({"id": 1, "error": ["UserError", [words, "", null]]})),
+            }
+        };
+        let host = Host::new().http(respond).start();
+        let outcomes = (channel(&json!({})).publish(&effect()).unwrap_err(), channel(&json!({})).find(&effect()).unwrap_err());
+        (outcomes, host.requests().len())
+    };
+    let (outcome, _) = outcomes("Ein Wert ist nötig.", 200);
+    assert!(matches!(outcome, (Error::Reject(_), Error::Reject(_))), "{outcome:?}");
+    for probe in [401, 503] {
+        let (outcome, _) = outcomes("Sie versuchen, \"7\" aus \"Sitzung\" zu lesen.", probe);
+        assert!(matches!(outcome, (Error::Uncertain(_), Error::Retry(_))), "{probe}: {outcome:?}");
+    }
+    // Another call has logged in meanwhile.
+    let (outcome, requests) = outcomes(ENDED, 200);
+    assert!(matches!(outcome, (Error::Uncertain(_), Error::Retry(_))), "{outcome:?}");
+    assert_eq!(requests, 2, "what the refusal says need not be asked");
+}
+
 #[test]
 fn each_status_of_http_becomes_what_the_host_must_do() {
     let answered = |status: u16| {
