@@ -60,9 +60,10 @@ fn a_component_exports_what_it_names() {
     let exports_of = |capabilities: &[&str]| -> Vec<String> {
         capabilities.iter().map(|capability| format!("sportello:connector/{capability}@0.1.0")).collect()
     };
-    for (package, capabilities) in
-        [("minimal", ["description", "publish", "webhook"].as_slice()), ("facebook", &["description", "find", "publish", "webhook"])]
-    {
+    for (package, capabilities) in [
+        ("minimal", ["description", "publish", "webhook"].as_slice()),
+        ("twitter", &["description", "find", "poll", "publish", "recheck", "webhook"]),
+    ] {
         let (imports, exports) = build(package);
         assert_eq!(exports, exports_of(capabilities), "exports of {package}");
         assert!(imports.iter().any(|import| import.starts_with("wasi:http/outgoing-handler@")), "{package} sends requests");
