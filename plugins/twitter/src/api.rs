@@ -51,6 +51,9 @@ struct Detail {
     /// What was asked for and is not shown.
     #[serde(default, deserialize_with = "lenient::id")]
     resource_id: Option<String>,
+    /// What kind of thing that is: `tweet`, `user`…
+    #[serde(default, deserialize_with = "lenient::text")]
+    resource_type: Option<String>,
 }
 
 /// An answer that is no success.
@@ -173,10 +176,11 @@ pub(crate) struct Meta {
 }
 
 impl<Data> Document<Data> {
-    /// Whether everything is there that X had to show: as many rows as it says, and no errors beside them.
+    /// Whether every post is there that X had to show: as many rows as it says, and no errors beside them but of other things (people, pictures).
     pub(crate) fn is_whole(&self) -> bool {
         let said = self.meta.as_ref().and_then(|meta| meta.result_count);
-        self.errors.is_empty() && said == Some(self.data.len())
+        let is_of_a_post = |error: &Detail| error.resource_type.as_deref().is_none_or(|kind| kind == "tweet" || kind == "post");
+        !self.errors.iter().any(is_of_a_post) && said == Some(self.data.len())
     }
 
     /// The ids of what was asked for and is not there.

@@ -266,6 +266,12 @@ fn what_is_not_shown_is_not_absent() {
         let _host = Host::new().http(move |_: &http::Request| http::Response::with_json(200, &page)).start();
         assert_eq!(channel().find(&answer()).unwrap(), Presence::CannotTell, "{case}");
     }
+    // What is said of other things than posts takes none of them away.
+    let gone =
+        json!({"resource_type": "user", "parameter": "entities.mentions.username", "detail": "Could not find user", "resource_id": "x"});
+    let page = json!({"data": others(), "meta": {"result_count": 1}, "errors": [gone]});
+    let _host = Host::new().http(move |_: &http::Request| http::Response::with_json(200, &page)).start();
+    assert_eq!(channel().find(&answer()).unwrap(), Presence::Absent);
 }
 
 #[test]
