@@ -97,6 +97,11 @@ pub(crate) trait Network: Sized + Send + Sync {
     /// Whether its answers tell of errors beside what was asked for, where they can.
     fn tells_errors_beside(&self, _are_there: bool) {}
 
+    /// What the platform's own list says of an interaction, for whoever looks for what is lost.
+    fn listed(&self, _native_id: &str) -> String {
+        "not looked up".to_owned()
+    }
+
     /// What the company said to it, as the platform counts.
     fn answers_to(&self, thing: &str) -> Vec<String>;
 

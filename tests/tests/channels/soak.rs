@@ -181,7 +181,8 @@ fn judge<N: Network>(desk: &Desk<N>, things: &BTreeMap<String, Thing>) {
     // Of what was taken back before it came in there is the deletion alone; its words are gone either way.
     let gone: BTreeSet<&String> = things.values().filter(|thing| thing.removed).map(|thing| &thing.native_id).collect();
     let lost: Vec<&&&String> = lost.iter().filter(|id| !gone.contains(**id)).collect();
-    assert!(lost.is_empty(), "{} of {} things are lost: {lost:?}", lost.len(), expected.len());
+    let listed = lost.iter().map(|id| desk.network.listed(id)).collect::<Vec<_>>();
+    assert!(lost.is_empty(), "{} of {} things are lost: {lost:?}; the platform's list: {listed:?}", lost.len(), expected.len());
     let doubled: Vec<_> = created.iter().filter(|(_, count)| **count > 1).collect();
     assert!(doubled.is_empty(), "entered twice: {doubled:?}");
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 use sportello_core::domain::channel::CURSORS;
 use sportello_core::domain::effect::EffectState;
 use sportello_tests::host::{HostPlan, RunningHost};
@@ -222,6 +222,12 @@ impl<K: Kind> Network for Talk<K> {
             held.late_until = Some(held.now + lag);
             self.gateway.hide(Some(held.now..Timestamp::MAX));
         }
+    }
+
+    fn listed(&self, native_id: &str) -> String {
+        let all = done(self.admin.recent_changes(500)).expect("recent changes can be read");
+        let is_meant = |row: &&Value| native_id == format!("rev:{}", row["revid"]);
+        all.iter().find(is_meant).map_or_else(|| "not among recent changes".to_owned(), Value::to_string)
     }
 
     fn answers_to(&self, thing: &str) -> Vec<String> {
