@@ -194,9 +194,11 @@ fn lock(row: &Value, read_at: Option<Stamp>) -> Result<Value, Error> {
     for (model, record) in parts.chain([("party.party", row)]) {
         let timestamp = record["_timestamp"].as_str().unwrap_or_default();
         let newest = party::newest(record).map(Stamp::whole_second);
-        let may_change_again = newest.zip(read_at).is_some_and(|(newest, read_at)| newest >= read_at);
+        // The clock shows when it had been read; reading takes less than a second.
+        let may_change_again = newest.zip(read_at).is_some_and(|(newest, read_at)| newest >= read_at.minus_seconds(1));
         if may_change_again && !timestamp.contains('.') {
-            let reason = "the party was changed in this very second, in which Tryton cannot tell one change from the next";
+            let reason =
+                "the party was changed in this very second or the one before, in which Tryton cannot tell one change from the next";
             return Err(Error::retry(SECOND, reason));
         }
         lock.insert(format!("{model},{}", record["id"]), json!(timestamp));
