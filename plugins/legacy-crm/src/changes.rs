@@ -8,6 +8,9 @@
 //! A long transaction's records carry the time of its begin and are seen only after its end. So at the end of a list the connector looks whether
 //! the records of its last moments (the overlap) are still those it saw there, by a hash in the cursor; if not, the next look reads them once
 //! more. What is read twice has the same version, and the host drops it; where nothing changes nothing is read, and the cursor stays.
+//!
+//! Where moments are whole seconds, a record can change once more in the second in which it was read, and no moment tells. So the hash also says whether
+//! that second was over; once it is, the last moments are read once more.
 
 use std::collections::BTreeSet;
 
@@ -26,6 +29,9 @@ use crate::stamp::Stamp;
 const CLOCK_SKEW_SECONDS: u32 = 300;
 /// Records of the last moments that are compared; of more than these, late ones before them are not noticed.
 const LAST_MOMENTS_ROWS_MAX: u32 = 2_000;
+
+/// How long it takes to read a page of a list with its parties and to look at its last moments.
+const READING_SECONDS_MAX: u32 = 5;
 
 const PARTY: &str = "party.party";
 /// The lists, in the order of the cursor. New ones come at its end: a cursor that ends before them begins them anew.
@@ -111,9 +117,12 @@ fn changed(settings: &Settings, model: &str, field: &str, place: Place) -> Resul
 fn last_moments(settings: &Settings, model: &str, field: &str, at: Stamp) -> Result<u64, Error> {
     let domain = json!([[field, ">=", at.minus_seconds(settings.overlap_seconds).written()], [field, "<=", at.written()]]);
     let params = json!([domain, 0, LAST_MOMENTS_ROWS_MAX, [[field, "DESC"], ["id", "DESC"]], [field], { "active_test": false }]);
-    let rows: Vec<Value> = rpc::call(settings, Purpose::Look, &format!("model.{model}.search_read"), params)?;
+    let (rows, answered_at): (Vec<Value>, _) = rpc::call_at(settings, Purpose::Look, &format!("model.{model}.search_read"), params)?;
     let rows = rows.iter().filter_map(|row| moment_and_number(row, field));
-    Ok(rows.fold(hash::START, |hash, (at, id)| hash::fnv_1a(hash, format!("{id}:{};", at.microseconds()).as_bytes())))
+    let hash = rows.fold(hash::START, |hash, (at, id)| hash::fnv_1a(hash, format!("{id}:{};", at.microseconds()).as_bytes()));
+    // As long as what was read before may have been read in the last moment's second.
+    let may_change_again = answered_at.is_some_and(|now| at.whole_second() >= now.minus_seconds(READING_SECONDS_MAX));
+    Ok(if may_change_again { hash::fnv_1a(hash, b"not over") } else { hash })
 }
 
 fn moment_and_number(row: &Value, field: &str) -> Option<(Stamp, u64)> {

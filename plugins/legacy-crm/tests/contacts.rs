@@ -2,8 +2,10 @@
 
 mod recorded;
 
-use recorded::{channel, play};
+use recorded::{channel, play, response};
 use serde_json::{Value, json};
+use sportello_sdk::http::Request;
+use sportello_sdk::testing::Host;
 use sportello_sdk::{Contact, Error};
 
 fn identifiers(contact: &Contact) -> Vec<(&str, &str)> {
@@ -97,6 +99,50 @@ fn a_mechanism_written_alone_reports_its_party_and_its_last_moments_once_more() 
     let _host = play(&nothing_new("mechanisms_written")).start();
     let third = channel.changes(second.cursor.as_deref()).unwrap();
     assert_eq!((third.contacts.len(), third.cursor), (0, second.cursor), "nothing new: nothing is read, and the cursor stays");
+}
+
+/// Where moments are whole seconds, nothing tells that a record was changed again in the second in which it was read.
+#[test]
+fn what_changes_again_in_the_second_in_which_it_was_read_is_read_once_that_second_is_over() {
+    let names = |cursor: Option<&str>, name: &'static str, date: &'static str| {
+        let respond = move |request: &Request| {
+            let body: Value = request.body_json().unwrap();
+            let is_behind = body["params"][0][0] == "OR";
+            let list = match (body["method"].as_str().unwrap(), body["params"][4][0].as_str()) {
+                ("model.party.contact_mechanism.search_read", Some("write_date")) => "mechanisms_written",
+                ("model.party.party.search_read", Some("create_date" | "write_date")) => "nothing_found",
+                ("model.party.party.search_read", _) => "parties",
+                _ => "nothing_found",
+            };
+            // Behind the last of them there is nothing.
+            let id_behind = body["params"][0][2][1][2].as_u64().unwrap_or_default();
+            let mut answer: Value = response(if is_behind && id_behind == 3 { "nothing_found" } else { list }).json().unwrap();
+            if list == "parties" {
+                answer["result"][0]["name"] = name.into();
+            }
+            sportello_sdk::http::Response::with_json(200, &answer).with_header("date", date)
+        };
+        let _host = Host::new().now("2026-11-22T11:30:00Z").http(respond).start();
+        let page = channel(&json!({ "overlap-seconds": 10 })).changes(cursor).unwrap();
+        (page.contacts.into_iter().filter_map(|contact| contact.display_name).collect::<Vec<_>>(), page.cursor)
+    };
+    const SAME_SECOND: &str = "Sun, 22 Nov 2026 11:26:40 GMT";
+    const LATER: &str = "Sun, 22 Nov 2026 11:27:40 GMT";
+    let (mut read, mut cursor) = names(None, "Ada", SAME_SECOND);
+    assert_eq!(read, ["Ada"]);
+    for _ in 0..3 {
+        let (again, next) = names(cursor.as_deref(), "Ada", SAME_SECOND);
+        (read, cursor) = ([read, again].concat(), next);
+    }
+    let mut since = Vec::new();
+    for _ in 0..4 {
+        let (again, next) = names(cursor.as_deref(), "Ada King", LATER);
+        cursor = next;
+        since.extend(again);
+    }
+    assert!(since.contains(&"Ada King".to_owned()), "{read:?}, {since:?}");
+    let settled = names(cursor.as_deref(), "Ada King", LATER);
+    assert_eq!(settled, (Vec::new(), cursor), "then nothing is read any more");
 }
 
 #[test]
