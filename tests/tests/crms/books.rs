@@ -24,6 +24,8 @@ pub(crate) trait Books: Sized {
     const TAKES_NOTES: bool;
     /// Whether contacts are made and changed in it from here.
     const TAKES_CONTACTS: bool = false;
+    /// How many hours it must be for at least that this is part of it.
+    const CONTACTS_FROM_HOURS: u64 = 1;
 
     /// Whether its operators have something to tidy up once all of it is known.
     const TIDIES: bool = false;

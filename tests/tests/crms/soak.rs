@@ -97,7 +97,9 @@ pub(crate) async fn everything_goes_wrong<B: Books>(hours: u64) {
         if minute % B::MINUTES_PER_DEED == 0 {
             day.operators_work(&mut random).await;
         }
-        day.agents_work(&mut random).await;
+        if hours >= B::CONTACTS_FROM_HOURS {
+            day.agents_work(&mut random).await;
+        }
         day.books.minute_ends(&mut random).await;
         day.somebody_asks(&mut random, minute);
         day.facebook.deliver(&DeliveryPlan::default()).await.expect("it is registered");
