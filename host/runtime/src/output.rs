@@ -355,6 +355,15 @@ mod tests {
         }
     }
 
+    #[test]
+    fn only_what_was_asked_about_can_be_gone() {
+        let things = ["1", "2"].map(|id| Thing { native_id: id.into(), kind: "mention".into() });
+        let said = |ids: &[&str]| gone(&things, &Ok(ids.iter().map(|id| (*id).to_owned()).collect())).map_err(|fault| fault.field);
+        assert_eq!((said(&[]), said(&["2"]), said(&["1", "2"])), (Ok(()), Ok(()), Ok(())));
+        assert_eq!(said(&["1", "3"]), Err("gone[1]".to_owned()));
+        assert!(said(&["1", "2", "2"]).is_err(), "more than was asked about");
+    }
+
     fn request(method: &str) -> WebhookRequest {
         WebhookRequest { method: method.into(), query: vec![], headers: vec![], body: vec![0; 10] }
     }

@@ -323,7 +323,10 @@ impl Channels {
         if !problems.is_empty() {
             return Err(ChannelError::Configuration { channel: name.clone(), problems: told(&problems) });
         }
-        check_recheck(name, &row.settings, &prepared)?;
+        let recheck_ms = row.settings.policy.as_ref().and_then(|policy| policy.recheck_ms);
+        if let Some(problem) = problem_of_recheck(recheck_ms, prepared.capabilities().recheck) {
+            return Err(ChannelError::Configuration { channel: name.clone(), problems: problem.to_owned() });
+        }
         let health = self.health(name);
         let gathering = Gathering::default();
         Ok(Some(Arc::new(LiveChannel { name: name.clone(), row, prepared, runtime, health, account, gathering })))
@@ -370,17 +373,15 @@ impl Channels {
     }
 }
 
-/// Nobody is to believe that the channel looks again where its connector cannot.
-fn check_recheck(name: &ChannelName, settings: &ChannelSettings, prepared: &Prepared) -> Result<(), ChannelError> {
-    let asked_ms = settings.policy.as_ref().and_then(|policy| policy.recheck_ms);
-    let problem = match asked_ms {
-        Some(0) => "recheck-hours of its policy is at least 1",
-        Some(_) if !prepared.capabilities().recheck => {
-            "recheck-hours of its policy asks for looks whether what came in is still there, and its connector has no `recheck`: leave it out"
-        }
-        _ => return Ok(()),
-    };
-    Err(ChannelError::Configuration { channel: name.clone(), problems: problem.to_owned() })
+/// What is wrong with the looks that the operator's policy asks for: nobody is to believe that a channel looks again where its connector cannot.
+fn problem_of_recheck(asked_ms: Option<u64>, can_look: bool) -> Option<&'static str> {
+    match asked_ms? {
+        0 => Some("recheck-hours of its policy is at least 1"),
+        _ if !can_look => Some(
+            "recheck-hours of its policy asks for looks whether what came in is still there, and its connector has no `recheck`: leave it out",
+        ),
+        _ => None,
+    }
 }
 
 /// Whom the channel is to its platform, as far as the host can tell.
@@ -426,6 +427,14 @@ mod tests {
     use super::*;
     use crate::clock::SystemClock;
     use crate::tenant::TenantOptions;
+
+    #[test]
+    fn looks_nobody_can_make_are_refused_where_they_are_asked_for() {
+        let problem = |asked_ms, can_look| problem_of_recheck(asked_ms, can_look).unwrap_or_default();
+        assert!(problem(Some(3_600_000), false).contains("has no `recheck`"));
+        assert!(problem(Some(0), true).contains("at least 1"));
+        assert_eq!((problem(Some(3_600_000), true), problem(None, false)), ("", ""));
+    }
 
     #[test]
     fn another_secret_or_other_settings_are_another_account_and_the_same_ones_are_not() {
