@@ -9,11 +9,12 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use sportello_sdk::lenient;
 
+use crate::Settings;
 use crate::activity::{following, is_typed, reaction};
+use crate::actor::{self, Named};
 use crate::delivery::{Told, Unknown};
 use crate::message::{self, Correspondents};
 use crate::post::{Link, Person, Post, typed};
-use crate::{Settings, actor};
 
 /// A post of this shape.
 #[derive(Deserialize)]
@@ -39,7 +40,7 @@ struct Status {
     #[serde(default, deserialize_with = "lenient::value")]
     retweeted_status: Option<Shown>,
     #[serde(default, deserialize_with = "lenient::value")]
-    user: Option<User>,
+    user: Option<Named>,
     #[serde(default, deserialize_with = "lenient::value")]
     entities: Option<Entities>,
     #[serde(default, deserialize_with = "lenient::value")]
@@ -66,7 +67,7 @@ struct Shown {
     #[serde(default, deserialize_with = "lenient::id")]
     id_str: Option<String>,
     #[serde(default, deserialize_with = "lenient::value")]
-    user: Option<User>,
+    user: Option<Named>,
 }
 
 #[derive(Deserialize)]
@@ -94,23 +95,11 @@ struct Mention {
 }
 
 #[derive(Deserialize)]
-struct User {
-    #[serde(default, deserialize_with = "lenient::id")]
-    id_str: Option<String>,
-    #[serde(default, deserialize_with = "lenient::id")]
-    id: Option<String>,
-    #[serde(default, deserialize_with = "lenient::text")]
-    screen_name: Option<String>,
-    #[serde(default, deserialize_with = "lenient::text")]
-    name: Option<String>,
-}
-
-#[derive(Deserialize)]
 struct Favorite {
     #[serde(default, deserialize_with = "lenient::value")]
     favorited_status: Option<Shown>,
     #[serde(default, deserialize_with = "lenient::value")]
-    user: Option<User>,
+    user: Option<Named>,
     #[serde(default, deserialize_with = "lenient::moment")]
     timestamp_ms: Option<i64>,
 }
@@ -120,9 +109,9 @@ struct Follow {
     #[serde(rename = "type", default, deserialize_with = "lenient::text")]
     kind: Option<String>,
     #[serde(default, deserialize_with = "lenient::value")]
-    source: Option<User>,
+    source: Option<Named>,
     #[serde(default, deserialize_with = "lenient::value")]
-    target: Option<User>,
+    target: Option<Named>,
     #[serde(default, deserialize_with = "lenient::moment")]
     created_timestamp: Option<i64>,
 }
@@ -141,16 +130,6 @@ struct GoneStatus {
     id: Option<String>,
     #[serde(default, deserialize_with = "lenient::id")]
     user_id: Option<String>,
-}
-
-impl User {
-    fn id(&self) -> Option<&String> {
-        self.id_str.as_ref().or(self.id.as_ref())
-    }
-
-    fn person(&self) -> Option<Person> {
-        Some(Person { id: self.id()?.clone(), handle: self.screen_name.clone(), name: self.name.clone() })
-    }
 }
 
 /// Every event of a delivery, with its own JSON. What has no lists is one event, and not understood.

@@ -24,7 +24,7 @@ struct Event {
 
 /// A person in either shape.
 #[derive(Deserialize)]
-struct Named {
+pub(crate) struct Named {
     #[serde(default, deserialize_with = "lenient::id")]
     id_str: Option<String>,
     #[serde(default, deserialize_with = "lenient::id")]
@@ -38,8 +38,13 @@ struct Named {
 }
 
 impl Named {
-    fn person(self) -> Option<Person> {
-        Some(Person { id: self.id_str.or(self.id)?, handle: self.username.or(self.screen_name), name: self.name })
+    pub(crate) fn id(&self) -> Option<&String> {
+        self.id_str.as_ref().or(self.id.as_ref())
+    }
+
+    pub(crate) fn person(&self) -> Option<Person> {
+        let handle = self.username.clone().or_else(|| self.screen_name.clone());
+        Some(Person { id: self.id()?.clone(), handle, name: self.name.clone() })
     }
 }
 
