@@ -32,7 +32,7 @@
 use crate::Sequence;
 
 /// The format version written. Until the first release it is also raised when an event changes its shape, instead of an upcaster.
-pub(crate) const VERSION: u32 = 6;
+pub(crate) const VERSION: u32 = 7;
 /// Length of a segment's header.
 pub(crate) const HEADER_BYTES: usize = 64;
 /// Length of a frame's head without a hash.

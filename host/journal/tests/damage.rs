@@ -245,10 +245,10 @@ fn a_newer_format_is_refused_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     fill(folder.path(), 3, 64 << 20);
     let path = segment(folder.path(), 1);
-    overwrite(&path, 8, |version| version[0] = 7, 4);
+    overwrite(&path, 8, |version| version[0] = 8, 4);
     let before = std::fs::read(&path).unwrap();
     let error = open(folder.path()).unwrap_err();
-    assert!(matches!(error, JournalError::NewerFormat { found: 7, supported: 6, .. }), "{error}");
+    assert!(matches!(error, JournalError::NewerFormat { found: 8, supported: 7, .. }), "{error}");
     assert!(error.to_string().contains("upgrade"), "{error}");
     assert_eq!(std::fs::read(&path).unwrap(), before);
 }
@@ -259,14 +259,14 @@ fn a_format_of_before_the_first_release_is_refused_and_left_alone() {
     fill(folder.path(), 3, 64 << 20);
     let path = segment(folder.path(), 1);
     let change = |header: &mut [u8]| {
-        header[8] = 5;
+        header[8] = 6;
         let checksum = crc32c::crc32c_append(crc32c::crc32c(&header[..12]), &header[16..]);
         header[12..16].copy_from_slice(&checksum.to_le_bytes());
     };
     overwrite(&path, 0, change, HEADER_BYTES as usize);
     let before = std::fs::read(&path).unwrap();
     let error = open(folder.path()).unwrap_err();
-    assert!(matches!(error, JournalError::OlderFormat { found: 5, supported: 6, .. }), "{error}");
+    assert!(matches!(error, JournalError::OlderFormat { found: 6, supported: 7, .. }), "{error}");
     assert!(error.to_string().contains("export"), "{error}");
     assert_eq!(std::fs::read(&path).unwrap(), before);
 }

@@ -127,21 +127,27 @@ async fn no_crm_is_told_of_a_network_whose_policy_forbids_linking() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_contact_that_waits_is_not_made_once_the_policy_forbids_linking() {
-    let crm = CrmStandIn::start().await.unwrap();
-    let (stage, profile) = prospect(&crm, "").await;
-    stage.post(Role::Operator, "/channels/crm/disable", &Value::Null).await.expect(200);
-    let made = make(&stage, profile, "key-1", &json!({ "crm": "crm" })).await.expect(201);
-    let mut settings = stage.get(Role::Operator, "/channels/facebook-page").await.expect(200)["settings"].take();
-    settings["policy"] = json!({ "link": "forbidden" });
-    stage.json(Role::Operator, Method::PUT, "/channels/facebook-page", &[], &settings).await.expect(200);
-    stage.post(Role::Operator, "/channels/crm/enable", &Value::Null).await.expect(200);
-    let ended = ended(&stage, made["effect"].as_u64().unwrap()).await;
-    assert_eq!((&ended["state"], &ended["attempts"]), (&json!("failed"), &json!(0)), "{ended}");
-    assert!(ended["problem"].as_str().unwrap().contains("no longer lets a CRM be told"), "{ended}");
-    // A call that was made is over then.
-    stage.running.stop().await;
-    assert!(crm.operator().party(1).await.is_err());
+async fn a_contact_that_waits_is_made_only_if_the_policy_of_that_time_allows_it() {
+    for (link, basis, is_made) in
+        [("forbidden", json!("consent"), false), ("consent", json!(null), false), ("consent", json!("consent"), true)]
+    {
+        let crm = CrmStandIn::start().await.unwrap();
+        let (stage, profile) = prospect(&crm, "").await;
+        stage.post(Role::Operator, "/channels/crm/disable", &Value::Null).await.expect(200);
+        let made = make(&stage, profile, "key-1", &json!({ "crm": "crm", "basis": basis })).await.expect(201);
+        let mut settings = stage.get(Role::Operator, "/channels/facebook-page").await.expect(200)["settings"].take();
+        settings["policy"] = json!({ "link": link });
+        stage.json(Role::Operator, Method::PUT, "/channels/facebook-page", &[], &settings).await.expect(200);
+        stage.post(Role::Operator, "/channels/crm/enable", &Value::Null).await.expect(200);
+        let ended = ended(&stage, made["effect"].as_u64().unwrap()).await;
+        let (state, attempts) = if is_made { ("done", 1) } else { ("failed", 0) };
+        assert_eq!((&ended["state"], &ended["attempts"]), (&json!(state), &json!(attempts)), "{link}, {basis}: {ended}");
+        let says_why = ended["problem"].as_str().is_some_and(|problem| problem.contains("no longer lets a CRM be told"));
+        assert_eq!(says_why, !is_made, "{ended}");
+        // A call that was made is over then.
+        stage.running.stop().await;
+        assert_eq!(crm.operator().party(1).await.is_ok(), is_made, "{link}, {basis}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -152,6 +158,7 @@ async fn where_consent_is_needed_it_must_be_said() {
     assert!(detail.contains("consent"), "{detail}");
     let made = make(&stage, profile, "key-1", &json!({ "basis": "consent" })).await.expect(201);
     assert_eq!(ended(&stage, made["effect"].as_u64().unwrap()).await["state"], "done");
+    make(&stage, profile, "key-1", &json!({})).await.problem(422, "invalid");
     stage.running.stop().await;
 }
 

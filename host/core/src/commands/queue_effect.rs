@@ -7,6 +7,7 @@ use crate::domain::contact::CONTACTS;
 use crate::domain::conversation::CONVERSATIONS;
 use crate::domain::effect::{AskedBy, EFFECTS_BY_KEY, EffectQueued};
 use crate::domain::interaction::INTERACTIONS;
+use crate::domain::person::LawfulBasis;
 use crate::draft::Draft;
 use crate::event::Event;
 use crate::ids::{CaseId, ChannelName, ContactId, ConversationId, EffectId, InteractionId, ProfileId, SlotId};
@@ -32,6 +33,8 @@ pub struct QueueEffect {
     pub contact: Option<ContactId>,
     /// Who it is directed at, so that it is forgotten with them.
     pub profile: Option<ProfileId>,
+    /// Why it is lawful to tell a CRM of them, as far as whoever asks says.
+    pub basis: Option<LawfulBasis>,
     /// Where its words' key is.
     pub slot: SlotId,
     /// Its words, sealed.
@@ -91,6 +94,7 @@ impl QueueEffect {
             conversation: self.conversation,
             contact: self.contact,
             profile: self.profile,
+            basis: self.basis,
             slot: self.slot,
             sealed: self.sealed.clone(),
             asked_by: self.asked_by.clone(),

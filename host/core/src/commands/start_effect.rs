@@ -6,7 +6,7 @@ use crate::domain::case::CASES;
 use crate::domain::channel::{CHANNELS, LinkPermission};
 use crate::domain::effect::{EFFECTS, Effect, EffectStarted, EffectState};
 use crate::domain::lane;
-use crate::domain::person::contact_of;
+use crate::domain::person::{LawfulBasis, contact_of};
 use crate::domain::profile::PROFILES;
 use crate::draft::Draft;
 use crate::event::Event;
@@ -56,11 +56,16 @@ fn forbidden<E: From<Event>>(draft: &Draft<'_, E>, effect: &Effect) -> Option<St
         _ => None,
     }?;
     let profile = draft.tables().get(&PROFILES, &told).filter(|profile| !profile.erased)?;
-    let is_forbidden = match draft.tables().get(&CHANNELS, &profile.channel)?.policy()?.link {
-        LinkPermission::Evidence => false,
+    let has_consent = || match effect.contact {
         // A link without consent has ended with the policy that allowed it.
-        LinkPermission::Consent => effect.contact.is_some() && contact_of(draft.tables(), &profile).is_none(),
-        LinkPermission::Forbidden => true,
+        Some(_) => contact_of(draft.tables(), &profile).is_some(),
+        None => effect.basis == Some(LawfulBasis::Consent),
     };
-    is_forbidden.then(|| format!("the policy of channel {} no longer lets a CRM be told of profile {told}", profile.channel))
+    let unless = match draft.tables().get(&CHANNELS, &profile.channel)?.policy()?.link {
+        LinkPermission::Evidence => return None,
+        LinkPermission::Consent if has_consent() => return None,
+        LinkPermission::Consent => " without that person's consent on record (basis \"consent\")",
+        LinkPermission::Forbidden => "",
+    };
+    Some(format!("the policy of channel {} no longer lets a CRM be told of profile {told}{unless}", profile.channel))
 }

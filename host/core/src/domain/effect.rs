@@ -6,6 +6,7 @@ use crate::domain::case::CASES;
 use crate::domain::channel::{CHANNELS, Idempotency};
 use crate::domain::erasure::{self, Due};
 use crate::domain::lane;
+use crate::domain::person::LawfulBasis;
 use crate::ids::{CaseId, ChannelName, ContactId, ConversationId, EffectId, InteractionId, ProfileId, SlotId, SubjectId};
 use crate::tables::{Table, Tables};
 use crate::time::Timestamp;
@@ -93,6 +94,8 @@ pub struct Effect {
     pub contact: Option<ContactId>,
     /// Who it is directed at.
     pub profile: Option<ProfileId>,
+    /// Why it is lawful to tell a CRM of them, as far as whoever asked said.
+    pub basis: Option<LawfulBasis>,
     /// Where its words' key is.
     pub slot: SlotId,
     /// Its words, sealed. Empty once erased.
@@ -153,6 +156,8 @@ pub struct EffectQueued {
     pub contact: Option<ContactId>,
     /// Who it is directed at.
     pub profile: Option<ProfileId>,
+    /// Why it is lawful to tell a CRM of them, as far as whoever asked said.
+    pub basis: Option<LawfulBasis>,
     /// Where its words' key is.
     pub slot: SlotId,
     /// Its words, sealed.
@@ -253,6 +258,7 @@ pub(crate) fn queued(tables: &mut Tables, at: Timestamp, event: &EffectQueued) {
         conversation: event.conversation,
         contact: event.contact,
         profile: event.profile,
+        basis: event.basis,
         slot: event.slot,
         sealed: event.sealed.clone(),
         asked_by: event.asked_by.clone(),

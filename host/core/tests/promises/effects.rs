@@ -24,6 +24,7 @@ fn reply(key: &str) -> QueueEffect {
         answers: None,
         contact: None,
         profile: None,
+        basis: None,
         slot: sportello_core::ids::SlotId(900),
         sealed: vec![1],
         asked_by: AskedBy::Person { name: "anna".into() },

@@ -62,6 +62,7 @@ fn an_effect_is_forgotten_with_whom_it_is_for_and_with_whose_case_it_is() {
         answers: None,
         contact: None,
         profile: Some(ProfileId(502)),
+        basis: None,
         slot: SlotId(900),
         sealed: vec![1],
         asked_by: AskedBy::Person { name: "anna".into() },

@@ -76,6 +76,7 @@ fn step(desk: &mut Desk, random: &mut fastrand::Rng) {
             answers: None,
             contact: None,
             profile: Some(ProfileId(random.u64(501..507))),
+            basis: None,
             slot: SlotId(5),
             sealed: vec![1],
             asked_by: AskedBy::Person { name: "anna".into() },

@@ -10,6 +10,7 @@ use sportello_core::domain::delivery::DELIVERIES;
 use sportello_core::domain::effect::{AskedBy, EFFECTS, EffectState};
 use sportello_core::domain::erasure::{Due, ERASURES_DUE, IDENTIFIERS_GIVEN_UP};
 use sportello_core::domain::interaction::{Change, INTERACTIONS};
+use sportello_core::domain::person::LawfulBasis;
 use sportello_core::domain::profile::{Identified, PROFILES, PROFILES_OF_IDENTIFIER};
 use sportello_core::ids::{
     CaseId, ChannelName, ContactId, ConversationId, DeliveryId, EffectId, IdentifierId, InteractionId, ProfileId, SlotId, SubjectId,
@@ -176,6 +177,7 @@ fn an_effects_words_are_kept_after_its_end_as_long_as_contents_may_be() {
             answers: None,
             contact: None,
             profile: Some(ProfileId(501)),
+            basis: None,
             slot: SlotId(900 + number),
             sealed: vec![1],
             asked_by: AskedBy::Person { name: "anna".into() },
@@ -215,6 +217,7 @@ fn about_ada(number: u64, by: ChannelName, action: &str) -> QueueEffect {
         answers: None,
         contact: None,
         profile: Some(ProfileId(501)),
+        basis: None,
         slot: SlotId(900 + number),
         sealed: vec![1],
         asked_by: AskedBy::Person { name: "anna".into() },
@@ -333,6 +336,26 @@ fn what_would_tell_a_crm_of_somebody_is_not_started_once_the_policy_forbids_it()
         let state = if goes { EffectState::Started } else { EffectState::Failed };
         assert_eq!(row.state, state, "{action} with {link:?}: {:?}", row.problem);
         assert_eq!(row.problem.is_some_and(|problem| problem.contains("channel page no longer lets a CRM be told of profile 501")), !goes);
+    }
+}
+
+#[test]
+fn a_contact_that_was_asked_for_without_consent_is_not_made_once_the_policy_asks_for_it() {
+    let crm = || ChannelName::new("crm").unwrap();
+    for (basis, state) in [
+        (None, EffectState::Failed),
+        (Some(LawfulBasis::LegitimateInterest), EffectState::Failed),
+        (Some(LawfulBasis::Consent), EffectState::Started),
+    ] {
+        let mut desk = Desk::new();
+        ada_says(&mut desk, 1, &[OLD]);
+        desk.must(QueueEffect { contact: None, basis, ..about_ada(1, crm(), "contact") });
+        desk.operator_says(Some(Policy { link: LinkPermission::Consent, ..policy() }));
+        desk.must(StartEffect { effect: EffectId(1) });
+        let row = desk.get(&EFFECTS, &EffectId(1)).unwrap();
+        assert_eq!(row.state, state, "{basis:?}: {:?}", row.problem);
+        let says_why = row.problem.is_some_and(|problem| problem.contains("profile 501 without that person's consent on record"));
+        assert_eq!(says_why, state == EffectState::Failed, "{basis:?}");
     }
 }
 

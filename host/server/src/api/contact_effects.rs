@@ -82,10 +82,11 @@ pub(crate) async fn create(
     let profile = ProfileId(id);
     let crm = given.crm.map(ChannelName::new).transpose().map_err(Problem::invalid)?;
     let key = key(&caller, &headers)?;
-    let asked = AskedFor { key, channel: crm.clone(), action: "contact", profile: Some(profile), ..AskedFor::default() };
+    let ContactGiven { basis, .. } = given;
+    let asked = AskedFor { key, channel: crm.clone(), action: "contact", profile: Some(profile), basis, ..AskedFor::default() };
     queue(caller, asked, move |caller| {
         let row = caller.row(&PROFILES, &profile, "profile")?;
-        may_be_made(caller, profile, &row, given.basis)?;
+        may_be_made(caller, profile, &row, basis)?;
         let content: Option<ProfileContent> = caller.open_for_the_host(profile.slot(), &row.sealed);
         let content = content.ok_or_else(|| Problem::conflict(format!("nothing is known of profile {profile} any more")))?;
         let crm = match crm {

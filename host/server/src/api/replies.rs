@@ -14,7 +14,7 @@ use sportello_core::domain::channel::CHANNELS;
 use sportello_core::domain::contact::CONTACTS;
 use sportello_core::domain::effect::{AskedBy, EFFECTS, EFFECTS_BY_KEY, Effect};
 use sportello_core::domain::interaction::{Change, INTERACTIONS, INTERACTIONS_BY_CONVERSATION, Interaction};
-use sportello_core::domain::person::contact_of;
+use sportello_core::domain::person::{LawfulBasis, contact_of};
 use sportello_core::domain::profile::PROFILES;
 use sportello_core::ids::{CaseId, ChannelName, ContactId, ConversationId, InteractionId, ProfileId};
 use sportello_core::tables::key_bytes;
@@ -83,6 +83,8 @@ pub(super) struct AskedFor {
     pub(super) text: String,
     /// The profile a contact is to be made of.
     pub(super) profile: Option<ProfileId>,
+    /// Why that is lawful, as far as the caller says.
+    pub(super) basis: Option<LawfulBasis>,
     /// The contact that is to be changed, and what it is to say.
     pub(super) contact: Option<(ContactId, Vec<(String, String)>)>,
 }
@@ -278,6 +280,7 @@ fn command(caller: &Caller, asked: &AskedFor, address: Address, name: String) ->
         answers: address.answers,
         contact: address.contact,
         profile: address.profile,
+        basis: asked.basis,
         slot,
         sealed: caller.tenant().seal(slot, &content)?,
         asked_by: AskedBy::Person { name },
@@ -291,6 +294,7 @@ fn is_same(caller: &Caller, row: &Effect, asked: &AskedFor) -> bool {
         && asked.channel.as_ref().is_none_or(|channel| *channel == row.channel)
         && row.action == asked.action
         && asked.profile.is_none_or(|profile| row.profile == Some(profile))
+        && row.basis == asked.basis
         && (asked.action != "contact" || row.contact == asked.contact.as_ref().map(|(contact, _)| *contact))
         && words.is_none_or(|words| {
             let says = asked.contact.as_ref().is_none_or(|(_, attributes)| *attributes == words.attributes);

@@ -115,6 +115,7 @@ impl AnswerStep {
             answers: run.interaction,
             contact: target.contact,
             profile,
+            basis: None,
             slot,
             sealed: sealed.to_vec(),
             asked_by: AskedBy::Run { run: self.run.0, step: position.step.clone() },

@@ -122,6 +122,7 @@ impl Counter {
             answers: None,
             contact: None,
             profile: Some(profile),
+            basis: None,
             slot: self.tenant.new_slot().unwrap(),
             sealed: vec![1],
             asked_by: AskedBy::Person { name: "anna".into() },
