@@ -1,6 +1,9 @@
 //! The same promises of every channel connector, kept by the built component in a host on the platform's stand-in: what comes in enters once whatever
 //! the platform does, what goes out is done once whatever becomes of the answer.
 //!
+//! A host that is stopped anywhere goes on from there. Where it reads what is new page by page, a restart between two pages loses and doubles nothing, and
+//! as the stand-in counts no page that was taken in is asked for again.
+//!
 //! Time is a clock that the tests move, the platform's with the host's. A promise that a platform cannot give is named in the connector's README with
 //! the reason; the tests look that up.
 

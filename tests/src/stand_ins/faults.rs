@@ -47,6 +47,8 @@ pub enum Fault {
     NoAnswerAfterEffect,
     /// Nothing happens until [`FaultHandle::release`]; then the request is served.
     HoldBefore,
+    /// Nothing happens until [`FaultHandle::release`], and then the connection ends without an answer.
+    HoldInVain,
     /// It happens on the platform; the answer is held until [`FaultHandle::release`].
     HoldAfter,
     /// It happens on the platform; half of the body is sent, the rest only after [`FaultHandle::release`].
@@ -200,6 +202,10 @@ pub(crate) async fn apply(State(faults): State<Faults>, request: Request, next: 
         Fault::HoldBefore => {
             release(&mut released).await;
             next.run(request).await
+        }
+        Fault::HoldInVain => {
+            release(&mut released).await;
+            no_answer()
         }
         Fault::HoldAfter => {
             let response = next.run(request).await;

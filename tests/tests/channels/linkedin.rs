@@ -23,6 +23,8 @@ pub(crate) struct Organization {
 impl Network for Organization {
     const CHANNEL: &'static str = "linkedin";
     const CONNECTOR: &'static str = "linkedin";
+    const PAGES: &'static [&'static str] = &["GET", "/rest/organizationalEntityNotifications"];
+    const PAGE_ROWS: usize = 20;
     const OVERLAP: Option<Duration> = Some(Duration::from_secs(60 * 60));
 
     async fn start(now: Timestamp) -> Self {

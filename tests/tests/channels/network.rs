@@ -89,6 +89,11 @@ pub(crate) trait Network: Sized + Send + Sync {
         None
     }
 
+    /// What a request for a page of what is new contains, and no other that is made to read it.
+    const PAGES: &'static [&'static str];
+    /// How many things that were said are on such a page at most.
+    const PAGE_ROWS: usize;
+
     /// What is said from now on stands in the list only so much later; zero: at once.
     fn lists_late(&self, _lag: Duration) {
         unreachable!("it does not lag: {:?}", Self::OVERLAP);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sportello_core::domain::effect::EffectState;
 use sportello_core::domain::interaction::Change;
-use sportello_tests::stand_ins::{DeliveryPlan, Fault, SPENDS};
+use sportello_tests::stand_ins::{DeliveryPlan, Fault, FaultHandle, SPENDS};
 
 use crate::desk::Desk;
 use crate::network::{Network, Promise, is_given};
@@ -29,6 +29,7 @@ macro_rules! channel_promises {
                 ids_keep_every_digit_and_words_every_letter
                 a_thousand_at_once_all_come_in
                 what_was_not_delivered_is_asked_for_page_by_page
+                a_restart_between_two_pages_loses_and_doubles_nothing
                 what_the_list_shows_late_is_not_missed
                 a_limit_is_waited_for_and_nothing_is_called_meanwhile
                 trouble_of_any_kind_at_any_request_costs_no_word_and_no_answer
@@ -228,6 +229,58 @@ pub(crate) async fn what_was_not_delivered_is_asked_for_page_by_page<N: Network>
     let words: BTreeSet<String> = desk.words().into_iter().map(|(id, _)| id).collect();
     assert_eq!((desk.said().len(), words), (ALL, asked));
     desk.stop().await;
+}
+
+pub(crate) async fn a_restart_between_two_pages_loses_and_doubles_nothing<N: Network>() {
+    if !is_given::<N>(Promise::Asking) {
+        return;
+    }
+    // The request for the second of three pages is never answered, or while the host stops.
+    for (fault, pages_left) in [(Fault::HoldInVain, 2), (Fault::HoldBefore, 1)] {
+        restarted_at_the_second_page::<N>(fault, pages_left).await;
+    }
+}
+
+/// Stops a host while the second of three pages is asked for, and starts it anew; it has so many pages left to ask for.
+async fn restarted_at_the_second_page<N: Network>(fault: Fault, pages_left: usize) {
+    let all = N::PAGE_ROWS * 5 / 2;
+    let desk = Desk::<N>::asking().await;
+    desk.network.connect(&desk.running).await;
+    let first = counts_pages(&desk, 1);
+    let second = desk.network.faults().arm(fault, N::PAGES, 1);
+    let mut asked = BTreeSet::new();
+    let says = |network: &N, _| {
+        for number in 0..all {
+            asked.insert(network.native_id(&network.asks(&format!("Cliente {}", number % 2), &format!("Domanda {number}"))));
+        }
+    };
+    // The first poll after that finds all of it.
+    let desk = desk.away_for(1, says).await;
+    second.struck(1).await;
+    let taken_in = desk.words().len();
+    assert!((1..all).contains(&taken_in), "{taken_in} of {all} are on the first page");
+    let rest = counts_pages(&desk, usize::MAX);
+    let stopping = desk.running.host.stopping();
+    let lets_go = async {
+        stopping.cancelled().await;
+        second.release();
+    };
+    let (desk, ()) = tokio::join!(desk.restarted(), lets_go);
+    desk.until("all have come in", |desk| desk.words().len() >= all).await;
+    assert_eq!((first.count(), second.count(), rest.count()), (1, 1, pages_left), "{fault:?}: what was taken in is not asked for again");
+    // The next looks read some of it again.
+    let requests = desk.requests();
+    desk.as_time_passes("it is asked again", |desk| desk.requests() > requests + 10).await;
+    let words: BTreeSet<String> = desk.words().into_iter().map(|(id, _)| id).collect();
+    assert_eq!((desk.said().len(), words), (all, asked), "{fault:?}");
+    desk.stop().await;
+}
+
+/// Lets so many requests for a page by, and counts them.
+fn counts_pages<N: Network>(desk: &Desk<N>, times: usize) -> FaultHandle {
+    let counted = desk.network.faults().arm(Fault::HoldBefore, N::PAGES, times);
+    counted.release();
+    counted
 }
 
 pub(crate) async fn what_the_list_shows_late_is_not_missed<N: Network>() {

@@ -75,6 +75,8 @@ impl<S> Account<S> {
 impl<S: Shape> Network for Account<S> {
     const CHANNEL: &'static str = "twitter";
     const CONNECTOR: &'static str = "twitter";
+    const PAGES: &'static [&'static str] = &["GET", "/mentions"];
+    const PAGE_ROWS: usize = 100;
     const OVERLAP: Option<Duration> = Some(Duration::from_secs(5 * 60));
 
     const LOOKS_AGAIN: Option<&'static [&'static str]> = S::LOOKS_AGAIN;

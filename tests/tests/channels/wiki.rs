@@ -43,7 +43,7 @@ pub(crate) type StandInTalkPages = Talk<StandIn>;
 
 const POLL_SECONDS: &str = "poll-seconds = 60";
 /// Few rows are got at once, so that much lies on the edge between two pages.
-const SETTINGS: &str = ", page-rows = 7, post-page = \"Talk:Avvisi\"";
+const PAGE_ROWS: usize = 7;
 /// Where the company posts.
 const POST_PAGE: &str = "Talk:Avvisi";
 const PASSWORD: &str = "ParolaDiCliente-1";
@@ -147,6 +147,8 @@ fn answers(text: &str) -> Vec<(String, String)> {
 impl<K: Kind> Network for Talk<K> {
     const CHANNEL: &'static str = "wiki";
     const CONNECTOR: &'static str = "wiki";
+    const PAGES: &'static [&'static str] = &["list=recentchanges"];
+    const PAGE_ROWS: usize = PAGE_ROWS;
     const MANY: usize = K::MANY;
     const OVERLAP: Option<Duration> = Some(Duration::from_secs(60));
     const PAUSE: Duration = Duration::from_secs(60);
@@ -163,8 +165,9 @@ impl<K: Kind> Network for Talk<K> {
     }
 
     fn plan(&self, plan: HostPlan, _more: &str) -> HostPlan {
+        let settings = format!(", page-rows = {PAGE_ROWS}, post-page = \"{POST_PAGE}\"");
         // There is no other way for anything to come in.
-        plan.wiki_at(&format!("{}/api.php", self.gateway.base_url()), &self.wiki.bot_account(), SETTINGS, POLL_SECONDS)
+        plan.wiki_at(&format!("{}/api.php", self.gateway.base_url()), &self.wiki.bot_account(), &settings, POLL_SECONDS)
     }
 
     async fn connect(&self, host: &RunningHost) {

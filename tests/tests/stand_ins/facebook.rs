@@ -543,6 +543,15 @@ async fn faults_strike_before_or_after_the_effect_and_only_where_armed() {
     assert!(broken.is_err(), "the connection breaks: {broken:?}");
     assert_eq!(replies("three"), 1);
 
+    let handle = faults.arm(Fault::HoldInVain, &["message=none"], 1);
+    let lets_go = async {
+        handle.struck(1).await;
+        handle.release();
+    };
+    let (nothing, ()) = tokio::join!(post_form("none"), lets_go);
+    assert!(nothing.is_err(), "no answer comes: {nothing:?}");
+    assert_eq!((replies("none"), handle.count()), (0, 1));
+
     for (fault, text, done_while_held) in [(Fault::HoldBefore, "four", 0), (Fault::HoldAfter, "five", 1), (Fault::SlowBody, "six", 1)] {
         let handle = faults.arm(fault, &["POST ", text], 1);
         let watch = async {
