@@ -67,7 +67,7 @@ fn configure(plan: &Plan, folder: &Path, secret: &str) -> Result<std::path::Path
     text += &format!(
         "\n[tenants.bench.channels.page]\nconnector = \"facebook\"\ncomponent = {:?}\norigins = [\"https://graph.facebook.com\"]\n\
          settings = {{ page-id = \"{PAGE}\", graph-url = \"https://graph.facebook.com\" }}\nsecrets.app-secret.secret = \"app-secret\"\n\
-         secrets.verify-token.secret = \"verify-token\"\nsecrets.page-token.token = \"page-token\"\n",
+         secrets.verify-token.secret = \"verify-token\"\nsecrets.page-token.token = \"page-token\"\npoll-seconds = 0\n",
         component.display().to_string()
     );
     let config = folder.join("sportello.toml");

@@ -58,7 +58,7 @@ fn another(cli: &Cli, name: &str) -> PathBuf {
 async fn a_component_is_installed_at_rest_granted_upgraded_and_rolled_back_on_the_running_host() {
     let channel = "connector = \"facebook\"\norigins = [\"https://graph.facebook.com\"]\n\
                    settings = { page-id = \"1\", graph-url = \"https://graph.facebook.com\" }\n\
-                   secrets.app-secret.secret = \"s\"\nsecrets.verify-token.secret = \"s\"\nsecrets.page-token.token = \"s\"\n";
+                   secrets.app-secret.secret = \"s\"\nsecrets.verify-token.secret = \"s\"\nsecrets.page-token.token = \"s\"\npoll-seconds = 0\n";
     let poor = "connector = \"facebook\"\nsettings = { page-id = \"1\", graph-url = \"https://graph.facebook.com\" }\nsecrets.app-secret.secret = \"s\"\n";
     let mut cli = Cli::new(&HostPlan::default().channel("page", channel).channel("poor", poor).secret("s", "a-secret-of-a-page"));
     let operator = cli.token("otto", "operator");
