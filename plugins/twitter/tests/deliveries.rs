@@ -543,3 +543,28 @@ fn only_a_name_that_was_typed_addresses_the_company() {
         }
     }
 }
+
+#[test]
+fn who_quotes_the_company_addresses_it_and_who_quotes_somebody_else_does_not() {
+    let _host = host().start();
+    let quoting = |whose: u64| {
+        let mut newer = post("1900000000000000601", "sentite https://x.com/i/status/1900000000000000101");
+        newer["entities"] = json!({});
+        newer["referenced_tweets"] = json!([{"type": "quoted", "id": POST}]);
+        let mut older = account_post(1_900_000_000_000_000_601, "sentite");
+        older["entities"] = json!({});
+        older["quoted_status_id_str"] = json!(POST);
+        older["quoted_status"] = json!({"id_str": POST, "user": {"id": whose, "id_str": whose.to_string()}});
+        (newer, older)
+    };
+    let (newer, older) = quoting(1_400_000_000_000_000_001);
+    let (newer_aside, older_aside) = quoting(42);
+    let told = |newer, kind, older| [only(&event(1, kind, newer, &maria())), only(&account("tweet_create_events", &json!([older])))];
+    let ours = told(&newer, "post.quote.create", older).map(|told| (told, true));
+    let others = told(&newer_aside, "post.reply.create", older_aside).map(|told| (told, false));
+    for (told, addresses) in ours.into_iter().chain(others) {
+        assert_eq!(told.in_reply_to.as_deref(), Some(POST));
+        assert_eq!(told.kind, if addresses { "mention" } else { "post" });
+        assert_eq!(told.attributes.iter().any(|attribute| attribute.name == "addressed"), addresses, "{told:?}");
+    }
+}

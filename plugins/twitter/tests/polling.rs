@@ -48,11 +48,12 @@ fn serve(mentions: &Rc<RefCell<Mentions>>) -> Running {
             if start + mentions.per_page < rows.len() {
                 meta["next_token"] = json!((start + mentions.per_page).to_string());
             }
-            let users = json!([{"id": "7", "name": "Maria", "username": "maria_b"}]);
-            http::Response::with_json(
-                200,
-                &json!({"data": page, "includes": {"users": users}, "meta": meta, "errors": [{"detail": "one is withheld"}]}),
-            )
+            let mut answer = json!({"data": page, "meta": meta, "errors": [{"detail": "one is withheld"}]});
+            // People are shown to whoever asks for them: https://docs.x.com/x-api/fundamentals/expansions
+            if request.query_value("expansions").as_deref() == Some("author_id") {
+                answer["includes"] = json!({"users": [{"id": "7", "name": "Maria", "username": "maria_b"}]});
+            }
+            http::Response::with_json(200, &answer)
         })
         .now("2026-01-15T12:00:00Z")
         .start()
@@ -101,6 +102,15 @@ fn every_mention_comes_in_whatever_the_page_boundary_and_though_every_page_is_a_
         let expected: Vec<String> = (600..620).rev().map(id).collect();
         assert_eq!(ids, expected, "{per_page} a page");
     }
+}
+
+#[test]
+fn who_is_known_from_a_poll_only_has_a_name_and_a_handle() {
+    let mentions = mentions([600], 5);
+    let _host = serve(&mentions);
+    let told = channel().poll(None).unwrap().interactions;
+    let author = told[0].author.as_ref().unwrap();
+    assert_eq!((author.display_name.as_deref(), author.handle.as_deref()), (Some("Maria"), Some("maria_b")));
 }
 
 #[test]
