@@ -47,6 +47,7 @@ mod identity;
 mod index;
 mod row;
 mod seal;
+mod table;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -56,8 +57,8 @@ use std::{fmt, io};
 use zeroize::Zeroizing;
 
 use self::identity::LookupKey;
-use self::index::Index;
 use self::row::{Header, ROW_BYTES, row_offset};
+use self::table::Table;
 use crate::disk::{Disk, DiskFile, RealDisk};
 use crate::sabotage::sabotaged;
 use crate::segment::BeforeWrite;
@@ -92,12 +93,6 @@ impl Default for SlotOptions {
 
 /// The largest [`SlotOptions::chunk_slots`]: 64 MiB of file.
 const CHUNK_SLOTS_MAX: u32 = 1 << 20;
-/// Bytes read at a time while the file is opened.
-const READ_BYTES: usize = 1 << 20;
-
-/// Rows that no fsync since proves durable are among this many at the end: a new chunk's fsync proves all chunks before it, but for the
-/// identities of a write under way, which are of the last chunks.
-const UNPROVEN_ROWS: u64 = 2 * CHUNK_SLOTS_MAX as u64;
 
 /// What came out of a sealed item.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,6 +109,7 @@ pub struct KeySlots {
     file: Box<dyn DiskFile>,
     lookup: LookupKey,
     chunk_slots: u64,
+    /// What changes under the lock.
     table: Mutex<Table>,
     /// Something was written that is not fsynced.
     dirty: AtomicBool,
@@ -125,22 +121,6 @@ pub struct KeySlots {
     /// The error that stopped the slots.
     failed: OnceLock<Arc<io::Error>>,
     _lock: Box<dyn std::any::Any + Send + Sync>,
-}
-
-/// What changes under the lock.
-struct Table {
-    /// The last slot given out.
-    given_out: u64,
-    /// The last slot whose key is durable.
-    made: u64,
-    /// The keys of slots `made - ahead.len() + 1 ..= made`.
-    ahead: Vec<Zeroizing<[u8; 32]>>,
-    /// The mark of a clean close may still be on disk.
-    marked: bool,
-    index: Index,
-    /// Identities that are not in the file yet, of ascending slots. Every slot between the first and the last of them was given out after the
-    /// first and is either among them or has no identity.
-    claimed: Vec<(SlotId, [u8; 32])>,
 }
 
 impl KeySlots {
@@ -175,12 +155,10 @@ impl KeySlots {
             None => rows,
         };
         if header.mark == 0 {
-            // As with the newest rows, see `read_rows`.
+            // As with the newest rows, see `Table::read`.
             file.write_all_at(header.encode().as_slice(), 0).map_err(JournalError::io("recovering", path))?;
         }
-        let mut table =
-            Table { given_out, made: rows, ahead: Vec::new(), marked: header.mark != 0, index: Index::default(), claimed: Vec::new() };
-        read_rows(file.as_ref(), path, rows, &mut table)?;
+        let table = Table::read(file.as_ref(), path, rows, given_out, header.mark != 0)?;
         // What a killed process wrote may still be in memory only; from here on it counts as durable.
         file.sync_all().map_err(JournalError::io("syncing", path))?;
         if let Some(folder) = path.parent() {
@@ -422,35 +400,6 @@ impl KeySlots {
     }
 }
 
-impl Table {
-    fn was_given_out(&self, slot: SlotId) -> bool {
-        slot.0 >= 1 && slot.0 <= self.given_out
-    }
-
-    /// The rows of the identities that are not in the file yet, and those between them, from the slot of the first on.
-    fn claimed_rows(&mut self) -> io::Result<Option<(SlotId, Zeroizing<Vec<u8>>)>> {
-        let (Some((first, _)), Some((last, _))) = (self.claimed.first(), self.claimed.last()) else { return Ok(None) };
-        let (first, last) = (*first, *last);
-        let mut rows = Zeroizing::new(vec![0; (last.0 - first.0 + 1) as usize * ROW_BYTES]);
-        for (slot, row) in (first.0..).zip(rows.chunks_exact_mut(ROW_BYTES)) {
-            let key = self.key_ahead(SlotId(slot)).ok_or_else(|| io::Error::other(format!("the key of slot {slot} is not in memory")))?;
-            row[..32].copy_from_slice(key.as_slice());
-        }
-        for (slot, identity) in &self.claimed {
-            let start = (slot.0 - first.0) as usize * ROW_BYTES + 32;
-            rows[start..start + 32].copy_from_slice(identity);
-        }
-        Ok(Some((first, rows)))
-    }
-
-    /// The key of a slot of the newest chunk, kept in memory.
-    fn key_ahead(&mut self, slot: SlotId) -> Option<&mut Zeroizing<[u8; 32]>> {
-        let before = self.made - self.ahead.len() as u64;
-        let place = slot.0.checked_sub(before + 1)?;
-        self.ahead.get_mut(place as usize)
-    }
-}
-
 impl fmt::Debug for KeySlots {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("KeySlots").field("path", &self.path).field("given_out", &self.given_out()).finish_non_exhaustive()
@@ -465,45 +414,5 @@ impl Drop for KeySlots {
             let header = Header { lookup: self.lookup.clone(), mark: given_out + 1 };
             let _ = self.file.write_all_at(header.encode().as_slice(), 0).and_then(|()| self.file.sync_data());
         }
-    }
-}
-
-/// Fills the index, and keeps the keys that were made ahead and not given out.
-///
-/// Without the mark of a clean close the newest rows are written again: after a failed fsync the kernel may count as clean what never
-/// reached the disk, and would not sync it.
-fn read_rows(file: &dyn DiskFile, path: &Path, rows: u64, table: &mut Table) -> Result<(), JournalError> {
-    let mut buffer = Zeroizing::new(vec![0; READ_BYTES]);
-    let mut slot = 1;
-    while slot <= rows {
-        let filled = file.read_at(&mut buffer, row_offset(slot)).map_err(JournalError::io("reading", path))?;
-        let whole = filled / ROW_BYTES;
-        if whole == 0 {
-            break;
-        }
-        for row in buffer[..whole * ROW_BYTES].chunks_exact(ROW_BYTES) {
-            let mut identity = [0; 32];
-            identity.copy_from_slice(&row[32..]);
-            if identity != [0; 32] && slot <= table.given_out {
-                table.index.insert(&identity, SlotId(slot));
-            }
-            if slot > table.given_out {
-                let mut key = Zeroizing::new([0; 32]);
-                key.copy_from_slice(&row[..32]);
-                table.ahead.push(key);
-            }
-            slot += 1;
-        }
-        if !table.marked && slot > rows.saturating_sub(UNPROVEN_ROWS) {
-            let start = row_offset(slot) - (whole * ROW_BYTES) as u64;
-            file.write_all_at(&buffer[..whole * ROW_BYTES], start).map_err(JournalError::io("recovering", path))?;
-        }
-    }
-    // Slots are found in `ahead` by their place from its end, so it must be whole.
-    let ahead = rows - table.given_out;
-    if table.ahead.len() as u64 == ahead {
-        Ok(())
-    } else {
-        Err(JournalError::damaged(path, row_offset(slot), format!("{ahead} slots were made ahead, {} are there", table.ahead.len())))
     }
 }
