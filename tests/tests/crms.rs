@@ -1,6 +1,6 @@
 //! A day with a CRM where everything goes wrong now and then: whoever its operators enter, rename or put away is known here as they know them, each
 //! state once; what a customer asked stands in the CRM once; whoever is made a contact from here is there once, and nothing is overwritten that its
-//! operators changed in the meantime.
+//! operators changed in the meantime. And trials: every kind of trouble at every request of each thing a CRM is asked for.
 //!
 //! The real servers where they are installed, behind a gateway on which requests get lost. The host's clock is moved by the test; the CRM's is the
 //! machine's, so that a day's changes crowd in its seconds.
@@ -16,14 +16,27 @@ mod soak;
 #[path = "crms/tryton.rs"]
 mod tryton;
 
+use books::Writing;
 use csv_drop::Drop;
 use request_tracker::Tracker;
+use soak::trial::{self, Deed};
 use tryton::{EightBooks, SixBooks, StandInBooks};
 
-macro_rules! soaks {
-    ($($module:ident, $books:ty;)*) => { $(
+macro_rules! crm_promises {
+    ($($module:ident, $books:ty, $trials:ident;)*) => { $(
         mod $module {
             use super::*;
+
+            mod $trials {
+                use super::*;
+                crm_promises!(@each $books;
+                    trouble_at_any_request_for_changes_loses_none: Deed::Follow;
+                    trouble_at_any_request_leaves_nobody_unrecognised: Deed::Recognise;
+                    a_contact_is_made_once_whatever_the_trouble_at_any_request: Deed::Write(Writing::Contact);
+                    a_contact_is_changed_once_whatever_the_trouble_at_any_request: Deed::Write(Writing::Change);
+                    a_note_is_written_once_whatever_the_trouble_at_any_request: Deed::Write(Writing::Note);
+                );
+            }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn an_hour_in_which_everything_goes_wrong() {
@@ -36,12 +49,19 @@ macro_rules! soaks {
             }
         }
     )* };
+    (@each $books:ty; $($promise:ident: $deed:expr;)*) => { $(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $promise() {
+            trial::every_trouble_at_every_request::<$books>($deed).await;
+        }
+    )* };
 }
 
-soaks! {
-    of_tryton_6, SixBooks;
-    of_tryton_8, EightBooks;
-    of_the_stand_in, StandInBooks;
-    of_request_tracker, Tracker;
-    of_dropped_files, Drop;
+// Every kind of trouble at every request takes long where a server is real.
+crm_promises! {
+    of_tryton_6, SixBooks, long_trials;
+    of_tryton_8, EightBooks, long_trials;
+    of_the_stand_in, StandInBooks, trials;
+    of_request_tracker, Tracker, long_trials;
+    of_dropped_files, Drop, trials;
 }

@@ -17,6 +17,8 @@ use tokio::sync::watch;
 
 /// The biggest request body a stand-in reads, in bytes.
 const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// What is shown of a request that met trouble.
+const SHOWN_CHARACTERS_MAX: usize = 200;
 
 /// One kind of trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,13 +59,49 @@ pub enum Fault {
     BrokenBody,
 }
 
+/// What can become of a request anywhere.
+pub const TROUBLES: [Fault; 8] = [
+    Fault::Refuse { status: 429, retry_after_s: Some(90) },
+    Fault::Refuse { status: 503, retry_after_s: None },
+    Fault::Refuse { status: 502, retry_after_s: Some(30) },
+    Fault::RefuseAfterEffect { status: 502 },
+    Fault::NoAnswer,
+    Fault::NoAnswerAfterEffect,
+    Fault::BrokenBody,
+    Fault::SlowBody,
+];
+
 #[derive(Debug)]
 struct Armed {
     fault: Fault,
     words: Vec<String>,
-    left: Mutex<usize>,
+    left: Mutex<Left>,
     struck: watch::Sender<usize>,
+    /// The last request it struck.
+    met: Mutex<String>,
     released: watch::Sender<bool>,
+}
+
+/// Requests with the words of a fault that are still to come.
+#[derive(Debug)]
+struct Left {
+    /// How many it lets pass.
+    passing: usize,
+    /// How many it strikes then.
+    striking: usize,
+}
+
+impl Left {
+    /// Whether it strikes this one.
+    fn take(&mut self) -> bool {
+        if self.passing > 0 {
+            self.passing -= 1;
+            return false;
+        }
+        let strikes = self.striking > 0;
+        self.striking -= usize::from(strikes);
+        strikes
+    }
 }
 
 /// The faults armed at one stand-in.
@@ -105,6 +143,11 @@ impl FaultHandle {
         *self.0.struck.borrow()
     }
 
+    /// The beginning of the request it struck last: method, path and query, a line break, the body.
+    pub fn met(&self) -> String {
+        self.0.met.lock().expect("no panic while faults are held").chars().take(SHOWN_CHARACTERS_MAX).collect()
+    }
+
     /// Lets go everything it holds, and what it would hold later.
     pub fn release(&self) {
         self.0.released.send_replace(true);
@@ -114,11 +157,17 @@ impl FaultHandle {
 impl Faults {
     /// Arms `fault` for the next `times` requests that contain all `words`.
     pub fn arm(&self, fault: Fault, words: &[&str], times: usize) -> FaultHandle {
+        self.arm_behind(0, fault, words, times)
+    }
+
+    /// The same, once so many requests with these words have passed.
+    pub fn arm_behind(&self, passing: usize, fault: Fault, words: &[&str], times: usize) -> FaultHandle {
         let armed = Arc::new(Armed {
             fault,
             words: words.iter().map(|word| (*word).to_owned()).collect(),
-            left: Mutex::new(times),
+            left: Mutex::new(Left { passing, striking: times }),
             struck: watch::Sender::new(0),
+            met: Mutex::default(),
             released: watch::Sender::new(false),
         });
         self.armed.lock().expect("no panic while faults are held").push(Arc::clone(&armed));
@@ -162,13 +211,14 @@ impl Faults {
 
     fn strike(&self, text: &str) -> Option<Arc<Armed>> {
         let armed = self.armed.lock().expect("no panic while faults are held");
-        let found = armed.iter().find(|armed| {
-            let mut left = armed.left.lock().expect("no panic while faults are held");
-            let strikes = *left > 0 && armed.words.iter().all(|word| text.contains(word.as_str()));
-            *left -= usize::from(strikes);
-            strikes
-        });
-        found.cloned().inspect(|armed| armed.struck.send_modify(|struck| *struck += 1))
+        let strikes = |armed: &&Arc<Armed>| {
+            let is_meant = armed.words.iter().all(|word| text.contains(word.as_str()));
+            is_meant && armed.left.lock().expect("no panic while faults are held").take()
+        };
+        armed.iter().find(strikes).cloned().inspect(|armed| {
+            text.clone_into(&mut armed.met.lock().expect("no panic while faults are held"));
+            armed.struck.send_modify(|struck| *struck += 1);
+        })
     }
 }
 

@@ -13,7 +13,7 @@ pub mod twitter;
 pub mod webhook;
 pub mod wiki;
 
-pub use faults::{Fault, FaultHandle, Faults, SPENDS};
+pub use faults::{Fault, FaultHandle, Faults, SPENDS, TROUBLES};
 pub use replies::Reply;
 pub use webhook::{Counts, DeliveryPlan, DeliveryReport};
 

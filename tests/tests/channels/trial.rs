@@ -2,21 +2,10 @@
 
 use sportello_core::domain::effect::EffectState;
 use sportello_tests::stand_ins::Fault;
+pub(crate) use sportello_tests::stand_ins::TROUBLES;
 
 use crate::desk::Desk;
 use crate::network::Network;
-
-/// What can become of a request anywhere.
-pub(crate) const TROUBLES: [Fault; 8] = [
-    Fault::Refuse { status: 429, retry_after_s: Some(90) },
-    Fault::Refuse { status: 503, retry_after_s: None },
-    Fault::Refuse { status: 502, retry_after_s: Some(30) },
-    Fault::RefuseAfterEffect { status: 502 },
-    Fault::NoAnswer,
-    Fault::NoAnswerAfterEffect,
-    Fault::BrokenBody,
-    Fault::SlowBody,
-];
 
 /// A desk that reads, answers and looks, and what it is to go through.
 pub(crate) struct Trial<N> {

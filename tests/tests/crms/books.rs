@@ -14,6 +14,17 @@ pub(crate) struct Entry {
     pub(crate) facebook: Option<String>,
 }
 
+/// What is written in a CRM from here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Writing {
+    /// A contact is made.
+    Contact,
+    /// A contact is changed.
+    Change,
+    /// What a customer asked is noted.
+    Note,
+}
+
 /// A CRM with its operators.
 pub(crate) trait Books: Sized {
     /// How many minutes there are from one deed of the operators to the next.
@@ -24,11 +35,19 @@ pub(crate) trait Books: Sized {
     const TAKES_NOTES: bool;
     /// Whether contacts are made and changed in it from here.
     const TAKES_CONTACTS: bool = false;
-    /// How many hours it must be for at least that this is part of it.
-    const CONTACTS_FROM_HOURS: u64 = 1;
+
+    /// Whether a record takes one more e-mail address with each change; otherwise a change is known by the name it gives.
+    const TAKES_ADDRESSES: bool = true;
+    /// How many records a trial changes in turn: the second in which one was changed must be over before it is changed again.
+    const CHANGED_IN_TURN: usize = 40;
 
     /// Whether its operators have something to tidy up once all of it is known.
     const TIDIES: bool = false;
+
+    /// What a request contains that writes this, for faults. Asked where it is written.
+    fn words(_what: Writing) -> &'static [&'static str] {
+        &[]
+    }
 
     /// None: it is not installed, which has been said.
     async fn open() -> Option<Self>;

@@ -106,7 +106,7 @@ impl<B: Books> Day<B> {
     }
 
     /// Those whom no CRM knows, and who are not asked for yet.
-    fn prospects(&self) -> Vec<(ProfileId, ProfileContent)> {
+    pub(super) fn prospects(&self) -> Vec<(ProfileId, ProfileContent)> {
         let tenant = &self.running.desk().tenant;
         let rows = tenant.list(&PROFILES, &[], None, Direction::Forward, usize::MAX).expect("the views can be read");
         let prospect = |(key, row): (Vec<u8>, Profile)| {
@@ -144,8 +144,8 @@ impl<B: Books> Day<B> {
         }
     }
 
-    async fn ask(&self, method: Method, path: &str, body: Value) -> EffectId {
-        let key = format!("contact-{}", self.asked.made.len() + self.asked.changes.len());
+    pub(super) async fn ask(&self, method: Method, path: &str, body: Value) -> EffectId {
+        let key = format!("asked-{}", self.effects().len());
         let authorization = format!("Bearer {}", self.agent);
         let headers = [("authorization", &*authorization), ("content-type", "application/json"), ("idempotency-key", &key)];
         let url = self.running.url(&format!("/api/v1/demo{path}"));

@@ -2,6 +2,8 @@
 
 #[path = "contacts.rs"]
 mod contacts;
+#[path = "trial.rs"]
+pub(crate) mod trial;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -232,11 +234,15 @@ impl<B: Books> Day<B> {
         self.contents().into_iter().map(|seen| (seen.content.id.clone(), seen.record())).collect()
     }
 
-    /// The notes that were asked for.
-    fn activities(&self) -> Vec<Effect> {
+    fn effects(&self) -> Vec<Effect> {
         let tenant = &self.running.desk().tenant;
         let effects = tenant.list(&EFFECTS, &[], None, Direction::Forward, usize::MAX).expect("the views can be read");
-        effects.into_iter().map(|(_, effect)| effect).filter(|effect| effect.action == "activity").collect()
+        effects.into_iter().map(|(_, effect)| effect).collect()
+    }
+
+    /// The notes that were asked for.
+    fn activities(&self) -> Vec<Effect> {
+        self.effects().into_iter().filter(|effect| effect.action == "activity").collect()
     }
 
     /// Where an effect stands, and why.

@@ -9,7 +9,7 @@ use sportello_tests::servers::{ContactMechanism, Crm, CrmUser, Release, Tryton, 
 use sportello_tests::stand_ins::Faults;
 use sportello_tests::stand_ins::crm::CrmStandIn;
 
-use crate::books::{Books, Entry};
+use crate::books::{Books, Entry, Writing};
 
 /// How one of them is started.
 pub(crate) trait Started: Crm + Sized {
@@ -87,6 +87,14 @@ impl<Server: Started> Books for TrytonBooks<Server> {
     const TAKES_CONTACTS: bool = true;
     // On Tryton 8 one renaming by its own people in some hundreds is not as it must be in the end; why is not known yet. The day shows it.
     const CONTACTS_FROM_HOURS: u64 = if matches!(Server::RELEASE, Release::Eight) { 24 } else { 1 };
+
+    fn words(what: Writing) -> &'static [&'static str] {
+        match what {
+            Writing::Contact => &["model.party.party.create"],
+            Writing::Change => &["model.party.party.write"],
+            Writing::Note => &["model.ir.note.create"],
+        }
+    }
 
     async fn open() -> Option<Self> {
         let server = Server::started().await?;
