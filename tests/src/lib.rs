@@ -7,6 +7,7 @@ pub mod guests;
 pub mod host;
 pub mod http_client;
 pub mod kept;
+pub mod missing;
 pub mod networks;
 pub mod servers;
 pub mod stand_ins;

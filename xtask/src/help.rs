@@ -31,6 +31,7 @@ Examples:
         details: "\
 Builds the connectors, tests them natively, then builds the host and runs its tests, end to end included. A FILTER is a part of a
 test's name; with one, documentation examples are left out. Tests whose name begins with `long_` run with --all only.
+Under the summary stand the tests for which something is missing here, a real server for instance, and how to get it.
 Uses cargo-nextest where it is installed (`cargo install cargo-nextest --locked`), `cargo test` otherwise.
 Examples:
   cargo xtask test

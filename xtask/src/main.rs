@@ -12,6 +12,7 @@ mod deny;
 mod fmt;
 mod guests;
 mod help;
+mod missing;
 mod process;
 mod report;
 mod run;

@@ -4,6 +4,7 @@ use std::process::Command;
 
 use crate::counts::{self, Runner};
 use crate::guests;
+use crate::missing;
 use crate::process::{self, Failure, Workspace};
 use crate::report::{Line, Outcome, Report};
 use crate::stage::stage;
@@ -51,6 +52,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
         );
         Runner::Libtest
     };
+    missing::begin()?;
     let mut report = Report::default();
 
     // The end-to-end tests load what this builds: without it there is nothing to test.
@@ -68,6 +70,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
 
     eprintln!("\n── summary");
     eprintln!("{}", report.text());
+    if let Some(missing) = missing::told()? {
+        eprintln!("\n{missing}");
+    }
     verdict(&report, &request)
 }
 
@@ -104,6 +109,7 @@ fn build_stage(report: &mut Report, title: &'static str, mut command: Command) {
 }
 
 fn test_stage(report: &mut Report, title: &'static str, mut command: Command, runner: Runner) {
+    command.env(missing::FILE_VARIABLE, missing::file());
     let (run, took) = stage(title, || counts::run(&mut command, runner));
     let outcome = match run {
         Err(failure) => Outcome::Broken(failure.to_string()),

@@ -19,6 +19,7 @@ pub use tryton::Tryton;
 pub use wiki_user::{Edit, Wiki, WikiUser};
 
 use crate::error::{Error, Result};
+use crate::missing::{self, Instead};
 use crate::stand_ins::{crm::CrmStandIn, wiki::WikiStandIn};
 
 /// A name and a password.
@@ -43,18 +44,17 @@ impl Account {
 /// When it is installed and did not start, and in CI (`CI` set, and not to `false`) also when it is not installed.
 pub fn require<Server>(started: Result<Server>) -> Option<Server> {
     let in_ci = std::env::var("CI").is_ok_and(|value| !value.is_empty() && value != "false");
-    skip_or_fail(started, in_ci)
+    started_or_missing(started, in_ci).map_err(|missing| missing::tell(Instead::Skipped, missing)).ok()
 }
 
-fn skip_or_fail<Server>(started: Result<Server>, in_ci: bool) -> Option<Server> {
+/// The server, or the error that says that it is not here.
+fn started_or_missing<Server>(started: Result<Server>, in_ci: bool) -> Result<Server> {
     match started {
-        Ok(server) => Some(server),
         Err(missing @ (Error::NotInstalled { .. } | Error::NotMade { .. })) => {
             assert!(!in_ci, "{missing} (in CI a missing server is a failure)");
-            eprintln!("SKIPPED: {missing}");
-            None
+            Err(missing)
         }
-        Err(broken) => panic!("{broken}"),
+        started => Ok(started.unwrap_or_else(|broken| panic!("{broken}"))),
     }
 }
 
@@ -65,7 +65,7 @@ fn skip_or_fail<Server>(started: Result<Server>, in_ci: bool) -> Option<Server> 
 pub async fn any_wiki() -> Result<Box<dyn Wiki>> {
     match MediaWiki::start().await {
         Err(missing @ Error::NotInstalled { .. }) => {
-            eprintln!("STAND-IN USED: {missing}");
+            missing::tell(Instead::StandIn, missing);
             Ok(Box::new(WikiStandIn::start().await?))
         }
         started => Ok(Box::new(started?)),
@@ -79,7 +79,7 @@ pub async fn any_wiki() -> Result<Box<dyn Wiki>> {
 pub async fn any_crm() -> Result<Box<dyn Crm>> {
     match Tryton::start().await {
         Err(missing @ Error::NotInstalled { .. }) => {
-            eprintln!("STAND-IN USED: {missing}");
+            missing::tell(Instead::StandIn, missing);
             Ok(Box::new(CrmStandIn::start().await?))
         }
         started => Ok(Box::new(started?)),
@@ -96,21 +96,22 @@ mod tests {
 
     #[test]
     fn a_missing_server_is_a_skip_for_a_user() {
-        assert_eq!(skip_or_fail(missing(), false), None);
+        assert!(started_or_missing(missing(), false).is_err_and(|missing| missing.to_string().contains("mediawiki php-cli")));
         let not_made = Error::NotMade { server: "Tryton 8", missing: "trytond".to_owned(), commands: "python3 -m venv" };
-        assert_eq!(skip_or_fail::<()>(Err(not_made), false), None);
-        assert_eq!(skip_or_fail(Ok(()), true), Some(()));
+        assert!(started_or_missing::<()>(Err(not_made), false).is_err());
+        assert!(started_or_missing(Ok(()), true).is_ok());
     }
 
     #[test]
     #[should_panic(expected = "apt-get install -y --no-install-recommends mediawiki php-cli (in CI a missing server is a failure)")]
     fn a_missing_server_is_a_failure_in_ci() {
-        skip_or_fail(missing(), true);
+        let _ = started_or_missing(missing(), true);
     }
 
     #[test]
     #[should_panic(expected = "did not start")]
     fn a_server_that_does_not_start_is_a_failure_for_everybody() {
-        skip_or_fail::<()>(Err(Error::Start { what: "MediaWiki".to_owned(), why: "it ended".to_owned(), output: String::new() }), false);
+        let broken = Error::Start { what: "MediaWiki".to_owned(), why: "it ended".to_owned(), output: String::new() };
+        let _ = started_or_missing::<()>(Err(broken), false);
     }
 }

@@ -4,6 +4,7 @@
 
 use jsonschema::Validator;
 use serde_json::{Map, Value, json};
+use sportello_tests::missing::{self, Instead};
 
 use super::tap::Exchange;
 
@@ -82,10 +83,11 @@ pub(crate) struct Description {
 }
 
 impl Description {
-    /// What the machine's own copy says; None, loudly: it has none.
+    /// What the machine's own copy says; None, and told as missing: it has none.
     pub(crate) fn load() -> Option<Self> {
         let Some(path) = std::env::var_os(DOCUMENT) else {
-            println!("SKIPPED: {DOCUMENT} does not name X's OpenAPI document; nothing was compared with it");
+            let how = "get it from https://api.x.com/2/openapi.json";
+            missing::tell(Instead::Skipped, format!("{DOCUMENT} does not name X's OpenAPI document, nothing was compared with it; {how}"));
             return None;
         };
         let text = std::fs::read(&path).expect("a file");
@@ -318,4 +320,18 @@ fn unwrap_people(event: &mut Value) {
 fn located(exchange: &Exchange, faults: Vec<String>) -> Vec<String> {
     let Exchange { method, path, status, .. } = exchange;
     faults.into_iter().map(|fault| format!("{method} {path} [HTTP {status}]: {fault}")).collect()
+}
+
+#[test]
+fn where_the_description_is_missing_a_test_that_needs_it_says_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let told = folder.path().join("missing");
+    let mut test = std::process::Command::new(std::env::current_exe().expect("this program"));
+    test.args(["--exact", "twitter::openapi::the_comparison_finds_what_is_wrong"]);
+    test.env_remove(DOCUMENT).env_remove("NEXTEST_TEST_NAME").env("SPORTELLO_MISSING", &told);
+    assert!(test.output().expect("it runs").status.success());
+    let told = std::fs::read_to_string(&told).expect("it was told");
+    let parts: Vec<&str> = told.split('\t').collect();
+    assert_eq!(parts[..2], ["skipped", "stand_ins twitter::openapi::the_comparison_finds_what_is_wrong"]);
+    assert!(parts[2].starts_with(DOCUMENT), "{told}");
 }
