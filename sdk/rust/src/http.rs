@@ -83,6 +83,12 @@ impl Request {
         self
     }
 
+    /// Makes it with this credential alone, where the manifest declares several for one origin. It is refused where none of that name is bound.
+    #[must_use]
+    pub fn credential(self, name: &str) -> Self {
+        self.header("sportello-credential", name)
+    }
+
     /// Sends these fields as `application/x-www-form-urlencoded`.
     #[must_use]
     pub fn form<N: AsRef<str>, V: AsRef<str>>(self, fields: impl IntoIterator<Item = (N, V)>) -> Self {

@@ -299,7 +299,7 @@ impl ChannelHttp {
         let mut repeated = false;
         loop {
             self.state.reserve(time.now())?;
-            let used = self.use_credentials(&allowed.origin, time, caps.deadline).await?;
+            let used = self.use_credentials(&allowed, time, caps.deadline).await?;
             let permit = self.permit(caps.deadline).await?;
             let now = Instant::now();
             if now >= caps.deadline {
@@ -332,10 +332,18 @@ impl ChannelHttp {
         self.credentials.iter().enumerate().filter(move |(_, credential)| credential.origin.as_ref() == Some(&origin))
     }
 
-    /// The credentials of an origin, logged in.
-    async fn use_credentials(self: &Arc<Self>, origin: &Origin, time: CallTime, deadline: Instant) -> Result<Vec<Used<'_>>, Failure> {
+    /// The credentials a request carries, logged in: the one it names, or all of its origin.
+    async fn use_credentials(self: &Arc<Self>, request: &Allowed, time: CallTime, deadline: Instant) -> Result<Vec<Used<'_>>, Failure> {
+        let is_meant = |credential: &BoundCredential| request.credential.as_ref().is_none_or(|named| *named == credential.name);
+        let meant: Vec<_> = self.credentials_of(&request.origin).filter(|(_, credential)| is_meant(credential)).collect();
+        if let Some(named) = request.credential.as_ref().filter(|_| meant.is_empty()) {
+            return Err(Failure::Denied(format!(
+                "it is to be made with the credential {named:?}, and none of that name is bound for {}",
+                request.origin
+            )));
+        }
         let mut used = Vec::new();
-        for (index, credential) in self.credentials_of(origin) {
+        for (index, credential) in meant {
             if let Some(reason) = credential.unusable() {
                 return Err(Failure::Credential { credential: credential.name.clone(), reason });
             }

@@ -36,10 +36,15 @@ const HOST_ONLY: [HeaderName; 8] = [
 /// Headers of a guest that are quietly left out: the host frames the message and asks for unencoded answers.
 const LEFT_OUT: [HeaderName; 4] = [header::ACCEPT_ENCODING, header::CONTENT_LENGTH, header::TE, header::TRAILER];
 
+/// The header in which a guest names the one credential that its request is to be made with. It goes to nobody.
+const NAMES_CREDENTIAL: HeaderName = HeaderName::from_static("sportello-credential");
+
 /// A guest's request that may be sent.
 pub(super) struct Allowed {
     pub(super) origin: Origin,
     pub(super) method: Method,
+    /// The only credential it carries; None: all of its origin.
+    pub(super) credential: Option<String>,
     /// Path and query, beginning with `/`.
     target: String,
     headers: HeaderMap,
@@ -117,6 +122,7 @@ impl Allowed {
                 return Err(Failure::Denied(format!("the guest set the header {name} on a request that carries a credential")));
             }
         }
+        let credential = headers.remove(NAMES_CREDENTIAL).map(|name| String::from_utf8_lossy(name.as_bytes()).into_owned());
         for name in LEFT_OUT {
             headers.remove(name);
         }
@@ -128,7 +134,7 @@ impl Allowed {
         }
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         headers.entry(header::USER_AGENT).or_insert(HeaderValue::from_static(USER_AGENT));
-        Ok(Self { origin, method: parts.method, target, headers, body })
+        Ok(Self { origin, method: parts.method, credential, target, headers, body })
     }
 
     /// The path, for cookies.

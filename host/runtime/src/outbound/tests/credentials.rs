@@ -77,6 +77,28 @@ async fn a_guests_own_value_in_the_place_of_a_credential_is_refused() {
 }
 
 #[tokio::test]
+async fn a_request_that_names_a_credential_carries_no_other_of_its_origin() {
+    let server = Server::start(|_| ok("hello")).await;
+    let app = Credential { name: "app".into(), optional: true, ..token_in(&server, Place::Query("key".into())) };
+    let setup = Setup::for_server(&server).with(basic(&server), &["sportello", PASSWORD]);
+    let asks = async |setup: &Setup, named: &[&str]| {
+        let request = named.iter().fold(Request::get(server.url("/")), |request, name| request.header("sportello-credential", *name));
+        Call::new(&setup.build()).send(request, "").await
+    };
+    assert_denied(&asks(&setup, &["app"]).await);
+    let both = setup.clone().with(app, &["the-apps-own-token"]);
+    assert_denied(&asks(&both, &["nobodys"]).await);
+    assert_eq!(server.seen().len(), 0, "nothing is sent without the credential that was meant");
+    for named in [&["app"][..], &["bot"], &[]] {
+        asks(&both, named).await.unwrap();
+        let seen = server.seen().pop().unwrap();
+        let carried = (seen.headers.contains_key("authorization"), seen.uri.query().is_some());
+        assert_eq!(carried, (named != ["app"], named != ["bot"]), "{named:?}");
+        assert!(!seen.headers.contains_key("sportello-credential"), "it is nobody else's business");
+    }
+}
+
+#[tokio::test]
 async fn a_secret_echoed_by_the_server_reaches_no_guest() {
     // The server gives back all it got: in a header, in the body, as JSON, in base64.
     let server = Server::start(|seen| {
