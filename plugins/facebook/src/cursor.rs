@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
-use sportello_sdk::Error;
 
 /// How far a sweep steps back behind the latest thing told, in milliseconds: one can be shown later than another that was made after it.
 const OVERLAP_MS: i64 = 60 * 60 * 1000;
@@ -46,14 +45,6 @@ impl Cursor {
     /// Reads from this moment on.
     pub(crate) fn from(moment_ms: i64) -> Self {
         Self { first_ms: moment_ms, last_ms: moment_ms, sweep: None }
-    }
-
-    pub(crate) fn parse(text: &str) -> Result<Self, Error> {
-        serde_json::from_str(text).map_err(|error| Error::reject(format!("the cursor is not this connector's: {error}")))
-    }
-
-    pub(crate) fn written(&self) -> Result<String, Error> {
-        serde_json::to_string(self).map_err(|error| Error::reject(format!("the cursor can't be written: {error}")))
     }
 
     /// The sweep under way, or a new one.
@@ -135,6 +126,8 @@ impl Sweep {
 
 #[cfg(test)]
 mod tests {
+    use sportello_sdk::cursor;
+
     use super::*;
 
     const NOW_MS: i64 = 1_768_478_400_000;
@@ -159,7 +152,7 @@ mod tests {
         let mut sweep = cursor.sweep(NOW_MS);
         assert!(sweep.tells(NOW_MS / 2));
         sweep.posts_go_on(Some("more".to_owned()));
-        let cursor = Cursor::parse(&cursor.behind(sweep).written().unwrap()).unwrap();
+        let cursor: Cursor = cursor::read(&cursor::written(&cursor.behind(sweep)).unwrap()).unwrap();
         assert!(cursor.has_more());
         let mut sweep = cursor.sweep(2 * NOW_MS);
         assert_eq!((sweep.posts_after.as_deref(), sweep.until_ms), (Some("more"), NOW_MS - LEFT_TO_THE_WEBHOOK_MS));
@@ -177,6 +170,6 @@ mod tests {
         (0..50).for_each(|_| sweep.look_below("9".repeat(200)));
         sweep.posts_go_on(Some("a".repeat(1024)));
         sweep.comments_go_on(Some("a".repeat(1024)));
-        assert!(cursor.behind(sweep).written().unwrap().len() < 16 << 10);
+        assert!(cursor::written(&cursor.behind(sweep)).unwrap().len() < 16 << 10);
     }
 }

@@ -8,7 +8,7 @@
 //! be gone), the next sweep begins where this one did.
 
 use serde_json::value::RawValue;
-use sportello_sdk::{Context, Error, Interaction, diagnostics, http, poll, time};
+use sportello_sdk::{Context, Error, Interaction, cursor, diagnostics, http, poll, time};
 
 use crate::cursor::{Cursor, Sweep};
 use crate::delivery::Around;
@@ -23,7 +23,7 @@ pub(crate) fn page(context: &Context<Settings>, cursor: Option<String>) -> Resul
     let settings = &context.settings;
     let now_ms = time::milliseconds(&context.now).unwrap_or_default();
     let cursor = match cursor {
-        Some(text) => Cursor::parse(&text)?,
+        Some(text) => cursor::read(&text)?,
         None => Cursor::from(settings.since.as_deref().and_then(time::milliseconds).unwrap_or(now_ms)),
     };
     let mut sweep = cursor.sweep(now_ms);
@@ -32,7 +32,7 @@ pub(crate) fn page(context: &Context<Settings>, cursor: Option<String>) -> Resul
         None => posts(context, &mut sweep)?,
     };
     let cursor = cursor.behind(sweep);
-    Ok(poll::Page::new(interactions, Some(cursor.written()?), cursor.has_more()))
+    Ok(poll::Page::new(interactions, Some(cursor::written(&cursor)?), cursor.has_more()))
 }
 
 /// The posts of the page and of its visitors. `since` is of their last change or of when they were made, sources disagree: hence the days.

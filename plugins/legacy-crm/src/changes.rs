@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sportello_sdk::crm::ContactPage;
-use sportello_sdk::{Context, Error, hash, time};
+use sportello_sdk::{Context, Error, cursor, hash, time};
 
 use crate::Settings;
 use crate::party;
@@ -64,7 +64,7 @@ struct Cursor {
 pub(crate) fn page(context: &Context<Settings>, cursor: Option<&str>) -> Result<ContactPage, Error> {
     let settings = &context.settings;
     let cursor = match cursor {
-        Some(text) => serde_json::from_str(text).map_err(|error| Error::reject(format!("the cursor is not this connector's: {error}")))?,
+        Some(text) => cursor::read(text)?,
         None => Cursor { lists: Vec::new() },
     };
     let mut lists = cursor.lists;
@@ -89,8 +89,7 @@ pub(crate) fn page(context: &Context<Settings>, cursor: Option<&str>) -> Result<
             }
         }
     }
-    let cursor =
-        serde_json::to_string(&Cursor { lists }).map_err(|error| Error::reject(format!("the cursor can't be written: {error}")))?;
+    let cursor = cursor::written(&Cursor { lists })?;
     Ok(ContactPage::new(party::contacts(settings, &parties)?, Some(cursor), more))
 }
 

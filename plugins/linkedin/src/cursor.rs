@@ -3,7 +3,6 @@
 //! A poll that finds nothing new leaves the cursor as it was.
 
 use serde::{Deserialize, Serialize};
-use sportello_sdk::Error;
 
 /// Notifications remembered; a cursor has at most 16 KiB, a remembered one at most 36 bytes.
 const READ_MAX: usize = 400;
@@ -29,14 +28,6 @@ impl Cursor {
     /// Reads from this moment on.
     pub(crate) fn from(moment_ms: i64) -> Self {
         Self { first_ms: moment_ms, last_ms: moment_ms, sweep: None, read: Vec::new() }
-    }
-
-    pub(crate) fn parse(text: &str) -> Result<Self, Error> {
-        serde_json::from_str(text).map_err(|error| Error::reject(format!("the cursor is not this connector's: {error}")))
-    }
-
-    pub(crate) fn written(&self) -> Result<String, Error> {
-        serde_json::to_string(self).map_err(|error| Error::reject(format!("the cursor can't be written: {error}")))
     }
 
     /// Where the sweep begins; never before `earliest_ms` if it is a new one, because what falls out of the list would shift its rows.
@@ -86,6 +77,8 @@ impl Cursor {
 
 #[cfg(test)]
 mod tests {
+    use sportello_sdk::cursor;
+
     use super::*;
 
     fn marks<const N: usize>(marks: [(i64, u32); N]) -> [Mark; N] {
@@ -122,6 +115,6 @@ mod tests {
     fn a_cursor_stays_within_the_contracts_limit() {
         let rows: Vec<_> = (0..5000).map(|id| (2_000_000_000_000, format!("{:016x}", u64::MAX - id))).collect();
         let cursor = Cursor::from(0).further(0, &rows).at_end(&rows, 3600);
-        assert!(cursor.written().unwrap().len() < 16 << 10);
+        assert!(cursor::written(&cursor).unwrap().len() < 16 << 10);
     }
 }

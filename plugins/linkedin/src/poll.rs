@@ -4,7 +4,7 @@
 //! one can be shown later than another that came after it. What was read of the overlap is remembered, so that no comment is read again.
 
 use serde_json::value::RawValue;
-use sportello_sdk::{Context, Error, http, lenient, poll, time};
+use sportello_sdk::{Context, Error, cursor, http, lenient, poll, time};
 
 use crate::cursor::Cursor;
 use crate::list::Page;
@@ -24,7 +24,7 @@ pub(crate) fn page(context: &Context<Settings>, cursor: Option<String>) -> Resul
     let settings = &context.settings;
     let now_ms = time::milliseconds(&context.now).unwrap_or_default();
     let cursor = match cursor {
-        Some(text) => Cursor::parse(&text)?,
+        Some(text) => cursor::read(&text)?,
         None => Cursor::from(settings.since.as_deref().and_then(time::milliseconds).unwrap_or(now_ms)),
     };
     let from_ms = cursor.begin_ms(settings.overlap_seconds, now_ms - PULLABLE_MS);
@@ -56,7 +56,7 @@ pub(crate) fn page(context: &Context<Settings>, cursor: Option<String>) -> Resul
         marks.push(mark);
     }
     let next = if has_more { cursor.further(from_ms, &marks) } else { cursor.at_end(&marks, settings.overlap_seconds) };
-    Ok(poll::Page::new(interactions, Some(next.written()?), has_more))
+    Ok(poll::Page::new(interactions, Some(cursor::written(&next)?), has_more))
 }
 
 /// An empty list may mean that nothing happened, or that the member whose token it is may not see what did. The cursor then stays where it is: it

@@ -7,7 +7,7 @@
 //! oldest are forgotten and read again, which the host notices and drops.
 
 use serde::{Deserialize, Serialize};
-use sportello_sdk::{Error, time};
+use sportello_sdk::time;
 
 /// Rows remembered; a cursor has at most 16 KiB, a remembered row at most 24 bytes.
 const READ_MAX: usize = 500;
@@ -34,14 +34,6 @@ impl Cursor {
     /// Reads from this moment on.
     pub(crate) fn from(moment_ms: i64) -> Self {
         Self { first_ms: moment_ms, last_ms: moment_ms, next: None, unsure_ms: None, read: Vec::new() }
-    }
-
-    pub(crate) fn parse(text: &str) -> Result<Self, Error> {
-        serde_json::from_str(text).map_err(|error| Error::reject(format!("the cursor is not this connector's: {error}")))
-    }
-
-    pub(crate) fn written(&self) -> Result<String, Error> {
-        serde_json::to_string(self).map_err(|error| Error::reject(format!("the cursor can't be written: {error}")))
     }
 
     /// The row to go on with.
@@ -94,6 +86,8 @@ impl Cursor {
 
 #[cfg(test)]
 mod tests {
+    use sportello_sdk::cursor;
+
     use super::*;
 
     #[test]
@@ -101,7 +95,7 @@ mod tests {
         let cursor = Cursor::from(1_000_000).behind(&[(1_005_000, 1), (1_005_000, 2), (1_070_000, 3)], 1_071_000, None, 60);
         assert!(cursor.has_read(1_070_000, 3) && !cursor.has_read(1_070_000, 4) && !cursor.has_read(1_005_000, 1));
         let again = cursor.clone().behind(&[], 1_090_000, None, 60);
-        assert_eq!(again.written().unwrap(), cursor.written().unwrap());
+        assert_eq!(again, cursor);
         assert_eq!(cursor.start(60), "1970-01-01T00:16:50Z");
         assert_eq!(cursor.start(3600), "1970-01-01T00:16:40Z", "never before the first moment");
     }
@@ -125,6 +119,6 @@ mod tests {
     fn a_cursor_stays_within_the_contracts_limit() {
         let rows: Vec<_> = (0..5000).map(|id| (2_000_000_000_000, u64::MAX - id)).collect();
         let cursor = Cursor::from(0).behind(&rows, 2_000_000_000_000, Some("20261122112537|18446744073709551615".into()), 3600);
-        assert!(cursor.written().unwrap().len() < 16 << 10);
+        assert!(cursor::written(&cursor).unwrap().len() < 16 << 10);
     }
 }

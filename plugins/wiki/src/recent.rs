@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use serde_json::Value;
 use sportello_sdk::poll::Page;
-use sportello_sdk::{Context, Error, Interaction, Profile, diagnostics, time};
+use sportello_sdk::{Context, Error, Interaction, Profile, cursor, diagnostics, time};
 
 use crate::addition::{Addition, Kind, addition};
 use crate::api::{self, Purpose, Trouble};
@@ -103,12 +103,12 @@ pub(crate) fn poll(context: &Context<Settings>, cursor: Option<&str>) -> Result<
     let Some(cursor) = cursor else {
         let cursor = Cursor::from(first_moment_ms(settings)?);
         // With a moment to start from there may be something to read already.
-        return Ok(Page::new([], Some(cursor.written()?), settings.since.is_some()));
+        return Ok(Page::new([], Some(cursor::written(&cursor)?), settings.since.is_some()));
     };
-    let cursor = Cursor::parse(cursor)?;
+    let cursor: Cursor = cursor::read(cursor)?;
     let Listed { rows, next, at_ms } = match listed(settings, &cursor) {
         // The row was deleted meanwhile, or the wiki was upgraded and writes it otherwise: by time we find our place again.
-        Err(trouble) if trouble.is("badcontinue") => return Ok(Page::new([], Some(cursor.without_next().written()?), true)),
+        Err(trouble) if trouble.is("badcontinue") => return Ok(Page::new([], Some(cursor::written(&cursor.without_next())?), true)),
         outcome => outcome.map_err(|trouble| trouble.meaning(Purpose::Look))?,
     };
     let (rows, next) = share_of_call(&cursor, rows, next)?;
@@ -116,7 +116,7 @@ pub(crate) fn poll(context: &Context<Settings>, cursor: Option<&str>) -> Result<
     let more = next.is_some();
     let places: Vec<_> = rows.iter().map(|(at_ms, row, _)| (*at_ms, row.rcid)).collect();
     let cursor = cursor.behind(&places, at_ms, next, settings.overlap_seconds);
-    Ok(Page::new(interactions, Some(cursor.written()?), more))
+    Ok(Page::new(interactions, Some(cursor::written(&cursor)?), more))
 }
 
 /// Where the first poll starts: as the settings say, or now by the wiki's own clock. Asking also tells whether the log-in works.

@@ -104,6 +104,7 @@ pub mod bindings;
 mod capability;
 mod context;
 pub mod credentials;
+pub mod cursor;
 pub mod diagnostics;
 mod error;
 mod export;

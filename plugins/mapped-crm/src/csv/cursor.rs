@@ -1,7 +1,7 @@
 //! Which files were read, where in one it goes on, and who was in the last full export. The contract's cursor has 16 KiB.
 
 use serde::{Deserialize, Serialize};
-use sportello_sdk::Error;
+use sportello_sdk::{Error, cursor};
 
 use super::files::{FILES_MAX, File};
 use super::ids::{from_letters, pack, to_letters, unpack};
@@ -79,7 +79,7 @@ impl Cursor {
         let known: Vec<u8> = self.known.iter().flat_map(|known| known.written()).collect();
         let ids = self.ids.as_deref().map(to_letters);
         let written = Written { files: to_letters(&known), reading: self.reading.clone(), waiting: self.waiting, ids };
-        serde_json::to_string(&written).map_err(|error| Error::reject(format!("the cursor can't be written: {error}")))
+        cursor::written(&written)
     }
 
     /// Whether a file is in a state in which it was read or given up.

@@ -1,7 +1,7 @@
 //! Where changes go on: everything a walk through the pages needs, so that it can be left and taken up again at any page.
 
 use serde::{Deserialize, Serialize};
-use sportello_sdk::Error;
+use sportello_sdk::{Error, cursor};
 
 use super::paging::Place;
 
@@ -39,8 +39,7 @@ impl Cursor {
     }
 
     pub(crate) fn read(text: &str) -> Result<Self, Error> {
-        let written: Written =
-            serde_json::from_str(text).map_err(|error| Error::reject(format!("the cursor is not this connector's: {error}")))?;
+        let written: Written = cursor::read(text)?;
         let newest = written.newest;
         let seen = written.seen.into_iter().map(|(age, hash)| (newest.saturating_sub(age), hash)).collect();
         Ok(Self { since: written.since, newest, place: written.place, seen })
@@ -49,7 +48,7 @@ impl Cursor {
     pub(crate) fn write(&self) -> Result<String, Error> {
         let seen = self.seen.iter().map(|(moment, hash)| (self.newest - moment, *hash)).collect();
         let written = Written { since: self.since, newest: self.newest, place: self.place.clone(), seen };
-        serde_json::to_string(&written).map_err(|error| Error::reject(format!("the cursor can't be written: {error}")))
+        cursor::written(&written)
     }
 
     /// Whether no record was read yet.
