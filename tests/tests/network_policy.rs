@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use sportello_core::domain::conversation::CONVERSATIONS;
 use sportello_core::domain::effect::{EFFECTS, EffectState};
 use sportello_core::domain::interaction::INTERACTIONS;
+use sportello_core::domain::person::{Standing, standing};
 use sportello_core::domain::profile::{LOOK_UPS_PENDING, PROFILES};
 use sportello_core::ids::{EffectId, InteractionId};
 use sportello_core::time::Timestamp;
@@ -20,7 +21,7 @@ use sportello_tests::canaries;
 use sportello_tests::host::{HostPlan, PUBLIC_URL, RunningHost};
 use sportello_tests::http_client::HttpClient;
 use sportello_tests::kept::{nothing_due, openable};
-use sportello_tests::servers::Crm;
+use sportello_tests::servers::{ContactMechanism, Crm};
 use sportello_tests::stand_ins::crm::CrmStandIn;
 use sportello_tests::stand_ins::facebook::Facebook;
 use sportello_tests::stand_ins::linkedin::{LinkedIn, LinkedInSettings};
@@ -399,6 +400,56 @@ async fn who_did_not_address_the_company_on_x_is_a_persons_task() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_quotes_the_company_on_x_is_answered_and_who_neither_names_nor_quotes_it_is_not() {
+    let (clock, now) = clock();
+    for payloads in [Payloads::Activity, Payloads::AccountActivity] {
+        let folder = tempfile::tempdir().unwrap();
+        let twitter = Twitter::start_with(TwitterSettings { now, payloads, ..TwitterSettings::default() }).await.unwrap();
+        let plan = HostPlan::default().twitter(&twitter, "poll-seconds = 60").workflow("answer", ANSWER);
+        let running = start(folder.path(), &plan, &clock).await;
+        twitter.register_webhook(&running.url("/hooks/demo/twitter")).await.unwrap();
+        let (ada, bruno) = (twitter.person("Ada"), twitter.person("Bruno"));
+        let quote = twitter.quote(&ada, &twitter.post(&twitter.company(), "Manutenzione sabato"), "E domenica?");
+        twitter.deliver(&DeliveryPlan::default()).await.unwrap();
+        running.until("who quotes is answered", |desk| effects(desk) == [EffectState::Done]).await;
+
+        // X puts the company's name before his words: the newer shape does not tell that, the list shows it.
+        let named = twitter.post(&ada, &format!("@{} la rete è giù", twitter.settings().handle));
+        let aside = twitter.reply(&bruno, &named, "anche da me");
+        twitter.deliver(&DeliveryPlan::default()).await.unwrap();
+        clock.advance_ms(60_000);
+        twitter.advance(Duration::from_secs(60));
+        let states = |desk: &Desk| effects(desk).into_iter().map(|state| state == EffectState::Done).collect::<Vec<_>>();
+        running.until("who does neither is somebody's task", |desk| effects(desk).contains(&EffectState::Undecided)).await;
+        running.until("the others are answered", |desk| states(desk) == [true, true, false]).await;
+        let answers = [quote, named, aside].map(|post| twitter.replies_to(&post).len());
+        assert_eq!((answers, twitter.unsummoned_refused()), ([1, 1, 0], 0), "{payloads:?}");
+        running.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_known_on_x_from_the_list_only_is_recognised_by_their_handle() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clock, now) = clock();
+    let twitter = Twitter::start_with(TwitterSettings { now, ..TwitterSettings::default() }).await.unwrap();
+    let (crm, ada) = (CrmStandIn::start().await.unwrap(), twitter.person(&canaries::word("name")));
+    let handle = ContactMechanism { kind: "other", label: Some("twitter-handle"), value: ada.handle.clone() };
+    crm.operator().create_party("Ada Bianchi", "K-1", &[handle]).await.unwrap();
+    let running = start(folder.path(), &with_crm(HostPlan::default().twitter(&twitter, "poll-seconds = 60"), &crm), &clock).await;
+    twitter.post(&ada, &format!("@{} la rete è giù", twitter.settings().handle));
+    clock.advance_ms(60_000);
+    twitter.advance(Duration::from_secs(60));
+    let is_recognised = |desk: &Desk| {
+        let profiles = desk.tenant.list(&PROFILES, &[], None, Direction::Forward, usize::MAX).unwrap();
+        profiles.iter().any(|(_, profile)| standing(profile) == Standing::Customer)
+    };
+    running.until("she is recognised", is_recognised).await;
+    assert!(can_be_read(&running.desk(), &ada.name), "and her name is known");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_addressed_the_company_on_x_is_not_answered_for_all_they_say_after_it() {
     let folder = tempfile::tempdir().unwrap();
     let (clock, now) = clock();
@@ -458,13 +509,14 @@ async fn what_is_stored_goes_by_the_policy_that_the_operator_tightens() {
     running.stop().await;
 }
 
-/// With the channel `crm`, whose parties are recognised by their number at LinkedIn and at Facebook.
+/// With the channel `crm`, whose parties are recognised by their number at LinkedIn and at Facebook, and their handle at X.
 fn with_crm(plan: HostPlan, crm: &CrmStandIn) -> HostPlan {
     let account = crm.account();
     let toml = format!(
         "connector = \"legacy-crm\"\ncomponent = \"{{component:legacy-crm}}\"\norigins = [\"{base}\"]\nprivate-network = true\npoll-seconds = 0\n\
          settings = {{ base-url = \"{base}\", rpc-path = \"/crm/\", identifiers = [{{ type = \"other\", scheme = \"linkedin.id\" }}, \
-         {{ type = \"other\", scheme = \"facebook.id\" }}] }}\nsecrets.user = {{ user = \"crm-user\", password = \"crm-password\" }}\n",
+         {{ type = \"other\", scheme = \"facebook.id\" }}, \
+         {{ type = \"other\", label = \"twitter-handle\", scheme = \"twitter.handle\" }}] }}\nsecrets.user = {{ user = \"crm-user\", password = \"crm-password\" }}\n",
         base = crm.base_url()
     );
     plan.channel("crm", &toml).plain("crm-user", &account.name).secret("crm-password", &account.password)
