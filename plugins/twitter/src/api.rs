@@ -1,6 +1,7 @@
 //! Requests to the API's second version, what their answers mean, and what is left under the limits.
 //!
-//! Every answer says what is left for its endpoint: <https://docs.x.com/x-api/fundamentals/rate-limits>. Errors are problem documents;
+//! Every answer says what is left for its endpoint, in a quarter of an hour and where there is such a limit in 24 hours:
+//! <https://docs.x.com/x-api/fundamentals/rate-limits>. Errors are problem documents;
 //! HTTP 200 may hold `data` and `errors` side by side: <https://docs.x.com/x-api/fundamentals/response-codes-and-errors>.
 
 use std::collections::BTreeMap;
@@ -12,8 +13,12 @@ use sportello_sdk::{Error, diagnostics, headroom, http, lenient, time};
 use crate::Settings;
 use crate::activity::{Unwrapped, User};
 
-/// How long to wait after a limit that does not say how long: its windows are of a quarter of an hour.
+/// How long to wait after a limit that does not say how long: most windows are of a quarter of an hour.
 const LIMIT_PAUSE: Duration = Duration::from_secs(15 * 60);
+/// The limits an answer may tell of, by how their headers begin, and what is put behind an endpoint's name to name its window. The headers of 24 hours,
+/// one window of the account and one of the application, stand on no page of X's: <https://github.com/plhery/node-twitter-api-v2/issues/495>,
+/// <https://github.com/plhery/node-twitter-api-v2/issues/553>.
+const LIMITS: [(&str, &str); 3] = [("x-rate-limit", ""), ("x-user-limit-24hour", "-user-day"), ("x-app-limit-24hour", "-app-day")];
 /// The kinds of problem that are the application's or its token's, whatever is asked for: a permission it lacks, a plan without the endpoint, a token of
 /// the wrong kind. <https://docs.x.com/x-api/fundamentals/response-codes-and-errors>
 const NOT_PERMITTED: [&str; 3] = ["oauth1-permissions", "client-forbidden", "unsupported-authentication"];
@@ -64,7 +69,7 @@ pub(crate) struct Refusal {
     said: String,
 }
 
-/// Reads something. `window` names the endpoint's limit.
+/// Reads something. `window` names the endpoint's limits.
 pub(crate) fn look(request: &http::Request, window: &str) -> Result<http::Response, Error> {
     send(request, window)?.map_err(|refusal| refusal.meaning())
 }
@@ -79,7 +84,9 @@ pub(crate) fn change(request: &http::Request, window: &str) -> Result<Result<htt
 }
 
 fn send(request: &http::Request, window: &str) -> Result<Result<http::Response, Refusal>, Error> {
-    headroom::take(window)?;
+    for (_, which) in LIMITS {
+        headroom::take(&format!("{window}{which}"))?;
+    }
     let response = request.clone().send()?;
     report(&response, window);
     if response.is_success() {
@@ -108,7 +115,7 @@ impl Refusal {
             // X says when; a gateway before it says for how long.
             429 => {
                 let pause = || time::after(self.response.retry_after().unwrap_or(LIMIT_PAUSE));
-                Error::rate_limited(resets_at(&self.response).unwrap_or_else(pause), reason)
+                Error::rate_limited(free_at(&self.response).map_or_else(pause, time::from_seconds), reason)
             }
             403 if self.kind.as_deref().is_some_and(|kind| NOT_PERMITTED.contains(&kind)) => {
                 Error::auth(format!("{reason}; the application lacks the permission, the plan or the kind of token that this needs"))
@@ -134,15 +141,27 @@ fn header_number(response: &http::Response, name: &str) -> Option<i64> {
     response.header(name)?.trim().parse().ok()
 }
 
-fn resets_at(response: &http::Response) -> Option<String> {
-    header_number(response, "x-rate-limit-reset").map(time::from_seconds)
+fn resets_at(response: &http::Response, limit: &str) -> Option<i64> {
+    header_number(response, &format!("{limit}-reset"))
+}
+
+fn count(response: &http::Response, limit: &str, what: &str) -> Option<u32> {
+    u32::try_from(header_number(response, &format!("{limit}-{what}"))?).ok()
+}
+
+/// When the last of the limits ends that are used up, in seconds since 1970. Where none says that nothing is left, that of a quarter of an hour is meant.
+fn free_at(response: &http::Response) -> Option<i64> {
+    let used_up = LIMITS.iter().filter(|(limit, _)| count(response, limit, "remaining") == Some(0));
+    used_up.filter_map(|(limit, _)| resets_at(response, limit)).max().or_else(|| resets_at(response, LIMITS[0].0))
 }
 
 fn report(response: &http::Response, window: &str) {
-    let remaining = header_number(response, "x-rate-limit-remaining").and_then(|remaining| u32::try_from(remaining).ok());
-    if let (Some(remaining), Some(resets_at)) = (remaining, resets_at(response)) {
-        let allowed = header_number(response, "x-rate-limit-limit").and_then(|allowed| u32::try_from(allowed).ok());
-        headroom::report(&headroom::Window { name: window.to_owned(), allowed, remaining, resets_at });
+    for (limit, which) in LIMITS {
+        if let (Some(remaining), Some(resets_at)) = (count(response, limit, "remaining"), resets_at(response, limit)) {
+            let allowed = count(response, limit, "limit");
+            let (name, resets_at) = (format!("{window}{which}"), time::from_seconds(resets_at));
+            headroom::report(&headroom::Window { name, allowed, remaining, resets_at });
+        }
     }
 }
 

@@ -104,11 +104,22 @@ fn a_refusal_that_says_nothing_is_a_missing_scope() {
     assert!(matches!(more, Error::Reject(_)), "{more:?}");
 }
 
+type Headers = &'static [(&'static str, &'static str)];
+const QUARTER_WITH_97: Headers = &[("x-rate-limit-limit", "100"), ("x-rate-limit-remaining", "97"), ("x-rate-limit-reset", "1768478460")];
+const USED_UP_DAY: Headers =
+    &[("x-user-limit-24hour-limit", "17"), ("x-user-limit-24hour-remaining", "0"), ("x-user-limit-24hour-reset", "1768554000")];
+const USED_UP_APP_DAY: Headers =
+    &[("x-app-limit-24hour-limit", "10000"), ("x-app-limit-24hour-remaining", "0"), ("x-app-limit-24hour-reset", "1768550400")];
+
 #[test]
 fn a_limit_lasts_as_long_as_is_said_by_x_or_by_what_stands_before_it() {
     for (headers, until) in [
         (vec![("retry-after", "3")], "2026-01-15T12:00:03Z"),
         (vec![("retry-after", "3"), ("x-rate-limit-reset", "1768478460"), ("x-rate-limit-remaining", "0")], "2026-01-15T12:01:00Z"),
+        // A day that is used up ends later than the quarter of an hour of which there is something left, or nothing.
+        ([QUARTER_WITH_97, USED_UP_DAY].concat(), "2026-01-16T09:00:00Z"),
+        ([QUARTER_WITH_97, USED_UP_APP_DAY].concat(), "2026-01-16T08:00:00Z"),
+        ([USED_UP_APP_DAY, USED_UP_DAY].concat(), "2026-01-16T09:00:00Z"),
     ] {
         let _host = Host::new()
             .http(move |_: &http::Request| {
@@ -118,6 +129,27 @@ fn a_limit_lasts_as_long_as_is_said_by_x_or_by_what_stands_before_it() {
             .start();
         let error = channel().publish(&answer()).unwrap_err();
         assert!(matches!(&error, Error::RateLimited(limit) if limit.until == until), "{until}: {error:?}");
+    }
+}
+
+#[test]
+fn what_is_left_of_a_day_is_told_and_a_day_that_is_used_up_is_not_asked_again() {
+    for (used_up, name, allowed, until) in
+        [(USED_UP_DAY, "posts-user-day", 17, "2026-01-16T09:00:00Z"), (USED_UP_APP_DAY, "posts-app-day", 10_000, "2026-01-16T08:00:00Z")]
+    {
+        let host = Host::new().http(move |_: &http::Request| {
+            let created = http::Response::with_json(201, &json!({"data": {"id": "5"}}));
+            [QUARTER_WITH_97, used_up].concat().iter().fold(created, |created, (name, value)| created.with_header(name, *value))
+        });
+        let host = host.start();
+        channel().publish(&answer()).unwrap();
+        let told: Vec<_> =
+            host.headroom().into_iter().map(|window| (window.name, window.allowed, window.remaining, window.resets_at)).collect();
+        let quarter = ("posts".to_owned(), Some(100), 97, "2026-01-15T12:01:00Z".to_owned());
+        assert_eq!(told, [quarter, (name.to_owned(), Some(allowed), 0, until.to_owned())]);
+        let error = channel().publish(&answer()).unwrap_err();
+        assert!(matches!(&error, Error::RateLimited(limit) if limit.until == until), "{error:?}");
+        assert_eq!(host.requests().len(), 1);
     }
 }
 
