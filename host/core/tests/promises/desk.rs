@@ -69,7 +69,12 @@ fn actions(kind: ChannelKind) -> &'static [&'static str] {
 impl Desk {
     /// A tenant with one channel `page` that can `reply` and `post`, and a CRM, which also takes an `activity` and a `contact`.
     pub fn new() -> Self {
-        Self::with(policy(), Idempotency::Findable)
+        Self::under(policy())
+    }
+
+    /// The same, of a network with this policy.
+    pub fn under(policy: Policy) -> Self {
+        Self::with(policy, Idempotency::Findable)
     }
 
     /// A tenant with that channel and no CRM.

@@ -137,7 +137,7 @@ fn an_answer_nobody_asked_for_is_a_persons_to_decide_where_network_or_operator_s
         (true, None, EffectState::Undecided),
         (true, Some(false), EffectState::Undecided),
     ] {
-        let mut desk = Desk::with(summoned(network), Idempotency::Findable);
+        let mut desk = Desk::under(summoned(network));
         desk.operator_says(operator.map(summoned));
         desk.says(1, 501, 601);
         desk.must(reply("a"));
@@ -147,7 +147,7 @@ fn an_answer_nobody_asked_for_is_a_persons_to_decide_where_network_or_operator_s
 
 #[test]
 fn who_addressed_the_company_once_has_not_addressed_it_with_everything_said_there_since() {
-    let mut desk = Desk::with(Policy { reply_only_summoned: true, ..policy() }, Idempotency::Findable);
+    let mut desk = Desk::under(Policy { reply_only_summoned: true, ..policy() });
     let summoning = Arrival { summons: true, ..desk.arrival(1, 0, Change::Created, 501, 601) };
     desk.ingest(vec![summoning]);
     desk.must(reply("a"));

@@ -170,7 +170,7 @@ fn what_another_call_has_changed_since_is_not_overwritten() {
 #[test]
 fn content_is_due_when_the_networks_policy_says() {
     let policy = sportello_core::domain::channel::Policy { content_ms: Some(48 * 60 * 60 * 1_000), ..crate::desk::policy() };
-    let mut desk = Desk::with(policy, sportello_core::domain::channel::Idempotency::Findable);
+    let mut desk = Desk::under(policy);
     desk.says(1, 501, 601);
     let due = Timestamp(desk.now.0 + 48 * 60 * 60 * 1_000);
     assert!(desk.get(&ERASURES_DUE, &(due, Due::Interaction(InteractionId(1)))).is_some());

@@ -1,5 +1,5 @@
 use sportello_core::commands::{AnswerLookUps, Arrival, ContactNews, EndLink, LinkProfile, TakeContacts};
-use sportello_core::domain::channel::{Idempotency, LinkPermission, Policy};
+use sportello_core::domain::channel::{LinkPermission, Policy};
 use sportello_core::domain::contact::{CONTACTS_OF_IDENTIFIER, CONTACTS_PER_IDENTIFIER_MAX};
 use sportello_core::domain::interaction::Change;
 use sportello_core::domain::person::{LINKED_PROFILES, LawfulBasis, PROFILES_PER_PERSON_MAX, Standing, person_of, standing};
@@ -147,7 +147,7 @@ fn a_network_that_forbids_linking_is_obeyed_by_everybody() {
         (LinkPermission::Consent, LawfulBasis::Consent, true),
         (LinkPermission::Forbidden, LawfulBasis::Consent, false),
     ] {
-        let mut desk = Desk::with(Policy { link: permission, ..policy() }, Idempotency::Findable);
+        let mut desk = Desk::under(Policy { link: permission, ..policy() });
         contact(&mut desk, 701, 1, &[10_501]);
         desk.says(1, ADA.0, 601);
         assert_eq!(ada(&desk).link, None, "{permission:?}: never on evidence alone");
@@ -160,7 +160,7 @@ fn a_network_that_forbids_linking_is_obeyed_by_everybody() {
 #[test]
 fn about_whom_evidence_may_not_link_no_crm_is_asked() {
     for permission in [LinkPermission::Consent, LinkPermission::Forbidden] {
-        let mut desk = Desk::with(Policy { link: permission, ..policy() }, Idempotency::Findable);
+        let mut desk = Desk::under(Policy { link: permission, ..policy() });
         let (_, events) = desk.says(1, ADA.0, 601);
         assert_eq!(absences(&events), 1, "{permission:?}: there is nothing to wait for: {events:?}");
         let mut arrival = desk.arrival(2, 0, Change::Created, ADA.0, 601);

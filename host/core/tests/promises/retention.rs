@@ -4,7 +4,7 @@ use sportello_core::commands::{
     Accepted, ContactNews, ENFORCED_AT_ONCE_MAX, EffectOutcome, EnforcePolicy, FinishEffect, Ingest, ParkDelivery, QueueEffect,
     RecordErased, StartEffect, TakeContacts,
 };
-use sportello_core::domain::channel::{CHANNELS, Idempotency, LinkPermission, Policy};
+use sportello_core::domain::channel::{CHANNELS, LinkPermission, Policy};
 use sportello_core::domain::contact::CONTACTS_OF_IDENTIFIER;
 use sportello_core::domain::delivery::DELIVERIES;
 use sportello_core::domain::effect::{AskedBy, EFFECTS, EffectState};
@@ -131,7 +131,7 @@ fn an_identifier_resolved_just_before_it_was_erased_meets_nothing_and_goes_again
 
 #[test]
 fn whoever_is_seen_again_is_kept_from_then_on() {
-    let mut desk = Desk::with(Policy { profile_ms: Some(30 * DAY_MS), ..policy() }, Idempotency::Findable);
+    let mut desk = Desk::under(Policy { profile_ms: Some(30 * DAY_MS), ..policy() });
     let ada = Due::Profile(ProfileId(501));
     ada_says(&mut desk, 1, &[OLD]);
     let first = desk.now.plus_ms(30 * DAY_MS);
@@ -164,25 +164,11 @@ fn where_nothing_limits_how_long_people_are_kept_seeing_them_again_is_no_event()
 
 #[test]
 fn an_effects_words_are_kept_after_its_end_as_long_as_contents_may_be() {
-    let mut desk = Desk::with(Policy { content_ms: Some(2 * DAY_MS), ..policy() }, Idempotency::Findable);
+    let mut desk = Desk::under(Policy { content_ms: Some(2 * DAY_MS), ..policy() });
     desk.says(1, 501, 601);
     for (number, outcome) in [(1, EffectOutcome::Done { receipt: SubjectId(1), sealed: vec![2] }), (2, EffectOutcome::Failed("no".into()))]
     {
-        let reply = QueueEffect {
-            key: number.to_string(),
-            channel: channel(),
-            action: "reply".into(),
-            case: Some(CaseId(1)),
-            conversation: Some(ConversationId(601)),
-            answers: None,
-            contact: None,
-            profile: Some(ProfileId(501)),
-            basis: None,
-            slot: SlotId(900 + number),
-            sealed: vec![1],
-            asked_by: AskedBy::Person { name: "anna".into() },
-        };
-        desk.must(reply);
+        desk.must(about_ada(number, channel(), "reply"));
         desk.must(StartEffect { effect: EffectId(number) });
         desk.now = desk.now.plus_ms(10);
         desk.must(FinishEffect { effect: EffectId(number), attempt: 1, outcome });
@@ -234,7 +220,7 @@ fn done(desk: &mut Desk, number: u64, by: ChannelName, action: &str) {
 
 #[test]
 fn what_is_there_goes_by_a_stricter_policy_and_never_by_a_looser_one() {
-    let mut desk = Desk::with(Policy { profile_ms: Some(30 * DAY_MS), content_ms: Some(10 * DAY_MS), ..policy() }, Idempotency::Findable);
+    let mut desk = Desk::under(Policy { profile_ms: Some(30 * DAY_MS), content_ms: Some(10 * DAY_MS), ..policy() });
     ada_says(&mut desk, 1, &[OLD]);
     done(&mut desk, 1, channel(), "reply");
     let came = desk.now;
@@ -388,7 +374,7 @@ fn a_parked_delivery_is_kept_as_long_as_raw_data_and_content_may_be_and_three_da
         (None, hours(48), hours(48)),
         (hours(24), None, hours(24)),
     ] {
-        let mut desk = Desk::with(Policy { raw_ms, content_ms, ..policy() }, Idempotency::Findable);
+        let mut desk = Desk::under(Policy { raw_ms, content_ms, ..policy() });
         let delivery = parked(&mut desk);
         let erase_at = desk.now.plus_ms(kept.unwrap());
         assert!(due(&desk, erase_at, Due::Delivery(delivery)), "{raw_ms:?} {content_ms:?}");
@@ -399,7 +385,7 @@ fn a_parked_delivery_is_kept_as_long_as_raw_data_and_content_may_be_and_three_da
 #[test]
 fn what_a_parked_delivery_brings_counts_from_when_it_came() {
     let limits = Policy { profile_ms: Some(2 * DAY_MS), content_ms: Some(3 * DAY_MS), ..policy() };
-    let mut desk = Desk::with(limits, Idempotency::Findable);
+    let mut desk = Desk::under(limits);
     let delivery = parked(&mut desk);
     let came = desk.now;
     let replay = |desk: &mut Desk, native_id: u8, author: u64| {
