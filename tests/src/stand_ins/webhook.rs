@@ -99,22 +99,22 @@ pub(crate) struct Rules {
     pub(crate) acknowledging: RangeInclusive<u16>,
     /// The pause before the n-th redelivery; the last goes on.
     pub(crate) pauses: &'static [SignedDuration],
-    /// How long the platform tries.
+    /// How long the platform tries; the last time is at its end.
     pub(crate) trying_time_max: SignedDuration,
     /// What a test has to do first when there is nowhere to send to.
     pub(crate) how_to_subscribe: &'static str,
 }
 
 impl Rules {
-    /// How long after the first POST its repetitions are made, as long as none of them is acknowledged.
+    /// How long after the first POST its repetitions are made, as long as none of them is acknowledged: the last when the time of trying ends.
     fn repeated_after(&self) -> impl Iterator<Item = SignedDuration> {
         let last = self.pauses.last().copied().into_iter().cycle();
         let pauses = self.pauses.iter().copied().chain(last);
-        let after = pauses.scan(SignedDuration::ZERO, |after, pause| {
-            *after += pause;
-            Some(*after)
-        });
-        after.take_while(|after| *after <= self.trying_time_max)
+        pauses.scan(SignedDuration::ZERO, |after, pause| {
+            let is_over = *after >= self.trying_time_max;
+            *after = (*after + pause).min(self.trying_time_max);
+            (!is_over).then_some(*after)
+        })
     }
 }
 
@@ -226,8 +226,9 @@ impl Outbox {
         }
         let pause = self.rules.pauses.get(delivery.attempts).or(self.rules.pauses.last()).copied().unwrap_or_default();
         delivery.attempts += 1;
-        delivery.due = now + pause;
-        if delivery.due.duration_since(delivery.first) > self.rules.trying_time_max {
+        let end = delivery.first + self.rules.trying_time_max;
+        delivery.due = end.min(now + pause);
+        if end <= now {
             self.given_up.extend(delivery.updates);
         } else {
             self.open.push(delivery);

@@ -26,11 +26,22 @@ pub(crate) trait Proof: Send + Sync + 'static {
     fn is_genuine(&self, headers: &HeaderMap, body: &[u8]) -> bool;
 }
 
-/// What a receiver saw, and what it is to answer next (200 when nothing is prescribed).
+/// What a receiver saw, and what it is to answer next (200 when nothing is prescribed; None: too late).
 #[derive(Default)]
 struct Seen {
     bodies: Vec<Bytes>,
-    answers: VecDeque<u16>,
+    answers: VecDeque<Option<u16>>,
+}
+
+impl Seen {
+    /// What to answer.
+    fn take(&mut self, body: Bytes) -> Option<u16> {
+        let answer = self.answers.pop_front().unwrap_or(Some(200));
+        if answer.is_none_or(|status| status == 200) {
+            self.bodies.push(body);
+        }
+        answer
+    }
 }
 
 #[derive(Clone)]
@@ -60,10 +71,15 @@ impl Receiver {
 
     /// Prescribes the statuses of the next genuine POSTs; only one answered 200 is kept.
     pub(crate) fn answer_next(&self, statuses: &[u16]) {
-        self.seen.lock().expect("no panic").answers.extend(statuses);
+        self.seen.lock().expect("no panic").answers.extend(statuses.iter().copied().map(Some));
     }
 
-    /// The bodies answered 200, in the order they came.
+    /// Prescribes that the next genuine POST is kept, and answered when nobody waits any more.
+    pub(crate) fn answer_next_too_late(&self) {
+        self.seen.lock().expect("no panic").answers.push_back(None);
+    }
+
+    /// The bodies answered 200 or too late, in the order they came.
     pub(crate) fn bodies(&self) -> Vec<Bytes> {
         self.seen.lock().expect("no panic").bodies.clone()
     }
@@ -83,12 +99,11 @@ async fn receive(State(keeper): State<Keeper>, headers: HeaderMap, body: Bytes) 
     if !keeper.proof.is_genuine(&headers, &body) {
         return StatusCode::UNAUTHORIZED;
     }
-    let mut seen = keeper.seen.lock().expect("no panic");
-    let status = seen.answers.pop_front().unwrap_or(200);
-    if status == 200 {
-        seen.bodies.push(body);
+    let answer = keeper.seen.lock().expect("no panic").take(body);
+    match answer {
+        Some(status) => StatusCode::from_u16(status).expect("a status"),
+        None => std::future::pending().await,
     }
-    StatusCode::from_u16(status).expect("a status")
 }
 
 /// Whether a header is `PREFIX` and the encoded HMAC-SHA256 of these bytes.

@@ -114,6 +114,8 @@ async fn a_webhook_is_registered_only_when_it_answers_the_challenge_rightly_and_
     assert_eq!(linkedin.challenges_missed(), 5);
     linkedin.register_webhook(&url).await.expect("the sixth answer is right");
     assert_eq!(linkedin.deliver(&DeliveryPlan::default()).await.expect("registered").posted, 0);
+    // [webhooks]
+    assert_eq!(LinkedInSettings::default().answer_time_max, Duration::from_secs(3));
 }
 
 #[tokio::test]
@@ -234,6 +236,25 @@ async fn an_unacknowledged_post_comes_again_every_five_minutes_for_eight_hours()
     linkedin.advance(Duration::from_secs(300));
     assert_eq!(linkedin.deliver_due(1).await.expect("registered").posted, 0, "the eight hours are over");
     assert!(receiver.bodies().is_empty());
+}
+
+#[tokio::test]
+async fn a_post_that_is_answered_too_late_is_not_acknowledged_and_comes_again_after_five_minutes() {
+    let settings = LinkedInSettings { delivery_time_max: Duration::from_millis(300), ..LinkedInSettings::default() };
+    let linkedin = LinkedIn::start_with(settings).await.expect("a loopback port");
+    let receiver = registered(&linkedin).await;
+    linkedin.comment(&linkedin.person("Ada"), &linkedin.post("Buongiorno"), "Aiuto");
+    receiver.answer_next_too_late();
+    let report = linkedin.deliver(&DeliveryPlan::default()).await.expect("registered");
+    assert_eq!((report.posted, report.unanswered), (1, 1));
+    linkedin.advance(Duration::from_secs(299));
+    assert_eq!(linkedin.deliver_due(1).await.expect("registered").posted, 0);
+    linkedin.advance(Duration::from_secs(1));
+    assert_eq!(linkedin.deliver_due(1).await.expect("registered").acknowledged, 1);
+    let bodies = receiver.bodies();
+    assert_eq!((bodies.len(), &bodies[0]), (2, &bodies[1]), "who is late has it twice");
+    // No page names a time.
+    assert_eq!(LinkedInSettings::default().delivery_time_max, Duration::from_secs(20));
 }
 
 #[tokio::test]

@@ -134,6 +134,22 @@ async fn forgeries_are_refused_by_a_careful_receiver() {
 }
 
 #[tokio::test]
+async fn a_post_that_is_answered_too_late_is_not_acknowledged_and_comes_again_at_once() {
+    let settings = TwitterSettings { answer_time_max: Duration::from_millis(300), ..TwitterSettings::default() };
+    let twitter = Twitter::start_with(settings).await.expect("a loopback port");
+    let (receiver, _) = receiver_of(&twitter).await;
+    twitter.register_webhook(&receiver.url).await.expect("the receiver proves itself");
+    twitter.post(&twitter.company(), "Uno");
+    receiver.answer_next_too_late();
+    let report = twitter.deliver(&DeliveryPlan::default()).await.expect("a webhook");
+    assert_eq!((report.posted, report.unanswered, report.acknowledged), (2, 1, 1));
+    let bodies = receiver.bodies();
+    assert_eq!((bodies.len(), &bodies[0]), (2, &bodies[1]), "who is late has it twice");
+    // <https://docs.x.com/x-api/webhooks/introduction>
+    assert_eq!(TwitterSettings::default().answer_time_max, Duration::from_secs(10));
+}
+
+#[tokio::test]
 async fn what_is_not_answered_200_comes_three_times_more_within_five_minutes() {
     let (twitter, receiver) = registered(Payloads::Activity).await;
     twitter.post(&twitter.company(), "Uno");
