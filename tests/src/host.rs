@@ -61,7 +61,8 @@ impl HostPlan {
             "connector = \"facebook\"\ncomponent = \"{{component:facebook}}\"\norigins = [\"{graph}\"]\nprivate-network = true\n\
              settings = {{ page-id = \"{page}\", graph-url = \"{graph}\", public-url = \"{PUBLIC_URL}/hooks/demo/facebook-page\" }}\n\
              secrets.app-secret.secret = \"app-secret\"\nsecrets.verify-token.secret = \"verify-token\"\n\
-             secrets.page-token.token = \"page-token\"\n{more}\n",
+             secrets.page-token.token = \"page-token\"\n\
+             secrets.app-token = {{ token = \"app-token\", proof = \"app-token-proof\" }}\n{more}\n",
             graph = facebook.graph_url(),
             page = facebook.page_id()
         );
@@ -69,6 +70,8 @@ impl HostPlan {
             .secret("app-secret", facebook.app_secret())
             .secret("verify-token", facebook.verify_token())
             .secret("page-token", &facebook.access_token())
+            .secret("app-token", &facebook.app_token())
+            .secret("app-token-proof", &facebook.app_token_proof())
     }
 
     /// With the channel `twitter` on a stand-in, which logs in by OAuth 2.0; `more` is further TOML of the channel.

@@ -18,14 +18,13 @@ use sportello_core::time::Timestamp;
 use sportello_server::clock::{Clock, SetClock};
 use sportello_server::desk::Desk;
 use sportello_tests::canaries;
-use sportello_tests::host::{HostPlan, PUBLIC_URL, RunningHost};
-use sportello_tests::http_client::HttpClient;
+use sportello_tests::host::{HostPlan, RunningHost};
 use sportello_tests::kept::{nothing_due, openable};
 use sportello_tests::servers::{ContactMechanism, Crm};
 use sportello_tests::stand_ins::crm::CrmStandIn;
 use sportello_tests::stand_ins::facebook::Facebook;
 use sportello_tests::stand_ins::linkedin::{LinkedIn, LinkedInSettings};
-use sportello_tests::stand_ins::twitter::{Endpoint, Payloads, Twitter, TwitterSettings};
+use sportello_tests::stand_ins::twitter::{Endpoint, Limit, Payloads, Twitter, TwitterSettings};
 use sportello_tests::stand_ins::{DeliveryPlan, Fault};
 use sportello_views::Direction;
 
@@ -172,7 +171,7 @@ async fn a_look_at_what_is_still_there_keeps_to_limits_and_goes_on_where_a_stop_
     let folder = tempfile::tempdir().unwrap();
     let (clock, now) = clock();
     let mut settings = TwitterSettings { now, ..TwitterSettings::default() };
-    settings.calls_max.insert(Endpoint::Lookups, 1);
+    settings.calls_max.insert((Limit::Quarter, Endpoint::Lookups), 1);
     let twitter = Twitter::start_with(settings).await.unwrap();
     twitter.unsubscribe_from_authors();
     let plan = HostPlan::default().twitter(&twitter, "poll-seconds = 0\npolicy.recheck-hours = 4");
@@ -210,90 +209,6 @@ async fn a_look_at_what_is_still_there_keeps_to_limits_and_goes_on_where_a_stop_
         running.until("the next are looked at", |desk| readable(desk) == left).await;
     }
     assert_eq!(twitter.calls_over_limit(), 0);
-    running.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_asks_facebook_for_deletion_is_forgotten_and_can_see_when() {
-    let folder = tempfile::tempdir().unwrap();
-    let (clock, _) = clock();
-    let facebook = Facebook::start().await.unwrap();
-    let plan = HostPlan::default().facebook_page(&facebook, "").workflow("answer", ANSWER);
-    let running = start(folder.path(), &plan, &clock).await;
-    let hook = running.url("/hooks/demo/facebook-page");
-    facebook.subscribe(&hook).await.unwrap();
-    let (name, words, others) = (canaries::word("name"), canaries::word("text"), canaries::word("others"));
-    let (ada, bruno) = (facebook.person(&name), facebook.person("Bruno"));
-    let post = facebook.post(&facebook.page(), "Manutenzione sabato");
-    facebook.comment(&ada, &post, &words);
-    facebook.comment(&bruno, &post, &others);
-    facebook.deliver(&DeliveryPlan::default()).await.unwrap();
-    running.until("both are answered", |desk| [1, 2].iter().all(|effect| state_of(desk, *effect) == Some(EffectState::Done))).await;
-
-    let answer = facebook.request_data_deletion(&hook, &ada).await.unwrap();
-    let (url, code) = (answer["url"].as_str().unwrap(), answer["confirmation_code"].as_str().unwrap());
-    let path = url.strip_prefix(PUBLIC_URL).expect("an address people can reach");
-    assert!(path.ends_with(code), "{answer}");
-    forgotten(&running).await;
-    let desk = running.desk();
-    assert!(!can_be_read(&desk, &words) && !can_be_read(&desk, &name), "nothing of hers can be read");
-    assert!(can_be_read(&desk, &others), "Bruno's words stay");
-
-    let page = |path: String, language: &'static str| async move {
-        let headers = [("accept-language", language)];
-        HttpClient::default().send(Method::GET, &path, &headers, bytes::Bytes::new()).await.unwrap()
-    };
-    for (language, said) in [("it", "è stato cancellato"), ("en", "has been deleted")] {
-        let shown = page(running.url(path), language).await;
-        assert!(shown.status == 200 && shown.text().contains(said), "{}", shown.text());
-        assert!(!shown.text().contains(&name));
-    }
-    let unknown = page(running.url(&path.replace(code, "00000000000000000000000000000000")), "en").await;
-    assert_eq!(unknown.status, 404);
-
-    // Asked again, and by somebody nobody knows: the same answer, and nothing to do.
-    assert_eq!(facebook.request_data_deletion(&hook, &ada).await.unwrap(), answer);
-    let stranger = facebook.request_data_deletion(&hook, &facebook.person("Nessuno")).await.unwrap();
-    let shown = page(running.url(stranger["url"].as_str().unwrap().strip_prefix(PUBLIC_URL).unwrap()), "en").await;
-    assert!(shown.text().contains("has been deleted"));
-    // The codes stand nowhere.
-    let journal = folder.path().join("data/tenants/demo/journal");
-    let found = std::fs::read_dir(journal).unwrap().any(|file| {
-        let bytes = std::fs::read(file.unwrap().path()).unwrap();
-        bytes.windows(code.len()).any(|window| window == code.as_bytes())
-    });
-    assert!(!found);
-    running.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_request_for_deletion_that_facebook_did_not_sign_deletes_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let (clock, _) = clock();
-    let facebook = Facebook::start().await.unwrap();
-    let running = start(folder.path(), &HostPlan::default().facebook_page(&facebook, ""), &clock).await;
-    let hook = running.url("/hooks/demo/facebook-page");
-    facebook.subscribe(&hook).await.unwrap();
-    let words = canaries::word("text");
-    let ada = facebook.person("Ada");
-    let post = facebook.post(&facebook.page(), "Manutenzione sabato");
-    facebook.comment(&ada, &post, &words);
-    facebook.deliver(&DeliveryPlan::default()).await.unwrap();
-
-    let document = base64::Engine::encode(
-        &base64::engine::general_purpose::URL_SAFE_NO_PAD,
-        json!({"algorithm": "HMAC-SHA256", "issued_at": 1, "user_id": ada.id}).to_string(),
-    );
-    let forged = base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, [7; 32]);
-    let http = HttpClient::default();
-    for fields in
-        [vec![("signed_request", format!("{forged}.{document}"))], vec![("user_id", ada.id.clone())], vec![("signed_request", document)]]
-    {
-        let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        assert_eq!(http.post_form(&hook, &fields).await.unwrap().status, 401, "{fields:?}");
-    }
-    forgotten(&running).await;
-    assert!(can_be_read(&running.desk(), &words));
     running.stop().await;
 }
 

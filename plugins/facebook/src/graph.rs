@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use sportello_sdk::{Error, http, time};
 
-use crate::usage;
+use crate::{APP_TOKEN, PAGE_TOKEN, usage};
 
 /// How long to wait before a look that failed in passing is made again.
 pub(crate) const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(10);
@@ -46,11 +46,20 @@ pub(crate) struct Refusal {
     response: http::Response,
 }
 
-/// Sends a request; a refusal is given apart, for those who know more of it than its usual meaning.
+/// Sends a request with the page's token; a refusal is given apart, for those who know more of it than its usual meaning.
 pub(crate) fn send(request: http::Request) -> Result<Result<http::Response, Refusal>, Error> {
     usage::take()?;
-    let response = request.send()?;
+    let response = request.credential(PAGE_TOKEN).send()?;
     usage::report(&response);
+    answered(response)
+}
+
+/// Sends a request with the app's own token, which is counted under no window of the page's.
+pub(crate) fn send_as_the_app(request: http::Request) -> Result<Result<http::Response, Refusal>, Error> {
+    answered(request.credential(APP_TOKEN).send()?)
+}
+
+fn answered(response: http::Response) -> Result<Result<http::Response, Refusal>, Error> {
     match serde_json::from_slice(&response.body) {
         Ok(Failed { error }) => Ok(Err(Refusal { error, response })),
         // Whatever stands before the Graph API can refuse, too.

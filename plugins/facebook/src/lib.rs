@@ -37,6 +37,10 @@ pub use settings::Settings;
 const APP_SECRET: &str = "app-secret";
 /// The name of the credential that holds the token written into the app's webhook settings.
 const VERIFY_TOKEN: &str = "verify-token";
+/// The name of the credential that holds the page's token.
+const PAGE_TOKEN: &str = "page-token";
+/// The name of the credential that holds the app's own token and the proof that it has the app's secret.
+const APP_TOKEN: &str = "app-token";
 /// How long a comment or post of ours may take to become visible to a look.
 const SETTLING_SECONDS: u32 = 60;
 /// How often what the webhook missed is looked for: deliveries are repeated for 36 hours, so this is a safety net.
@@ -55,10 +59,17 @@ impl Description for Facebook {
             .credential(Credential::signing(APP_SECRET, "verifies that deliveries come from Facebook"))
             .credential(Credential::signing(VERIFY_TOKEN, "answers Facebook's check of the webhook's address"))
             .credential(Credential::bearer(
-                "page-token",
+                PAGE_TOKEN,
                 "writes replies and posts, and reads posts and comments",
                 Origin::setting("/graph-url"),
             ))
+            .credential(
+                Credential::new(APP_TOKEN, "asks under which id the page knows somebody who wants to be deleted", &["token", "proof"])
+                    .sent_to(Origin::setting("/graph-url"))
+                    .placement(Placement::query("access_token", "${token}"))
+                    .placement(Placement::query("appsecret_proof", "${proof}"))
+                    .optional(),
+            )
             .signature(Signature::hmac_sha256("x-hub-signature-256", APP_SECRET).prefix("sha256="))
             .signature(Signature::signed_field("signed_request", APP_SECRET))
             .action(Action::new("reply", Idempotency::Findable).settling(SETTLING_SECONDS))
@@ -74,7 +85,7 @@ impl Webhook for Facebook {
         match request.method.as_str() {
             "GET" => verify(request),
             _ => match deletion::asked(&request.body) {
-                Some(user) => deletion::request(context, &user),
+                Some(asked) => deletion::request(context, &asked),
                 None => delivery::interactions(context, &request.body).map(webhook::Outcome::new),
             },
         }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use sportello_sdk::{Context, Effect, Error, Receipt, http, lenient};
 
 use crate::graph::{Purpose, Refusal, send};
-use crate::{Settings, find, messaging};
+use crate::{Settings, deletion, find, messaging};
 
 #[derive(Deserialize)]
 struct Created {
@@ -67,6 +67,12 @@ pub(crate) fn public_object(effect: &Effect) -> Result<&str, Error> {
     let key = effect.conversation_key()?;
     if key.starts_with(messaging::KEY_PREFIX) {
         return Err(Error::reject(format!("effect {}: this connector reads private messages and does not answer them", effect.key)));
+    }
+    if key.starts_with(deletion::KEY_PREFIX) {
+        return Err(Error::reject(format!(
+            "effect {}: who asks to be deleted is shown what became of it, and cannot be answered",
+            effect.key
+        )));
     }
     Ok(key)
 }

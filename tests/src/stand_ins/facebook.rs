@@ -7,7 +7,7 @@
 //! notice a doubled reply either.
 //!
 //! Sources of the rules, cited at each as [webhooks], [graph], [errors], [limits], [comments], [posts], [published],
-//! [feed]:
+//! [feed], [tokens], [matching]:
 //! - webhooks: <https://developers.facebook.com/docs/graph-api/webhooks/getting-started>, page fields: `…/webhooks/reference/page`
 //! - graph: <https://developers.facebook.com/docs/graph-api/overview> and `…/results` (paging)
 //! - errors: <https://developers.facebook.com/docs/graph-api/guides/error-handling>
@@ -16,10 +16,15 @@
 //! - posts: <https://developers.facebook.com/docs/pages-api/posts>
 //! - published: <https://developers.facebook.com/docs/graph-api/reference/page/published_posts>
 //! - feed: <https://developers.facebook.com/docs/graph-api/reference/page/feed>, its rows: `…/reference/post`
+//! - tokens: <https://developers.facebook.com/docs/facebook-login/guides/access-tokens>
+//! - matching: <https://developers.facebook.com/docs/messenger-platform/identity/id-matching>; pages tell page-scoped ids since 2018:
+//!   <https://developers.facebook.com/docs/pages/support/psid-api/>
 
+mod access;
 mod delivery;
 mod graph;
 mod limits;
+mod problem;
 mod world;
 
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -29,13 +34,13 @@ use axum::Router;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
+pub use self::access::Permission;
 pub use self::delivery::{Forgery, PAUSE_MAX};
-pub use self::graph::Permission;
 pub use self::limits::{CALLS_MAX, RateLimit};
 pub use self::world::{Attachment, Person};
 pub use super::webhook::{Counts, DeliveryPlan, DeliveryReport};
 
-use self::graph::Access;
+use self::access::Access;
 use self::limits::Limits;
 use self::world::{Body, World};
 use super::webhook::Outbox;
@@ -54,6 +59,8 @@ pub struct FacebookSettings {
     pub page_id: String,
     /// The page's name.
     pub page_name: String,
+    /// The app's id: digits.
+    pub app_id: String,
     /// What webhooks are signed with.
     pub app_secret: String,
     /// What calls of the Graph API must bring.
@@ -79,6 +86,7 @@ impl Default for FacebookSettings {
         Self {
             page_id: "104857600000001".to_owned(),
             page_name: "Telefonia Sole".to_owned(),
+            app_id: "664172600000001".to_owned(),
             app_secret: random_hex(16),
             access_token: format!("EAAG{}", random_hex(24)),
             permissions: Permission::ALL.to_vec(),
@@ -128,7 +136,7 @@ impl Facebook {
         let inside = Arc::new(Mutex::new(Inside {
             world: World::new(&settings.page_id, &settings.page_name, settings.now),
             outbox: Outbox::new(delivery::RULES),
-            access: Access::new(&settings.access_token, &settings.permissions),
+            access: Access::new(&settings),
             limits: Limits::new(settings.calls_max),
             random: fastrand::Rng::with_seed(settings.seed),
         }));
@@ -154,7 +162,17 @@ impl Facebook {
         &self.settings.app_secret
     }
 
-    /// The access token calls must bring now.
+    /// The app's own access token.
+    pub fn app_token(&self) -> String {
+        access::app_token(&self.settings)
+    }
+
+    /// The proof that calls with the app's own token bring.
+    pub fn app_token_proof(&self) -> String {
+        access::app_secret_proof(&self.settings.app_secret, &self.app_token())
+    }
+
+    /// The page's access token, which calls must bring now.
     pub fn access_token(&self) -> String {
         self.inside().access.token().to_owned()
     }

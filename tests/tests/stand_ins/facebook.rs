@@ -1,5 +1,7 @@
 //! Facebook's stand-in: webhooks, the Graph API, and the faults every stand-in shares.
 
+#[path = "facebook/access.rs"]
+mod access;
 #[path = "facebook/lists.rs"]
 mod lists;
 #[path = "facebook/updates.rs"]
@@ -134,12 +136,34 @@ async fn what_is_not_answered_200_comes_again_ever_more_rarely_for_36_hours() {
     facebook.post(&facebook.page(), "Due");
     receiver.answer_next(&[500; 50]);
     facebook.deliver(&DeliveryPlan::default()).await.expect("a subscription");
-    for _ in 0..8 {
-        facebook.advance(PAUSE_MAX);
-        facebook.deliver_due(1).await.expect("a subscription");
+    let mut tried = Vec::new();
+    for minute in 1..36 * 60_u64 {
+        facebook.advance(Duration::from_secs(60));
+        tried.extend((facebook.deliver_due(1).await.expect("a subscription").posted == 1).then_some(minute));
+        assert_eq!(facebook.counts().updates_pending, 1, "minute {minute}");
     }
+    assert!(tried.windows(2).map(|pair| pair[1] - pair[0]).is_sorted(), "{tried:?}");
+    facebook.advance(Duration::from_secs(60));
+    assert_eq!(facebook.deliver_due(1).await.expect("a subscription").posted, 1, "the last time");
     let counts = facebook.counts();
     assert_eq!((counts.updates_given_up, counts.updates_pending), (1, 0), "after 36 hours the platform gives up, and counts it");
+    facebook.advance(PAUSE_MAX);
+    assert_eq!(facebook.deliver_due(1).await.expect("a subscription").posted, 0);
+}
+
+#[tokio::test]
+async fn a_post_that_is_answered_too_late_is_not_acknowledged_and_comes_again_at_once() {
+    let settings = FacebookSettings { answer_time_max: Duration::from_millis(300), ..FacebookSettings::default() };
+    let facebook = Facebook::start_with(settings).await.expect("a loopback port");
+    let receiver = subscribed(&facebook).await;
+    facebook.post(&facebook.page(), "Uno");
+    receiver.answer_next_too_late();
+    let report = facebook.deliver(&DeliveryPlan::default()).await.expect("a subscription");
+    assert_eq!((report.posted, report.unanswered, report.acknowledged), (2, 1, 1));
+    let bodies = receiver.bodies();
+    assert_eq!((bodies.len(), &bodies[0]), (2, &bodies[1]), "who is late has it twice");
+    // <https://developers.facebook.com/docs/messenger-platform/faq>
+    assert_eq!(FacebookSettings::default().answer_time_max, Duration::from_secs(20));
 }
 
 #[tokio::test]
@@ -264,7 +288,8 @@ async fn a_deletion_of_data_is_asked_for_with_a_signed_request() {
     tokio::spawn(async move { axum::serve(listener, Router::new().route("/", axum::routing::post(answer))).await });
     let ada = facebook.person("Ada");
     let reply = facebook.request_data_deletion(&url, &ada).await.expect("a proof");
-    assert_eq!(reply["url"], json!(format!("https://example.org/{}", ada.id)));
+    assert_eq!(reply["url"], json!(format!("https://example.org/{}", ada.id_in_the_app)), "by the id the app knows her by");
+    assert_ne!(ada.id, ada.id_in_the_app);
 }
 
 // --- Graph API ----------------------------------------------------------------------------------------------------------------------------

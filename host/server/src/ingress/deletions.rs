@@ -22,6 +22,7 @@ struct Words {
     title: &'static str,
     done: &'static str,
     under_way: &'static str,
+    nothing_kept: &'static str,
     unknown: &'static str,
     cannot_tell: &'static str,
 }
@@ -31,6 +32,9 @@ const ENGLISH: Words = Words {
     title: "Your request for deletion",
     done: "What we kept of you from this network has been deleted. You asked for it on",
     under_way: "What we keep of you from this network is being deleted; look again in a few minutes. You asked for it on",
+    nothing_kept: "We keep nothing of you under the id that this network gave us with your request, so there was nothing to delete under it. Networks know \
+                   people by several ids: if you have written to us there, write once more that you want to be deleted, and a person sees to it. You \
+                   asked for it on",
     unknown: "We know of no request with this code.",
     cannot_tell: "We cannot tell at the moment; look again in a few minutes.",
 };
@@ -39,6 +43,9 @@ const ITALIAN: Words = Words {
     title: "La tua richiesta di cancellazione",
     done: "Quanto conservavamo di te da questa rete è stato cancellato. Lo hai chiesto il",
     under_way: "Quanto conserviamo di te da questa rete è in corso di cancellazione; torna a vedere tra qualche minuto. Lo hai chiesto il",
+    nothing_kept: "Non conserviamo nulla di te sotto l'identificativo che questa rete ci ha dato con la tua richiesta, quindi non c'era nulla da cancellare. \
+                   Le reti conoscono le persone con più identificativi: se lì ci hai scritto, scrivici ancora che vuoi essere cancellato, e se ne occupa \
+                   una persona. Lo hai chiesto il",
     unknown: "Non conosciamo richieste con questo codice.",
     cannot_tell: "In questo momento non possiamo dirlo; torna a vedere tra qualche minuto.",
 };
@@ -67,6 +74,8 @@ pub async fn show(
 enum Standing {
     Done,
     UnderWay,
+    /// Nobody was ever seen under the id that was given.
+    NothingKept,
 }
 
 /// The request with this code and the day it came. None: there is none.
@@ -74,14 +83,19 @@ fn look(tenant: &Tenant, channel: &ChannelName, code: &str) -> Result<Option<(St
     let Some(request) = tenant.get(&DELETION_REQUESTS, &confirmation(tenant, channel, code))? else { return Ok(None) };
     // A moment that is no date is none we wrote.
     let Ok(at) = jiff::Timestamp::from_millisecond(request.at.0) else { return Ok(None) };
-    let done = tenant.read(|rows| is_done(rows, &request))?;
-    Ok(Some((if done { Standing::Done } else { Standing::UnderWay }, at.strftime("%Y-%m-%d").to_string())))
+    let standing = match request.profile {
+        None => Standing::NothingKept,
+        Some(_) if tenant.read(|rows| is_done(rows, &request))? => Standing::Done,
+        Some(_) => Standing::UnderWay,
+    };
+    Ok(Some((standing, at.strftime("%Y-%m-%d").to_string())))
 }
 
 fn page<Failure>(words: &Words, found: Result<Option<(Standing, String)>, Failure>) -> Response {
     let (status, text) = match found {
         Ok(Some((Standing::Done, day))) => (StatusCode::OK, format!("{} {day}.", words.done)),
         Ok(Some((Standing::UnderWay, day))) => (StatusCode::OK, format!("{} {day}.", words.under_way)),
+        Ok(Some((Standing::NothingKept, day))) => (StatusCode::OK, format!("{} {day}.", words.nothing_kept)),
         Ok(None) => (StatusCode::NOT_FOUND, words.unknown.to_owned()),
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, words.cannot_tell.to_owned()),
     };
@@ -134,6 +148,7 @@ mod tests {
         for (found, status, says) in [
             (Ok(Some((Standing::Done, day()))), StatusCode::OK, "done"),
             (Ok(Some((Standing::UnderWay, day()))), StatusCode::OK, "under way"),
+            (Ok(Some((Standing::NothingKept, day()))), StatusCode::OK, "nothing kept"),
             (Ok(None), StatusCode::NOT_FOUND, "unknown"),
             (Err("the disk"), StatusCode::SERVICE_UNAVAILABLE, "cannot tell"),
         ] {

@@ -48,6 +48,8 @@ async fn facebook(arguments: &Arguments) -> Result<(Network, Facts), Problem> {
         ("app-secret", facebook.app_secret().to_owned()),
         ("verify-token", facebook.verify_token().to_owned()),
         ("page-token", facebook.access_token()),
+        ("app-token", facebook.app_token()),
+        ("app-token-proof", facebook.app_token_proof()),
     ];
     Ok((Network::Facebook(Arc::new(facebook)), facts))
 }

@@ -170,13 +170,13 @@ impl Facebook {
         self.post_signed(&callback, &body, &signature(self.app_secret(), &body)).await
     }
 
-    /// Asks for the deletion of a person's data: a POST of `signed_request`; the answer is the receiver's `{url, confirmation_code}`.
-    /// See <https://developers.facebook.com/docs/development/create-an-app/app-dashboard/data-deletion-callback>.
+    /// Asks for the deletion of a person's data, by the id they have for the app: a POST of `signed_request`; the answer is the receiver's
+    /// `{url, confirmation_code}`. See <https://developers.facebook.com/docs/development/create-an-app/app-dashboard/data-deletion-callback>.
     ///
     /// # Errors
     /// When the answer is not 200, or lacks one of the two.
     pub async fn request_data_deletion(&self, callback_url: &str, person: &Person) -> Result<Value> {
-        let request = json!({"algorithm": "HMAC-SHA256", "issued_at": self.now().as_second(), "user_id": person.id});
+        let request = json!({"algorithm": "HMAC-SHA256", "issued_at": self.now().as_second(), "user_id": person.id_in_the_app});
         let payload = URL_SAFE_NO_PAD.encode(request.to_string());
         let key = hmac::Key::new(hmac::HMAC_SHA256, self.app_secret().as_bytes());
         // Here the encoded text is signed, not the document.

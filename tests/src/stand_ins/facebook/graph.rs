@@ -5,123 +5,22 @@ use std::sync::{Arc, Mutex};
 
 use axum::body::Bytes;
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, Method, Uri};
+use axum::response::Response;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
-use super::super::{form_fields, random_hex};
+use super::super::form_fields;
 use super::Inside;
+use super::access::{Caller, Permission};
+use super::problem::{GraphError, into_response};
 use super::world::{Object, World, graph_time};
 use crate::http_client::with_query;
 
 /// Rows of a list by default, and at most. [graph]
 const ROWS_DEFAULT: usize = 25;
 const ROWS_MAX: usize = 100;
-
-/// What a page token may be allowed. [posts]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Permission {
-    /// `pages_manage_posts`: to publish posts.
-    ManagePosts,
-    /// `pages_manage_engagement`: to write comments.
-    ManageEngagement,
-    /// `pages_read_engagement`: to read what the page publishes.
-    ReadEngagement,
-    /// `pages_read_user_content`: to read what others write on the page.
-    ReadUserContent,
-}
-
-impl Permission {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::ManagePosts, Self::ManageEngagement, Self::ReadEngagement, Self::ReadUserContent];
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum TokenState {
-    Valid,
-    Expired,
-}
-
-/// Who may call now.
-#[derive(Debug)]
-pub(super) struct Access {
-    token: String,
-    permissions: Vec<Permission>,
-    retired: Vec<String>,
-    state: TokenState,
-}
-
-impl Access {
-    pub(super) fn new(token: &str, permissions: &[Permission]) -> Self {
-        Self { token: token.to_owned(), permissions: permissions.to_vec(), retired: Vec::new(), state: TokenState::Valid }
-    }
-
-    pub(super) fn token(&self) -> &str {
-        &self.token
-    }
-
-    pub(super) fn expire(&mut self) {
-        self.state = TokenState::Expired;
-    }
-
-    pub(super) fn renew(&mut self, token: &str) {
-        self.retired.push(std::mem::replace(&mut self.token, token.to_owned()));
-        self.state = TokenState::Valid;
-    }
-
-    pub(super) fn allow(&mut self, permissions: &[Permission]) {
-        self.permissions = permissions.to_vec();
-    }
-
-    /// Whether the token is allowed all of this; otherwise the refusal. Its words are those that are seen where posts are published.
-    /// <https://github.com/Codeinwp/tweet-old-post/issues/649>, and for reading <https://github.com/sns-sdks/python-facebook/issues/102>; the same are
-    /// seen where `pages_read_user_content` alone is missing. <https://github.com/pdir/social-feed-bundle/issues/184>
-    fn require(&self, permissions: &[Permission]) -> Result<(), GraphError> {
-        if permissions.iter().all(|permission| self.permissions.contains(permission)) {
-            return Ok(());
-        }
-        Err(match permissions {
-            [Permission::ReadEngagement, ..] => GraphError::new(
-                "OAuthException",
-                10,
-                None,
-                "(#10) This endpoint requires the 'pages_read_engagement' permission or the 'Page Public Content Access' feature.",
-            ),
-            _ => GraphError::new(
-                "OAuthException",
-                200,
-                None,
-                "(#200) If posting to a page, requires both pages_read_engagement and pages_manage_posts as an admin with sufficient administrative permission",
-            ),
-        })
-    }
-}
-
-/// An error of the Graph API. All but the server's own come as HTTP 400, missing permissions as 403. [errors]
-#[derive(Debug)]
-struct GraphError {
-    kind: &'static str,
-    code: u32,
-    subcode: Option<u32>,
-    message: String,
-    transient: bool,
-}
-
-impl GraphError {
-    fn new(kind: &'static str, code: u32, subcode: Option<u32>, message: impl Into<String>) -> Self {
-        Self { kind, code, subcode, message: message.into(), transient: false }
-    }
-
-    fn no_object(method: &Method, id: &str) -> Self {
-        let verb = method.as_str().to_lowercase();
-        let text = format!(
-            "Unsupported {verb} request. Object with ID '{id}' does not exist, cannot be loaded due to missing permissions, or does not support this operation"
-        );
-        Self::new("GraphMethodException", 100, Some(33), text)
-    }
-}
 
 type Answer = Result<Value, GraphError>;
 
@@ -147,44 +46,77 @@ pub(super) async fn serve(
     let bearer = headers.get("authorization").and_then(|value| value.to_str().ok()).and_then(|value| value.strip_prefix("Bearer "));
     let token = parameters.get("access_token").cloned().or_else(|| bearer.map(str::to_owned));
     let mut inside = inside.lock().expect("no panic while the platform is held");
-    let answer = check(&mut inside, token.as_deref()).and_then(|()| route(&mut inside, &method, uri.path(), &host, &parameters));
+    let answer = called(&mut inside, token.as_deref(), &method, uri.path(), &host, &parameters);
     // [limits] The headers are on every answer once the page has been called often enough; here they are from the first.
     let usage = inside.limits.usage(&inside.world.page().id, inside.world.now());
     drop(inside);
     into_response(answer, usage)
 }
 
-fn check(inside: &mut Inside, token: Option<&str>) -> Result<(), GraphError> {
-    let access = &inside.access;
-    let bad_token = |subcode, text: &str| Err(GraphError::new("OAuthException", 190, subcode, text));
-    match token {
-        None => return Err(GraphError::new("OAuthException", 104, None, "An access token is required to request this resource.")),
-        Some(token) if access.retired.iter().any(|old| old == token) => {
-            return bad_token(
-                Some(460),
-                "Error validating access token: The session has been invalidated because the user changed their password or Facebook has changed the session for security reasons.",
-            );
-        }
-        Some(token) if token != access.token => return bad_token(None, "Invalid OAuth access token - Cannot parse access token"),
-        Some(_) if access.state == TokenState::Expired => {
-            return bad_token(Some(463), "Error validating access token: Session has expired.");
-        }
-        Some(_) => {}
+fn called(
+    inside: &mut Inside,
+    token: Option<&str>,
+    method: &Method,
+    path: &str,
+    host: &str,
+    parameters: &BTreeMap<String, String>,
+) -> Answer {
+    let caller = inside.access.caller(token)?;
+    inside.access.check_proof(token, parameters.get("appsecret_proof").map(String::as_str))?;
+    if caller == Caller::App {
+        return of_the_app(inside, method, path, parameters);
     }
+    // [limits] The window of the page is of calls with its token.
     inside.limits.take(inside.world.now()).map_err(|limit| {
         let (code, text) = limit.code_and_text();
         GraphError { transient: true, ..GraphError::new("OAuthException", code, None, text) }
-    })
+    })?;
+    route(inside, method, path, host, parameters)
+}
+
+/// What is asked with the app's own token. [matching]
+fn of_the_app(inside: &Inside, method: &Method, path: &str, parameters: &BTreeMap<String, String>) -> Answer {
+    let world = &inside.world;
+    let [_, id, "ids_for_pages"] = parts(path)?[..] else {
+        return Err(GraphError::new("OAuthException", 210, None, "(#210) A page access token is required to request this resource."));
+    };
+    known_only(parameters, &["page", "appsecret_proof"])?;
+    // "This requires an app access token and an appsecret_proof".
+    if !parameters.contains_key("appsecret_proof") {
+        return Err(GraphError::new("GraphMethodException", 100, None, "API calls from the server require an appsecret_proof argument"));
+    }
+    let person = world.person_in_the_app(id).filter(|_| *method == Method::GET).ok_or_else(|| GraphError::no_object(method, id))?;
+    let page = world.page();
+    // Who never had to do with the page has no id there.
+    let is_listed = world.has_met(person) && parameters.get("page").is_none_or(|wanted| *wanted == page.id);
+    let rows = is_listed.then(|| json!({"id": person.id, "page": {"name": page.name, "id": page.id}}));
+    Ok(json!({"data": rows.into_iter().collect::<Vec<_>>()}))
+}
+
+/// Refuses parameters that are not modelled.
+fn known_only(parameters: &BTreeMap<String, String>, known: &[&str]) -> Result<(), GraphError> {
+    match parameters.keys().find(|name| *name != "access_token" && !known.contains(&name.as_str())) {
+        None => Ok(()),
+        Some(name) => Err(GraphError::new("OAuthException", 100, None, format!("(#100) The stand-in does not model the parameter {name}"))),
+    }
+}
+
+/// The parts of a path, the version first. The platform serves a call without a version with the app's oldest one; the stand-in refuses, because that
+/// is never what one wants.
+fn parts(path: &str) -> Result<Vec<&str>, GraphError> {
+    let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
+    if parts.first().is_some_and(|version| is_version(version)) { Ok(parts) } else { Err(unknown(path)) }
+}
+
+fn unknown(path: &str) -> GraphError {
+    GraphError::new("OAuthException", 2500, None, format!("Unknown path components: {path}"))
 }
 
 fn route(inside: &mut Inside, method: &Method, path: &str, host: &str, parameters: &BTreeMap<String, String>) -> Answer {
     let Inside { world, access, .. } = inside;
-    let unknown = || GraphError::new("OAuthException", 2500, None, format!("Unknown path components: {path}"));
-    let mut parts = path.trim_matches('/').split('/');
-    // The platform serves a call without a version with the app's oldest one; the stand-in refuses, because that is never what one wants.
-    let version = parts.next().filter(|version| is_version(version)).ok_or_else(unknown)?;
-    let rest: Vec<&str> = parts.collect();
-    match (method, rest.as_slice()) {
+    let parts = parts(path)?;
+    let (version, rest) = (parts[0], &parts[1..]);
+    match (method, rest) {
         (&Method::GET, ["me"]) => Ok(json!({"name": world.page().name, "id": world.page().id})),
         (&Method::GET, [id]) if *id == world.page().id => Ok(json!({"name": world.page().name, "id": world.page().id})),
         (&Method::GET, [id]) => {
@@ -227,7 +159,10 @@ fn route(inside: &mut Inside, method: &Method, path: &str, host: &str, parameter
             let made = world.reply(id, message).ok_or_else(|| GraphError::no_object(method, id))?;
             Ok(json!({"id": made}))
         }
-        _ => Err(unknown()),
+        (&Method::GET, [_, "ids_for_pages"]) => {
+            Err(GraphError::new("OAuthException", 15, None, "(#15) This method must be called with an app access_token."))
+        }
+        _ => Err(unknown(path)),
     }
 }
 
@@ -241,10 +176,7 @@ fn is_version(text: &str) -> bool {
 /// The posts of the page and of its visitors, newest first. [feed] Sources disagree whether `since` and `until` are of when a post was made or of its
 /// last change (<https://search.r-project.org/CRAN/refmans/Rfacebook/html/getPage.html>): here it is what shows less.
 fn feed(world: &World, url: &str, parameters: &BTreeMap<String, String>) -> Answer {
-    let known = ["fields", "limit", "after", "before", "since", "until", "access_token"];
-    if let Some(name) = parameters.keys().find(|name| !known.contains(&name.as_str())) {
-        return Err(GraphError::new("OAuthException", 100, None, format!("(#100) The stand-in does not model the parameter {name}")));
-    }
+    known_only(parameters, &["fields", "limit", "after", "before", "since", "until"])?;
     // [feed] "The maximum number of posts is 100."
     if parameters.get("limit").is_some_and(|limit| limit.parse::<usize>().is_ok_and(|limit| limit > ROWS_MAX)) {
         return Err(GraphError::new("OAuthException", 100, None, "(#100) The 'limit' parameter should not exceed 100"));
@@ -260,9 +192,7 @@ fn feed(world: &World, url: &str, parameters: &BTreeMap<String, String>) -> Answ
 
 /// A post of the page. [posts]
 fn publish(world: &mut World, parameters: &BTreeMap<String, String>) -> Answer {
-    if let Some(name) = parameters.keys().find(|name| !["message", "access_token"].contains(&name.as_str())) {
-        return Err(GraphError::new("OAuthException", 100, None, format!("(#100) The stand-in does not model the parameter {name}")));
-    }
+    known_only(parameters, &["message"])?;
     let Some(message) = parameters.get("message").map(|message| message.trim()).filter(|message| !message.is_empty()) else {
         return Err(GraphError::new("OAuthException", 100, None, "(#100) Missing message or attachment"));
     };
@@ -363,34 +293,4 @@ fn names(fields: &str) -> Vec<String> {
         })
         .collect();
     outer.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
-}
-
-fn into_response(answer: Answer, usage: [(&'static str, Value); 2]) -> Response {
-    let is_token_error = matches!(&answer, Err(error) if error.code == 190);
-    let (status, body) = match answer {
-        Ok(body) => (StatusCode::OK, body),
-        Err(error) => {
-            let mut body = json!({"error": {"message": error.message, "type": error.kind, "code": error.code}});
-            if let Some(subcode) = error.subcode {
-                body["error"]["error_subcode"] = json!(subcode);
-            }
-            if error.transient {
-                body["error"]["is_transient"] = json!(true);
-            }
-            body["error"]["fbtrace_id"] = json!(random_hex(8));
-            (if matches!(error.code, 10 | 200) { StatusCode::FORBIDDEN } else { StatusCode::BAD_REQUEST }, body)
-        }
-    };
-    let mut response = (status, [("content-type", "application/json; charset=UTF-8"), ("facebook-api-version", "v21.0")], body.to_string())
-        .into_response();
-    for (name, share) in usage {
-        if let Ok(share) = HeaderValue::try_from(share.to_string()) {
-            response.headers_mut().insert(name, share);
-        }
-    }
-    if is_token_error {
-        let challenge = HeaderValue::from_static("OAuth \"Facebook Platform\" \"invalid_token\" \"Error validating access token\"");
-        response.headers_mut().insert("www-authenticate", challenge);
-    }
-    response
 }

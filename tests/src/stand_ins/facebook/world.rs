@@ -1,6 +1,6 @@
 //! Posts, comments and people, and the updates their deeds make.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
@@ -10,8 +10,10 @@ use super::super::Reply;
 /// Somebody with an account, or the page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Person {
-    /// The (page-scoped) id: digits.
+    /// The id they have for the page, which is in whatever they do there: digits. [matching]
     pub id: String,
+    /// The id they have for the app, which is in a request for deletion. [matching]
+    pub id_in_the_app: String,
     /// The name shown.
     pub name: String,
 }
@@ -94,6 +96,9 @@ impl Update {
 #[derive(Debug)]
 pub(super) struct World {
     page: Person,
+    people: Vec<Person>,
+    /// The ids of those who had to do with the page.
+    met: BTreeSet<String>,
     now: Timestamp,
     listing_lag: SignedDuration,
     objects: BTreeMap<String, Object>,
@@ -110,7 +115,9 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(page_id: &str, page_name: &str, now: Timestamp) -> Self {
         Self {
-            page: Person { id: page_id.to_owned(), name: page_name.to_owned() },
+            page: Person { id: page_id.to_owned(), id_in_the_app: page_id.to_owned(), name: page_name.to_owned() },
+            people: Vec::new(),
+            met: BTreeSet::new(),
             now,
             listing_lag: SignedDuration::ZERO,
             objects: BTreeMap::new(),
@@ -146,7 +153,18 @@ impl World {
     }
 
     pub(super) fn person(&mut self, name: &str) -> Person {
-        Person { id: self.next_id(), name: name.to_owned() }
+        let person = Person { id: self.next_id(), id_in_the_app: self.next_id(), name: name.to_owned() };
+        self.people.push(person.clone());
+        person
+    }
+
+    pub(super) fn person_in_the_app(&self, id: &str) -> Option<&Person> {
+        self.people.iter().find(|person| person.id_in_the_app == id)
+    }
+
+    /// Whether they have had to do with the page.
+    pub(super) fn has_met(&self, person: &Person) -> bool {
+        self.met.contains(&person.id)
     }
 
     pub(super) fn object(&self, id: &str) -> Option<&Object> {
@@ -415,6 +433,9 @@ impl World {
     }
 
     fn push(&mut self, body: Body) {
+        let (Body::Change { value, .. } | Body::Messaging(value)) = &body;
+        let who = ["/from/id", "/reviewer_id", "/sender/id"].into_iter().find_map(|pointer| value.pointer(pointer)?.as_str());
+        self.met.extend(who.map(str::to_owned));
         self.updates_made += 1;
         self.waiting.push(Update { number: self.updates_made, time: self.now, body });
     }
