@@ -110,7 +110,8 @@ pub(crate) fn interaction(around: &Around<'_>) -> Option<Interaction> {
     } else if let Some((postback, mid)) = event.postback.as_ref().and_then(|postback| Some((postback, postback.mid.as_deref()?))) {
         with_text(new(mid, "direct-message"), postback.title.as_deref()).attribute("postback", "true")
     } else if let Some((reaction, mid)) = event.reaction.as_ref().and_then(|reaction| Some((reaction, reaction.mid.as_deref()?))) {
-        reacted(new(&format!("reaction:{mid}:{}", sender.unwrap_or("somebody")), "reaction").in_reply_to(mid), reaction)
+        let id = format!("reaction:{mid}:{}", sender.unwrap_or("somebody"));
+        reacted(new(&id, "reaction").in_reply_to(mid).attribute("names-author", "true"), reaction)
     } else if event.read.is_some() || event.delivery.is_some() {
         return None;
     } else {
