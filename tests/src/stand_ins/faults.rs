@@ -13,6 +13,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
+use jiff::Timestamp;
 use tokio::sync::watch;
 
 /// The biggest request body a stand-in reads, in bytes.
@@ -30,12 +31,25 @@ pub enum Fault {
         /// `Retry-After` in seconds, if any.
         retry_after_s: Option<u32>,
     },
-    /// Answer with HTTP 200 and this JSON, which says that it was not done; nothing happens on the platform.
+    /// Answer with this JSON, which says that it was not done; nothing happens on the platform.
     Decline {
+        /// The HTTP status; some platforms say it with 200.
+        status: u16,
         /// What it says.
         json: &'static str,
         /// The headers that say so, too.
         headers: &'static [(&'static str, &'static str)],
+    },
+    /// The same, and another header names the second of 1970 from which on it may be done, so many seconds later on the platform's clock.
+    DeclineUntil {
+        /// The HTTP status.
+        status: u16,
+        /// What it says.
+        json: &'static str,
+        /// The headers that say so, too.
+        headers: &'static [(&'static str, &'static str)],
+        /// The header that says until when, and in how many seconds that is.
+        until: (&'static str, u32),
     },
     /// It happens on the platform, but the answer is this status.
     RefuseAfterEffect {
@@ -109,6 +123,17 @@ impl Left {
 pub struct Faults {
     armed: Arc<Mutex<Vec<Arc<Armed>>>>,
     weather: Arc<Mutex<Option<Weather>>>,
+    clock: Option<Clock>,
+}
+
+/// The platform's clock.
+#[derive(Clone)]
+struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
+
+impl std::fmt::Debug for Clock {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0().fmt(formatter)
+    }
 }
 
 /// Trouble without a plan.
@@ -155,6 +180,16 @@ impl FaultHandle {
 }
 
 impl Faults {
+    /// With the platform's clock, for what names a time.
+    pub(crate) fn by_clock(clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self { clock: Some(Clock(Arc::new(clock))), ..Self::default() }
+    }
+
+    /// The second of 1970 on the platform's clock, or ours where it has none.
+    fn now_s(&self) -> i64 {
+        self.clock.as_ref().map_or_else(Timestamp::now, |clock| clock.0()).as_second()
+    }
+
     /// Arms `fault` for the next `times` requests that contain all `words`.
     pub fn arm(&self, fault: Fault, words: &[&str], times: usize) -> FaultHandle {
         self.arm_behind(0, fault, words, times)
@@ -239,7 +274,12 @@ pub(crate) async fn apply(State(faults): State<Faults>, request: Request, next: 
     };
     match fault {
         Fault::Refuse { status, retry_after_s } => refusal(status, retry_after_s),
-        Fault::Decline { json, headers } => declined(json, headers),
+        Fault::Decline { status, json, headers } => declined(status, json, headers),
+        Fault::DeclineUntil { status, json, headers, until: (name, seconds) } => {
+            let mut response = declined(status, json, headers);
+            response.headers_mut().insert(name, HeaderValue::from(faults.now_s() + i64::from(seconds)));
+            response
+        }
         Fault::RefuseAfterEffect { status } => {
             next.run(request).await;
             refusal(status, None)
@@ -297,8 +337,9 @@ fn refusal(status: u16, retry_after_s: Option<u32>) -> Response {
     response
 }
 
-fn declined(json: &'static str, headers: &[(&'static str, &'static str)]) -> Response {
-    let mut response = ([("content-type", "application/json; charset=utf-8")], json).into_response();
+fn declined(status: u16, json: &'static str, headers: &[(&'static str, &'static str)]) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+    let mut response = (status, [("content-type", "application/json; charset=utf-8")], json).into_response();
     for (name, value) in headers {
         response.headers_mut().insert(*name, HeaderValue::from_static(value));
     }

@@ -9,7 +9,7 @@ use serde_json::json;
 use sportello_core::domain::effect::EffectState;
 use sportello_tests::host::{HostPlan, RunningHost};
 use sportello_tests::stand_ins::facebook::{Facebook, FacebookSettings, PAUSE_MAX, Person, RateLimit};
-use sportello_tests::stand_ins::{DeliveryPlan, Faults};
+use sportello_tests::stand_ins::{DeliveryPlan, Fault, Faults};
 
 use crate::desk::Desk;
 use crate::network::{Network, Promise};
@@ -124,6 +124,33 @@ impl Network for Page {
 
     fn calls() -> &'static [&'static [&'static str]] {
         &[&["POST", "/comments"], &["GET", "/comments"], &["GET", "/feed"]]
+    }
+
+    fn troubles() -> &'static [Fault] {
+        const APP: &str = r#"{"error":{"message":"(#4) Application request limit reached","type":"OAuthException","is_transient":true,"code":4,"fbtrace_id":"A4"}}"#;
+        const USER: &str = r#"{"error":{"message":"(#17) User request limit reached","type":"OAuthException","is_transient":true,"code":17,"fbtrace_id":"A17"}}"#;
+        const PAGE: &str =
+            r#"{"error":{"message":"(#32) Page request limit reached","type":"OAuthException","code":32,"fbtrace_id":"A32"}}"#;
+        const CUSTOM: &str = r#"{"error":{"message":"(#613) Calls to this api have exceeded the rate limit.","type":"OAuthException","code":613,"fbtrace_id":"A613"}}"#;
+        const BUSINESS: &str = r#"{"error":{"message":"(#80001) There have been too many calls to this Page account.","type":"OAuthException","code":80001,"fbtrace_id":"A80001"}}"#;
+        const UNKNOWN: &str = r#"{"error":{"message":"An unknown error occurred","type":"OAuthException","code":1,"fbtrace_id":"A1"}}"#;
+        const SERVICE: &str = r#"{"error":{"message":"Service temporarily unavailable","type":"OAuthException","is_transient":true,"code":2,"fbtrace_id":"A2"}}"#;
+        const APP_USAGE: (&str, &str) = ("x-app-usage", r#"{"call_count":100,"total_cputime":25,"total_time":25}"#);
+        const PAGE_USAGE: (&str, &str) = (
+            "x-business-use-case-usage",
+            r#"{"104857600000001":[{"type":"pages","call_count":100,"total_cputime":25,"total_time":25,"estimated_time_to_regain_access":7}]}"#,
+        );
+        // <https://developers.facebook.com/docs/graph-api/overview/rate-limiting>, <https://developers.facebook.com/docs/graph-api/guides/error-handling>
+        &[
+            Fault::Decline { status: 400, json: APP, headers: &[APP_USAGE] },
+            Fault::Decline { status: 400, json: USER, headers: &[] },
+            Fault::Decline { status: 400, json: PAGE, headers: &[] },
+            Fault::Decline { status: 400, json: CUSTOM, headers: &[] },
+            Fault::Decline { status: 400, json: BUSINESS, headers: &[PAGE_USAGE] },
+            Fault::Decline { status: 500, json: UNKNOWN, headers: &[] },
+            Fault::Decline { status: 500, json: SERVICE, headers: &[] },
+            Fault::Decline { status: 400, json: SERVICE, headers: &[] },
+        ]
     }
 
     fn expires_token(&self) {

@@ -122,6 +122,20 @@ impl Network for Organization {
         &[&["POST", "/comments"], &["GET", "/comments/"], &["GET", "/comments?"], &["GET", "/rest/organizationalEntityNotifications"]]
     }
 
+    fn troubles() -> &'static [Fault] {
+        const LIMIT: &str = r#"{"status":429,"serviceErrorCode":101,"code":"TOO_MANY_REQUESTS","message":"Too many calls at the moment."}"#;
+        const BROKEN: &str = r#"{"status":500,"serviceErrorCode":0,"code":"INTERNAL_SERVER_ERROR","message":"Internal Server Error"}"#;
+        const UNAVAILABLE: &str = r#"{"status":503,"code":"SERVICE_UNAVAILABLE","message":"Service is unavailable"}"#;
+        const GATEWAY_TIMEOUT: &str = r#"{"status":504,"code":"GATEWAY_TIMEOUT","message":"Timed out"}"#;
+        // <https://learn.microsoft.com/en-us/linkedin/shared/api-guide/concepts/error-handling>. A limit of the day lasts longer than a round here.
+        &[
+            Fault::Decline { status: 429, json: LIMIT, headers: &[] },
+            Fault::Decline { status: 500, json: BROKEN, headers: &[] },
+            Fault::Decline { status: 503, json: UNAVAILABLE, headers: &[] },
+            Fault::Decline { status: 504, json: GATEWAY_TIMEOUT, headers: &[] },
+        ]
+    }
+
     fn expires_token(&self) {
         self.linkedin.expire_token();
     }

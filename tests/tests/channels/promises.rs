@@ -382,7 +382,10 @@ pub(crate) async fn trouble_of_any_kind_at_any_request_costs_no_word_and_no_answ
     let log_ins = if is_given::<N>(Promise::Tokens) { N::log_ins() } else { &[] };
     for call in N::calls().iter().chain(log_ins) {
         for trouble in TROUBLES.iter().chain(N::troubles()) {
-            let may_spend = matches!(trouble, Fault::Refuse { .. } | Fault::NoAnswer | Fault::Decline { .. } | Fault::SlowBody);
+            let may_spend = matches!(
+                trouble,
+                Fault::Refuse { .. } | Fault::NoAnswer | Fault::Decline { .. } | Fault::DeclineUntil { .. } | Fault::SlowBody
+            );
             if !call.contains(&SPENDS) || may_spend {
                 trial.round(call, *trouble, |_| {}).await;
             }

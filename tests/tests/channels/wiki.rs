@@ -301,12 +301,16 @@ impl<K: Kind> Network for Talk<K> {
         const BAD_TOKEN: &str = r#"{"error":{"code":"badtoken","info":"Invalid CSRF token."}}"#;
         // [errors] <https://www.mediawiki.org/wiki/API:Errors_and_warnings>: the code stands in a header, too.
         &[
-            Fault::Decline { json: MAXLAG, headers: &[("mediawiki-api-error", "maxlag"), ("retry-after", "5"), ("x-database-lag", "7")] },
-            Fault::Decline { json: READ_ONLY, headers: &[("mediawiki-api-error", "readonly")] },
-            Fault::Decline { json: RATE_LIMITED, headers: &[("mediawiki-api-error", "ratelimited")] },
-            Fault::Decline { json: FAULT, headers: &[("mediawiki-api-error", "internal_api_error_DBQueryError")] },
-            Fault::Decline { json: LOGGED_OUT, headers: &[("mediawiki-api-error", "assertuserfailed")] },
-            Fault::Decline { json: BAD_TOKEN, headers: &[("mediawiki-api-error", "badtoken")] },
+            Fault::Decline {
+                status: 200,
+                json: MAXLAG,
+                headers: &[("mediawiki-api-error", "maxlag"), ("retry-after", "5"), ("x-database-lag", "7")],
+            },
+            Fault::Decline { status: 200, json: READ_ONLY, headers: &[("mediawiki-api-error", "readonly")] },
+            Fault::Decline { status: 200, json: RATE_LIMITED, headers: &[("mediawiki-api-error", "ratelimited")] },
+            Fault::Decline { status: 200, json: FAULT, headers: &[("mediawiki-api-error", "internal_api_error_DBQueryError")] },
+            Fault::Decline { status: 200, json: LOGGED_OUT, headers: &[("mediawiki-api-error", "assertuserfailed")] },
+            Fault::Decline { status: 200, json: BAD_TOKEN, headers: &[("mediawiki-api-error", "badtoken")] },
         ]
     }
 
