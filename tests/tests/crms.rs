@@ -1,6 +1,6 @@
 //! A day with a CRM where everything goes wrong now and then: whoever its operators enter, rename or put away is known here as they know them, each
 //! state once; what a customer asked stands in the CRM once; whoever is made a contact from here is there once, and nothing is overwritten that its
-//! operators changed in the meantime. And trials: every kind of trouble at every request of each thing a CRM is asked for.
+//! operators changed in the meantime. And trials: every kind of trouble at every request of each thing a CRM is asked for, and a restart at every page of its changes.
 //!
 //! The real servers where they are installed, behind a gateway on which requests get lost. The host's clock is moved by the test; the CRM's is the
 //! machine's, so that a day's changes crowd in its seconds.
@@ -19,6 +19,7 @@ mod tryton;
 use books::Writing;
 use csv_drop::Drop;
 use request_tracker::Tracker;
+use soak::restarts;
 use soak::trial::{self, Deed};
 use tryton::{EightBooks, SixBooks, StandInBooks};
 
@@ -36,6 +37,11 @@ macro_rules! crm_promises {
                     a_contact_is_changed_once_whatever_the_trouble_at_any_request: Deed::Write(Writing::Change);
                     a_note_is_written_once_whatever_the_trouble_at_any_request: Deed::Write(Writing::Note);
                 );
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn a_restart_at_every_page_of_changes_loses_and_doubles_nothing() {
+                restarts::at_every_page::<$books>().await;
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -41,6 +41,11 @@ pub(crate) trait Books: Sized {
     /// How many records a trial changes in turn: the second in which one was changed must be over before it is changed again.
     const CHANGED_IN_TURN: usize = 40;
 
+    /// How many records are more than two pages of what has changed.
+    const OF_THREE_PAGES: usize;
+    /// Requests that a host makes before the first one for a page: a log-in.
+    const BEFORE_A_PAGE: usize = 0;
+
     /// Whether its operators have something to tidy up once all of it is known.
     const TIDIES: bool = false;
 

@@ -132,9 +132,8 @@ impl<B: Books> Day<B> {
         let number = self.asked.changes.len();
         let (name, email) = (format!("Cambiato {number}, è"), format!("nuovo-{number}@example.org"));
         let was_current = self.records[&record] == seen.record();
-        let body = json!({
-            "version": seen.content.version, "display_name": name, "identifiers": [{ "scheme": "email", "value": email }],
-        });
+        let identifiers = if B::TAKES_ADDRESSES { json!([{ "scheme": "email", "value": email }]) } else { json!([]) };
+        let body = json!({ "version": seen.content.version, "display_name": name, "identifiers": identifiers });
         let effect = self.ask(Method::PATCH, &format!("/contacts/{}", seen.contact.0), body).await;
         let change = Change { effect, record, name, email, was_current, is_overtaken: false, is_renamed: false, end: None };
         let record = change.record.clone();
@@ -176,7 +175,7 @@ impl<B: Books> Day<B> {
         }
         let tenant = &self.running.desk().tenant;
         for change in &self.asked.changes {
-            let holders = self.books.holders(&change.email).await;
+            let holders = self.books.holders(if B::TAKES_ADDRESSES { &change.email } else { &change.name }).await;
             let effect = tenant.get(&EFFECTS, &change.effect).expect("the views can be read").expect("it was queued");
             if change.end == Some(EffectState::Done) {
                 assert!(change.was_current, "{} overwrote what nobody had seen", change.name);
@@ -184,7 +183,9 @@ impl<B: Books> Day<B> {
             } else {
                 assert!(!change.was_current || change.is_overtaken, "{} was refused: {}", change.name, self.told(&effect));
                 assert!(self.told(&effect).contains(OUTDATED), "{}", self.told(&effect));
-                assert_eq!(holders, [""; 0], "{}", change.name);
+                // Without a mark of its own in the record nobody can tell that it was done once somebody else has changed it.
+                let is_hidden = !B::TAKES_ADDRESSES && change.is_overtaken && effect.attempts > 1;
+                assert!(holders.is_empty() || is_hidden && holders.len() == 1, "{} is that of {holders:?}", change.name);
             }
         }
     }

@@ -53,6 +53,7 @@ fn latin(text: &str) -> Vec<u8> {
 impl Books for Drop {
     const MINUTES_PER_DEED: u64 = 1;
     const TAKES_NOTES: bool = false;
+    const OF_THREE_PAGES: usize = 1_001;
     const TIDIES: bool = true;
 
     async fn open() -> Option<Self> {

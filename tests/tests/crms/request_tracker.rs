@@ -1,40 +1,98 @@
 //! Request Tracker's users, by mapping.
 
-use serde_json::json;
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
 use sportello_tests::host::HostPlan;
 use sportello_tests::servers::gateway::Gateway;
 use sportello_tests::servers::{RequestTracker, require};
 use sportello_tests::stand_ins::Faults;
 
-use crate::books::{Books, Entry};
+use crate::books::{Books, Entry, Writing};
 
-/// The connector's own mapping, with people's ids on Facebook where RT has room for them.
+/// What is changed of the connector's own mapping: people's ids on Facebook have a place, they are looked up by it, and whoever is made has a log-in name.
+const CHANGES: [(&str, &str); 3] = [
+    ("    - {scheme: external, at: /Name}\n", "    - {scheme: external, at: /Name}\n    - {scheme: facebook.id, at: /City}\n"),
+    ("  # The name a user logs in with.\n", FACEBOOK),
+    ("    Name: \"{external}\"\n    RealName", "    Name: \"facebook-{facebook.id}\"\n    City: \"{facebook.id}\"\n    RealName"),
+];
+/// See [`CHANGES`].
+const FACEBOOK: &str = "  facebook.id:
+    path: /REST/2.0/users
+    query:
+      query: {json: [{field: City, operator: \"=\", value: \"{value}\"}]}
+      fields: id
+      find_disabled_rows: \"1\"
+    records: /items
+";
+
 fn mapping() -> String {
-    let own = include_str!("../../../plugins/mapped-crm/mappings/request-tracker.yaml");
-    let external = "    - {scheme: external, at: /Name}\n";
-    assert!(own.contains(external), "the mapping has changed");
-    own.replace(external, &format!("{external}    - {{scheme: facebook.id, at: /Address2}}\n"))
+    let own = include_str!("../../../plugins/mapped-crm/mappings/request-tracker.yaml").to_owned();
+    CHANGES.into_iter().fold(own, |mapping, (before, after)| {
+        assert!(mapping.contains(before), "the mapping has changed");
+        mapping.replacen(before, after, 1)
+    })
 }
 
 pub(crate) struct Tracker {
     tracker: RequestTracker,
     gateway: Gateway,
+    /// Users it has of its own.
+    own: Vec<String>,
 }
 
 fn number(id: &str) -> u64 {
     id.parse().expect("a user's number")
 }
 
+/// Fields of everything of a kind that is as the query says, in all pages.
+async fn all(tracker: &RequestTracker, kind: &str, query: Value, fields: &str) -> Vec<Value> {
+    let (query, mut found) = (query.to_string(), Vec::new());
+    for page in 1.. {
+        let (page, more) = (page.to_string(), [("find_disabled_rows", "1"), ("per_page", "100")]);
+        let asked = [("query", query.as_str()), ("fields", fields), ("page", &page)];
+        let mut answer = tracker.get(kind, &[asked.as_slice(), &more].concat()).await.expect("a list");
+        if let Value::Array(items) = answer["items"].take() {
+            found.extend(items);
+        }
+        if answer["next_page"].is_null() {
+            break;
+        }
+    }
+    found
+}
+
+/// Names by number.
+async fn users(tracker: &RequestTracker) -> BTreeMap<String, String> {
+    let everybody = json!([{ "field": "Name", "operator": "!=", "value": "" }]);
+    let named = |user: &Value| (user["id"].to_string(), user["RealName"].as_str().unwrap_or_default().to_owned());
+    all(tracker, "/users", everybody, "id,RealName").await.iter().map(named).collect()
+}
+
 impl Books for Tracker {
     // It takes a second for a user.
-    const MINUTES_PER_DEED: u64 = 15;
+    const MINUTES_PER_DEED: u64 = 10;
     const MS_PER_MINUTE: u64 = 150;
     const TAKES_NOTES: bool = true;
+    const TAKES_CONTACTS: bool = true;
+    const TAKES_ADDRESSES: bool = false;
+    // It tells one change of a user from the next.
+    const CHANGED_IN_TURN: usize = 2;
+    const OF_THREE_PAGES: usize = 21;
+
+    fn words(what: Writing) -> &'static [&'static str] {
+        match what {
+            Writing::Contact => &["POST /REST/2.0/user"],
+            Writing::Change => &["PUT /REST/2.0/user/"],
+            Writing::Note => &["POST /REST/2.0/ticket"],
+        }
+    }
 
     async fn open() -> Option<Self> {
         let tracker = require(RequestTracker::start().await)?;
         let gateway = Gateway::start(tracker.base_url()).await.expect("the gateway starts");
-        Some(Self { tracker, gateway })
+        let own = users(&tracker).await.into_keys().collect();
+        Some(Self { tracker, gateway, own })
     }
 
     fn plan(&self, plan: HostPlan) -> HostPlan {
@@ -57,7 +115,7 @@ impl Books for Tracker {
         let login = format!("cliente-{}", entry.number);
         let user = self.tracker.create_user(&login, &entry.name, &format!("{login}@example.org")).await.expect("a user");
         if let Some(facebook) = &entry.facebook {
-            self.tracker.change_user(user, &json!({ "Address2": facebook })).await.expect("their id on Facebook");
+            self.tracker.change_user(user, &json!({ "City": facebook })).await.expect("their id on Facebook");
         }
         user.to_string()
     }
@@ -82,5 +140,23 @@ impl Books for Tracker {
             self.tracker.get("/tickets", &[("query", &query), ("fields", "Subject"), ("per_page", "100")]).await.expect("tickets");
         let subject = |ticket: &serde_json::Value| ticket["Subject"].as_str().unwrap_or_default().to_owned();
         tickets["items"].as_array().into_iter().flatten().map(subject).collect()
+    }
+
+    async fn names(&self) -> BTreeMap<String, String> {
+        users(&self.tracker).await.into_iter().filter(|(id, _)| !self.own.contains(id)).collect()
+    }
+
+    /// Who has this id on Facebook, and who was given this name, as often as they were.
+    async fn holders(&self, value: &str) -> Vec<String> {
+        let known = json!([{ "field": "City", "operator": "=", "value": value }]);
+        let given = [("ObjectType", "RT::User"), ("Field", "RealName"), ("NewValue", value)];
+        let given: Vec<Value> = given.iter().map(|(field, value)| json!({ "field": field, "operator": "=", "value": value })).collect();
+        let known = all(&self.tracker, "/users", known, "id").await;
+        let given = all(&self.tracker, "/transactions", json!(given), "ObjectId").await;
+        known
+            .iter()
+            .map(|user| user["id"].to_string())
+            .chain(given.iter().filter_map(|deed| deed["ObjectId"].as_str().map(str::to_owned)))
+            .collect()
     }
 }

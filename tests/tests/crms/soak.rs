@@ -2,6 +2,8 @@
 
 #[path = "contacts.rs"]
 mod contacts;
+#[path = "restarts.rs"]
+pub(crate) mod restarts;
 #[path = "trial.rs"]
 pub(crate) mod trial;
 
@@ -15,10 +17,11 @@ use sportello_core::domain::contact::{CONTACTS, Contact};
 use sportello_core::domain::delivery::DELIVERIES;
 use sportello_core::domain::effect::{EFFECTS, Effect, EffectState};
 use sportello_core::event::Event as CoreEvent;
-use sportello_core::ids::ContactId;
+use sportello_core::ids::{ChannelName, ContactId};
 use sportello_core::time::Timestamp;
 use sportello_server::access::create_token;
 use sportello_server::clock::{Clock, SetClock};
+use sportello_server::health::Purpose;
 use sportello_server::tenant::Event;
 use sportello_server::tenant::content::ContactContent;
 use sportello_tests::host::{HostPlan, RunningHost};
@@ -232,6 +235,19 @@ impl<B: Books> Day<B> {
     /// The CRM's records as the host knows them, by the CRM's id.
     fn contacts(&self) -> BTreeMap<String, Record> {
         self.contents().into_iter().map(|seen| (seen.content.id.clone(), seen.record())).collect()
+    }
+
+    /// How many of the CRM's records are known here as it has them.
+    fn known(&self) -> usize {
+        let here = self.contacts();
+        self.records.iter().filter(|(id, record)| here.get(*id) == Some(*record)).count()
+    }
+
+    /// When the host last looked at what has changed.
+    fn looked_at(&self) -> Option<Timestamp> {
+        let desk = self.running.desk();
+        let calls = desk.channels.get(&ChannelName::new("crm").expect("a name"))?.health.shown(desk.tenant.now()).calls;
+        calls.into_iter().find(|(purpose, _)| *purpose == Purpose::Changes)?.1.succeeded_at
     }
 
     fn effects(&self) -> Vec<Effect> {

@@ -3,8 +3,7 @@
 
 use http::Method;
 use serde_json::{Value, json};
-use sportello_core::ids::{ChannelName, EffectId};
-use sportello_server::health::Purpose;
+use sportello_core::ids::EffectId;
 use sportello_tests::stand_ins::{Fault, FaultHandle, Faults, TROUBLES};
 
 use super::*;
@@ -267,8 +266,9 @@ impl<B: Books> Trial<B> {
         }
     }
 
+    /// Whether everybody is known as the CRM has them.
     fn are_all_known(&self) -> bool {
-        self.day.contacts() == self.day.records
+        self.day.known() == self.day.records.len()
     }
 
     /// Whether everything is noted that was asked.
@@ -306,14 +306,7 @@ impl<B: Books> Trial<B> {
     async fn looks_at_changes(&self) {
         self.day.advance(POLLED);
         let now = self.day.running.desk().tenant.now();
-        self.as_time_passes("it was looked what has changed", |trial| trial.looked_at() >= Some(now) && trial.are_all_known()).await;
-    }
-
-    fn looked_at(&self) -> Option<Timestamp> {
-        let desk = self.day.running.desk();
-        let crm = desk.channels.get(&ChannelName::new("crm").expect("a name"))?;
-        let calls = crm.health.shown(desk.tenant.now()).calls;
-        calls.into_iter().find(|(purpose, _)| *purpose == Purpose::Changes)?.1.succeeded_at
+        self.as_time_passes("it was looked what has changed", |trial| trial.day.looked_at() >= Some(now) && trial.are_all_known()).await;
     }
 
     fn faults(&self) -> Faults {

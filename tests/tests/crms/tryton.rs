@@ -85,6 +85,8 @@ impl<Server: Started> Books for TrytonBooks<Server> {
     const MINUTES_PER_DEED: u64 = 1;
     const TAKES_NOTES: bool = true;
     const TAKES_CONTACTS: bool = true;
+    const OF_THREE_PAGES: usize = 210;
+    const BEFORE_A_PAGE: usize = 1;
     // On Tryton 8 one renaming by its own people in some hundreds is not as it must be in the end; why is not known yet. The day shows it.
     const CONTACTS_FROM_HOURS: u64 = if matches!(Server::RELEASE, Release::Eight) { 24 } else { 1 };
 
