@@ -1,4 +1,4 @@
-//! Who may call: the app's own token, and what is asked with it.
+//! Who may call: the page's token, the app's own, and what is asked with it.
 
 use sportello_tests::http_client::Answer;
 use sportello_tests::stand_ins::facebook::Person;
@@ -51,4 +51,42 @@ async fn who_somebody_is_is_told_to_the_app_alone_and_with_its_proof() {
     let own = format!("/v24.0/{}/feed", graph.facebook.page_id());
     assert_eq!(code_of(&graph.ask_as_the_app(&own, &[]).await), (400, 210, None), "a page wants its own token");
     assert_eq!(graph.get(&own, &[("appsecret_proof", "00")]).await.status, 400, "a wrong proof is refused of any token");
+}
+
+#[tokio::test]
+async fn calls_that_the_platform_refuses_are_refused() {
+    let (graph, post) = Graph::start().await;
+    let url = graph.facebook.graph_url();
+    let without = graph.http.post_form(&format!("{url}/v21.0/{post}/comments"), &[("message", "x")]).await.expect("an answer");
+    assert_eq!(code_of(&without), (400, 104, None));
+    let wrong = graph
+        .http
+        .post_form(&format!("{url}/v21.0/{post}/comments"), &[("message", "x"), ("access_token", "no")])
+        .await
+        .expect("an answer");
+    assert_eq!(code_of(&wrong), (400, 190, None));
+    assert!(wrong.header("www-authenticate").contains("invalid_token"));
+    assert_eq!(code_of(&graph.reply("104857600000001_999", "x").await), (400, 100, Some(33)));
+    assert_eq!(code_of(&graph.get("/v21.0/999", &[]).await), (400, 100, Some(33)));
+    assert_eq!(code_of(&graph.reply(&post, "  ").await), (400, 100, None));
+    assert_eq!(code_of(&graph.get(&format!("/v21.0/{post}"), &[("fields", "mood")]).await), (400, 100, None));
+    assert_eq!(code_of(&graph.get(&format!("/{post}/comments"), &[]).await), (400, 2500, None), "the version is missing");
+    assert_eq!(code_of(&graph.get(&format!("/v21.0/{post}/comments"), &[("after", "nonsense")]).await), (400, 100, None));
+    let comment = graph.facebook.comment(&graph.facebook.person("Ada"), &post, "Aiuto");
+    graph.facebook.remove(&comment);
+    assert_eq!(code_of(&graph.reply(&comment, "x").await), (400, 100, Some(33)), "what was removed can't be answered");
+    assert!(graph.facebook.replies().is_empty(), "nothing refused was done");
+}
+
+#[tokio::test]
+async fn a_token_that_expired_or_was_renewed_is_named_by_its_subcode() {
+    let (graph, post) = Graph::start().await;
+    let old = graph.facebook.access_token();
+    graph.facebook.expire_token();
+    assert_eq!(code_of(&graph.reply(&post, "x").await), (400, 190, Some(463)));
+    graph.facebook.renew_token();
+    assert_eq!(graph.reply(&post, "x").await.status, 200);
+    let url = format!("{}/v21.0/{post}/comments", graph.facebook.graph_url());
+    let retired = graph.http.post_form(&url, &[("message", "x"), ("access_token", &old)]).await.expect("an answer");
+    assert_eq!(code_of(&retired), (400, 190, Some(460)));
 }

@@ -131,3 +131,35 @@ async fn lists_may_lag_behind_what_can_be_read_by_its_id() {
     graph.facebook.advance(Duration::from_secs(60));
     assert_eq!(ids(&graph.get(&path, &[]).await.json().expect("JSON")), [comment.as_str()]);
 }
+
+#[tokio::test]
+async fn comments_are_listed_in_pages_by_cursor() {
+    let (graph, post) = Graph::start().await;
+    let ada = graph.facebook.person("Ada");
+    let comments: Vec<String> = (0..7).map(|number| graph.facebook.comment(&ada, &post, &number.to_string())).collect();
+    let below = graph.facebook.comment(&ada, &comments[0], "below");
+    let mut page = graph
+        .get(&format!("/v21.0/{post}/comments"), &[("limit", "3"), ("fields", "id,message,from{id,name}")])
+        .await
+        .json()
+        .expect("JSON");
+    let mut seen = Vec::new();
+    loop {
+        seen.extend(page["data"].as_array().expect("rows").iter().map(|row| row["id"].as_str().expect("an id").to_owned()));
+        assert!(page["paging"]["cursors"]["after"].is_string());
+        let Some(next) = page["paging"]["next"].as_str() else { break };
+        page = graph.http.get(next, &[]).await.expect("an answer").json().expect("JSON");
+    }
+    assert_eq!(seen, comments, "top level only, oldest first, nothing twice");
+    let answers = graph.get(&format!("/v21.0/{}/comments", comments[0]), &[]).await.json().expect("JSON");
+    assert_eq!((answers["data"][0]["id"].clone(), answers["data"][0]["from"]["name"].clone()), (json!(below), json!("Ada")));
+    let none = graph.get(&format!("/v21.0/{below}/comments"), &[]).await.json().expect("JSON");
+    assert_eq!(none, json!({"data": []}), "an empty list has no paging");
+    let newest =
+        graph.get(&format!("/v21.0/{post}/comments"), &[("limit", "1"), ("order", "reverse_chronological")]).await.json().expect("JSON");
+    assert_eq!(newest["data"][0]["id"], json!(comments[6]));
+    let all = graph.get(&format!("/v21.0/{post}/comments"), &[("filter", "stream")]).await.json().expect("JSON");
+    assert_eq!(all["data"].as_array().map(Vec::len), Some(8));
+    let one = graph.get(&format!("/v21.0/{below}"), &[("fields", "message,parent")]).await.json().expect("JSON");
+    assert_eq!(one, json!({"message": "below", "parent": {"id": comments[0]}, "id": below}));
+}
