@@ -7,12 +7,14 @@ use http::Method;
 use ring::hmac;
 use sportello_core::domain::delivery::{DELIVERIES, DeliveryState};
 use sportello_core::domain::interaction::INTERACTIONS;
+use sportello_runtime::limits::EngineLimits;
 use sportello_server::desk::Desk;
+use sportello_server::ingress::webhook::DELIVERIES_UNDER_WAY_MAX;
 use sportello_tests::host::{HostPlan, RunningHost};
 use sportello_tests::http_client::HttpClient;
 use sportello_views::Direction;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 const SECRET: &str = "the-signing-secret";
@@ -50,6 +52,15 @@ async fn send(url: &str, body: String) -> u16 {
     let client = HttpClient::new(AT_ONCE);
     let answer = client.send(Method::POST, url, &[("x-signature", &hex::encode(signature))], body.into()).await;
     answer.unwrap().status
+}
+
+/// Answers the request that comes on it.
+async fn answer(mut stream: TcpStream) {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.unwrap());
+    }
+    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await.unwrap();
 }
 
 fn says(count: usize) -> impl Iterator<Item = String> {
@@ -112,16 +123,52 @@ async fn nobody_waits_behind_a_guest_that_waits() {
     let statuses = tokio::time::timeout(AT_ONCE, deliver(&running, says(3))).await.expect("nobody waits for the others");
     assert_eq!(statuses, [(200, 3)].into());
     assert!(waiting.try_join_next().is_none(), "those are waiting all the while");
-    for mut stream in held {
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            head.push(stream.read_u8().await.unwrap());
-        }
-        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await.unwrap();
+    for stream in held {
+        answer(stream).await;
     }
     while let Some(status) = waiting.join_next().await {
         assert_eq!(status.unwrap(), 200);
     }
     assert_eq!(parked(&running.desk()), 0, "and each came to its end");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_every_guest_of_a_channel_waits_challenges_are_answered_and_deliveries_wait_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let running = host(folder.path(), &format!("http://{}", listener.local_addr().unwrap())).await;
+    let url = running.url("/hooks/demo/counter");
+    let mut waiting = JoinSet::new();
+    let mut held = Vec::new();
+    for _ in 0..EngineLimits::default().channel_calls_max {
+        let url = url.clone();
+        waiting.spawn(async move { send(&url, "wait".to_owned()).await });
+        held.push(tokio::time::timeout(AT_ONCE, listener.accept()).await.expect("its guest asks").unwrap().0);
+    }
+    // A platform asks whether we are still there, more than once.
+    for _ in 0..3 {
+        let challenged = HttpClient::new(AT_ONCE).send(Method::GET, &format!("{url}?code=47"), &[], Vec::new().into()).await.unwrap();
+        assert_eq!((challenged.status, &*challenged.text()), (200, "47"));
+    }
+    let before = running.desk().tenant.cursor();
+    let mut saying = JoinSet::new();
+    for (number, said) in says(5).enumerate() {
+        let url = url.clone();
+        saying.spawn(async move { send(&url, said).await });
+        let under_way = held.len() + number + 1;
+        running.until("it waits", |desk| desk.deliveries_under_way.available_permits() == DELIVERIES_UNDER_WAY_MAX - under_way).await;
+    }
+    answer(held.pop().unwrap()).await;
+    while let Some(status) = saying.join_next().await {
+        assert_eq!(status.unwrap(), 200);
+    }
+    assert_eq!(running.desk().tenant.cursor() - before, 1, "the first guest that was free read all of them");
+    for stream in held {
+        answer(stream).await;
+    }
+    while let Some(status) = waiting.join_next().await {
+        assert_eq!(status.unwrap(), 200);
+    }
     running.stop().await;
 }

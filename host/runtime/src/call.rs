@@ -13,7 +13,6 @@
 //!
 //! Whatever ends a call but success drops its store and everything in it: nothing is left behind.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -25,6 +24,7 @@ use crate::guest::{Diagnostic, GuestData, GuestOptions, MemoryExceeded};
 use crate::headroom::Headroom;
 use crate::limits::{CallLimits, EngineLimits};
 use crate::output::OutputFault;
+use crate::slots::Slots;
 
 /// What every call needs.
 #[derive(Clone)]
@@ -168,34 +168,6 @@ pub enum CallFailure {
         /// What it has.
         available: String,
     },
-}
-
-/// Slots that a call waits for, and how many there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Slots {
-    /// The whole pool's.
-    Pool(u32),
-    /// One channel's share of it.
-    Channel(u32),
-}
-
-impl Slots {
-    /// The limit that says how many there are.
-    fn limit(self) -> &'static str {
-        match self {
-            Self::Pool(_) => "calls_max",
-            Self::Channel(_) => "channel_calls_max",
-        }
-    }
-}
-
-impl fmt::Display for Slots {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Pool(count) => write!(formatter, "{count} slots for calls"),
-            Self::Channel(count) => write!(formatter, "{count} slots for calls of this channel"),
-        }
-    }
 }
 
 impl CallFailure {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde_json::Value;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use wasmtime::Store;
 
 use crate::call::{self, Call, CallFailure, Callee, Done, Timed};
@@ -30,6 +30,7 @@ use crate::prepared::Prepared;
 use crate::quarantine::{Admission, Quarantine, QuarantineState};
 use crate::runtime::Host;
 use crate::signature::{self, SignatureRefusal, Signed};
+use crate::slots::{self, Errand, Held, Places};
 use crate::vault::Vault;
 use crate::wasi::GrantedFolder;
 
@@ -76,7 +77,7 @@ struct Inner {
     credentials: Arc<ChannelCredentials>,
     quarantine: Mutex<Quarantine>,
     /// Its share of the pool.
-    share: Arc<Semaphore>,
+    share: Places,
     in_flight: watch::Sender<usize>,
 }
 
@@ -115,7 +116,7 @@ impl Channel {
                 http,
                 credentials,
                 quarantine: Mutex::new(Quarantine::new(options.quarantine)),
-                share: host.share(),
+                share: Places::of_channel(&host.limits),
                 in_flight: watch::Sender::new(0),
                 host,
             }),
@@ -131,9 +132,24 @@ impl Channel {
         call: Call,
         requests: &[WebhookRequest],
     ) -> Result<Done<Vec<Result<WebhookOutcome, ConnectorError>>>, CallFailure> {
+        self.webhook_at(self.webhook_place().await?, call, requests).await
+    }
+
+    /// A place for one call of [`Self::webhook_at`]. It may be waited for; what is to be handed over can be chosen once it is there.
+    pub async fn webhook_place(&self) -> Result<WebhookPlace, CallFailure> {
+        self.admit("webhook.handle", Errand::Work).await.map(WebhookPlace)
+    }
+
+    /// As [`Self::webhook`], at a place of this channel's.
+    pub async fn webhook_at(
+        &self,
+        place: WebhookPlace,
+        call: Call,
+        requests: &[WebhookRequest],
+    ) -> Result<Done<Vec<Result<WebhookOutcome, ConnectorError>>>, CallFailure> {
         let indices = self.exported("webhook", self.inner.prepared.indices().webhook.as_ref())?;
         let context = self.context(&call);
-        let (mut store, mut running) = self.begin("webhook.handle", call, Access::Write).await?;
+        let (mut store, mut running) = self.open(place.0, call, Access::Write)?;
         running.accountable = matches!(requests, [request] if request.method == "POST");
         let answer = call::until(running.deadline, async {
             let instance = self.inner.prepared.pre().instantiate_async(&mut store).await?;
@@ -141,6 +157,16 @@ impl Channel {
         })
         .await;
         running.end(store, answer, |answers| output::webhook(requests, answers))
+    }
+
+    /// Has a challenge answered. It waits for other challenges only, whatever else the channel is busy with.
+    pub async fn challenge(
+        &self,
+        call: Call,
+        request: &WebhookRequest,
+    ) -> Result<Done<Vec<Result<WebhookOutcome, ConnectorError>>>, CallFailure> {
+        let place = self.admit("webhook.handle", Errand::Challenge).await.map(WebhookPlace)?;
+        self.webhook_at(place, call, std::slice::from_ref(request)).await
     }
 
     /// Asks the source for what is new.
@@ -319,8 +345,12 @@ impl Channel {
         Context { channel: self.inner.name.clone(), settings: self.inner.settings.clone(), now: call.now.to_string() }
     }
 
-    /// Asks the quarantine, waits for a slot (the channel's share first: who waits for that holds nothing of the pool), and makes the store.
     async fn begin(&self, name: &'static str, call: Call, access: Access) -> Result<(Store<GuestData>, Running), CallFailure> {
+        self.open(self.admit(name, Errand::Work).await?, call, access)
+    }
+
+    /// Asks the quarantine and waits for a slot.
+    async fn admit(&self, name: &'static str, errand: Errand) -> Result<Running, CallFailure> {
         let inner = &self.inner;
         let probe = match inner.quarantine().admit(Instant::now()) {
             Admission::Serve => false,
@@ -345,9 +375,13 @@ impl Channel {
             deadline: Instant::now(),
             _slots: None,
         };
-        let deadline = inner.host.slot_deadline();
-        let of_share = inner.host.slot_of_share(&inner.share, deadline).await?;
-        running._slots = Some([of_share, inner.host.slot(deadline).await?]);
+        running._slots = Some(slots::hold(&inner.host.pool, Some(&inner.share), errand, inner.host.limits.slot_wait_max).await?);
+        Ok(running)
+    }
+
+    /// Makes the store.
+    fn open(&self, mut running: Running, call: Call, access: Access) -> Result<(Store<GuestData>, Running), CallFailure> {
+        let inner = &self.inner;
         let reaches_out = !matches!(access, Access::Nobody);
         let options = GuestOptions {
             folders: &inner.folders,
@@ -410,8 +444,11 @@ struct Running {
     settled: bool,
     started: Instant,
     deadline: Instant,
-    _slots: Option<[OwnedSemaphorePermit; 2]>,
+    _slots: Option<Held>,
 }
+
+/// A place for a call that hands over deliveries. It holds a slot, so it is not to be kept for long.
+pub struct WebhookPlace(Running);
 
 impl Running {
     fn end<T>(

@@ -94,13 +94,13 @@ pub(crate) fn config(limits: &EngineLimits, scan: PageScan) -> Config {
 /// The pool. Its totals are the per-connector limits times the number of calls, so that whoever holds one of `calls_max` permits can never
 /// find the pool exhausted.
 pub(crate) fn pool(limits: &EngineLimits, scan: PageScan) -> PoolingAllocationConfig {
-    let calls = limits.calls_max;
+    let slots = limits.slots();
     let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(calls);
-    pool.total_stacks(calls);
-    pool.total_core_instances(calls.saturating_mul(limits.core_instances_max));
-    pool.total_memories(calls.saturating_mul(limits.memories_max));
-    pool.total_tables(calls.saturating_mul(limits.tables_max));
+    pool.total_component_instances(slots);
+    pool.total_stacks(slots);
+    pool.total_core_instances(slots.saturating_mul(limits.core_instances_max));
+    pool.total_memories(slots.saturating_mul(limits.memories_max));
+    pool.total_tables(slots.saturating_mul(limits.tables_max));
     pool.max_core_instances_per_component(limits.core_instances_max);
     pool.max_memories_per_component(limits.memories_max);
     pool.max_tables_per_component(limits.tables_max);
@@ -108,9 +108,9 @@ pub(crate) fn pool(limits: &EngineLimits, scan: PageScan) -> PoolingAllocationCo
     // The hard wall behind the per-call limit: no slot ever grows beyond it, whatever a channel was configured to.
     pool.max_memory_size(limits.slot_memory_bytes_max);
 
-    // A slot that last held the same connector still has its image mapped, which saves the mapping. As many slots as calls may keep it:
-    // the resident memory this can hold is bounded by keep_resident × calls_max.
-    pool.max_unused_warm_slots(calls);
+    // A slot that last held the same connector still has its image mapped, which saves the mapping. All slots may keep it:
+    // the resident memory this can hold is bounded by keep_resident × slots.
+    pool.max_unused_warm_slots(slots);
     // Resetting pages in place beats giving them back and faulting them in again, but only if the kernel says which were touched: without the
     // scan the whole range is rewritten after each call, and 1 MiB of that is slower than no pool at all.
     let keep_resident = match scan {
@@ -161,7 +161,14 @@ mod tests {
 
     #[test]
     fn a_permit_is_a_slot_whatever_the_connector_needs() {
-        let limits = EngineLimits { calls_max: 7, memories_max: 3, tables_max: 5, core_instances_max: 11, ..EngineLimits::default() };
+        let limits = EngineLimits {
+            calls_max: 5,
+            challenges_max: 2,
+            memories_max: 3,
+            tables_max: 5,
+            core_instances_max: 11,
+            ..EngineLimits::default()
+        };
         let pool = pool(&limits, PageScan::Missing);
         assert_eq!(pool.get_total_memories(), 7 * pool.get_max_memories_per_component());
         assert_eq!(pool.get_total_tables(), 7 * pool.get_max_tables_per_component());

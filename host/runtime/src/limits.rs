@@ -10,10 +10,15 @@ use crate::outbound::HttpLimits;
 /// Sizes of the engine and its pool. They reserve address space, not memory, unless said otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineLimits {
-    /// Calls running at the same time, over all channels. Each holds one slot of the pool; the next one waits for a slot.
+    /// Calls running at the same time, over all channels, besides challenges. Each holds one slot of the pool; the next one waits for a slot.
     pub calls_max: u32,
     /// Calls of one channel running at the same time, at most `calls_max`: a slow platform must leave slots to the others.
     pub channel_calls_max: u32,
+    /// Challenges answered at the same time, over all channels, in slots of their own: a platform gives up an address that misses some, and whatever
+    /// else a channel waits for must not stand in their way.
+    pub challenges_max: u32,
+    /// Challenges of one channel answered at the same time, at most `challenges_max`.
+    pub channel_challenges_max: u32,
     /// How long a call waits for a slot, its channel's and the pool's together, before it is refused as busy.
     pub slot_wait_max: Duration,
     /// The most memory one linear memory of any guest can ever have, in bytes: the size of a slot. [`CallLimits::memory_bytes_max`] is below.
@@ -28,7 +33,7 @@ pub struct EngineLimits {
     pub core_instances_max: u32,
     /// Bytes of a component file. Python guests are about 19 MB, Rust guests 0.3 MB.
     pub component_bytes_max: usize,
-    /// Memory kept resident per slot after a call, in bytes: reusing pages beats faulting them in again. Real memory: times `calls_max` at most.
+    /// Memory kept resident per slot after a call, in bytes: reusing pages beats faulting them in again. Real memory: times all slots at most.
     pub keep_resident_bytes_max: usize,
     /// Memory kept resident per slot where the kernel cannot tell which pages were touched (before Linux 6.7): all of it is rewritten after
     /// every call, so it is small.
@@ -39,11 +44,20 @@ pub struct EngineLimits {
     pub guest_stack_bytes_max: usize,
 }
 
+impl EngineLimits {
+    /// Slots of the pool: as many guests as can be there at the same time.
+    pub(crate) fn slots(&self) -> u32 {
+        self.calls_max.saturating_add(self.challenges_max)
+    }
+}
+
 impl Default for EngineLimits {
     fn default() -> Self {
         Self {
             calls_max: 64,
             channel_calls_max: 16,
+            challenges_max: 8,
+            channel_challenges_max: 2,
             slot_wait_max: Duration::from_secs(5),
             slot_memory_bytes_max: 256 << 20,
             memories_max: 4,

@@ -8,12 +8,12 @@ use std::time::Instant;
 use jiff::Timestamp;
 use ring::hmac;
 use ring::rand::SystemRandom;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre, Linker};
 
 use crate::cache::CompileCache;
-use crate::call::{self, CallFailure, Callee, Slots};
+use crate::call::{self, Callee};
 use crate::capabilities::Indices;
 use crate::channel::{Channel, ChannelOptions};
 use crate::contract::Manifest;
@@ -27,6 +27,7 @@ use crate::limits::{CallLimits, EngineLimits};
 use crate::manifest::{self, ManifestFault};
 use crate::outbound::{Outbound, OutboundOptions};
 use crate::prepared::Prepared;
+use crate::slots::{self, Errand, Places};
 
 /// What a runtime is made of.
 #[derive(Default)]
@@ -55,7 +56,7 @@ pub(crate) struct Host {
     pub(crate) outbound: Outbound,
     /// Of this process, for comparing texts in constant time.
     pub(crate) compare_key: hmac::Key,
-    slots: Arc<Semaphore>,
+    pub(crate) pool: Places,
     /// One compilation at a time: it takes all cores already.
     compiling: Semaphore,
     cache: Option<CompileCache>,
@@ -78,7 +79,7 @@ impl Runtime {
             host: Arc::new(Host {
                 engine,
                 linker,
-                slots: Arc::new(Semaphore::new(limits.calls_max as usize)),
+                pool: Places::of_pool(&limits),
                 compiling: Semaphore::new(1),
                 limits,
                 outbound,
@@ -128,9 +129,9 @@ impl Runtime {
         self.host.page_scan
     }
 
-    /// Slots of the pool no call holds now.
+    /// Slots of the pool no call holds now, without those for challenges.
     pub fn free_slots(&self) -> usize {
-        self.host.slots.available_permits()
+        self.host.pool.free()
     }
 
     async fn compile(&self, digest: Digest, bytes: Vec<u8>) -> Result<Component, RuntimeError> {
@@ -160,7 +161,7 @@ impl Runtime {
     /// Asks the connector what it is, without settings, network or state, at a time and with a seed made of `round`.
     async fn describe(&self, label: &str, pre: &InstancePre<GuestData>, indices: &Indices, round: u32) -> Result<Manifest, RuntimeError> {
         let failed = |failure| RuntimeError::Describe(Box::new(failure));
-        let _slot = self.host.slot(self.host.slot_deadline()).await.map_err(failed)?;
+        let _slot = slots::hold(&self.host.pool, None, Errand::Work, self.host.limits.slot_wait_max).await.map_err(failed)?;
         let limits = CallLimits::default();
         let options = GuestOptions {
             now: Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_hours(24 * i64::from(round)),
@@ -187,40 +188,6 @@ impl Runtime {
             Ok(Ok(manifest)) => Ok(manifest),
             Ok(Err(error)) => Err(failed(call::failure(callee, &limits, store.data(), started.elapsed(), Some(error)))),
             Err(_) => Err(failed(call::failure(callee, &limits, store.data(), started.elapsed(), None))),
-        }
-    }
-}
-
-impl Host {
-    /// Until when a call that comes now waits for its slots.
-    pub(crate) fn slot_deadline(&self) -> Instant {
-        Instant::now() + self.limits.slot_wait_max
-    }
-
-    /// A slot of the pool.
-    pub(crate) async fn slot(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, CallFailure> {
-        self.slot_of(&self.slots, Slots::Pool(self.limits.calls_max), deadline).await
-    }
-
-    /// A channel's share of the pool, of which it takes a slot before it takes one of the pool's.
-    pub(crate) fn share(&self) -> Arc<Semaphore> {
-        Arc::new(Semaphore::new(self.channel_calls_max() as usize))
-    }
-
-    /// A slot of a channel's share.
-    pub(crate) async fn slot_of_share(&self, share: &Arc<Semaphore>, deadline: Instant) -> Result<OwnedSemaphorePermit, CallFailure> {
-        self.slot_of(share, Slots::Channel(self.channel_calls_max()), deadline).await
-    }
-
-    fn channel_calls_max(&self) -> u32 {
-        self.limits.channel_calls_max.clamp(1, self.limits.calls_max.max(1))
-    }
-
-    async fn slot_of(&self, semaphore: &Arc<Semaphore>, slots: Slots, deadline: Instant) -> Result<OwnedSemaphorePermit, CallFailure> {
-        match tokio::time::timeout_at(deadline.into(), Arc::clone(semaphore).acquire_owned()).await {
-            Ok(Ok(slot)) => Ok(slot),
-            // Late; or closed, which nobody does.
-            Ok(Err(_)) | Err(_) => Err(CallFailure::Busy { slots, waited: self.limits.slot_wait_max }),
         }
     }
 }

@@ -142,6 +142,9 @@ impl Poll for Hostile {
 
 impl Webhook for Hostile {
     fn handle(context: &Context<Settings>, request: &webhook::Request) -> Result<webhook::Outcome, Error> {
+        if let Some(code) = request.query_value("code") {
+            return Ok(webhook::Outcome::answer(webhook::Response::text(200, code)));
+        }
         match request.body.as_slice() {
             b"trap" => unreachable!("as asked"),
             b"wait" => {

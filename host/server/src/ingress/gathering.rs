@@ -7,14 +7,15 @@
 //! Deliveries stay each other's strangers: a connector answers for each, and when a call or its record fails as a whole each is tried
 //! again by itself. (Nothing of the failed call is left; only what it asked other servers for may be asked twice, as after any redelivery.)
 //!
-//! Nobody waits behind a guest that waits for a network: after [`PATIENCE`] it no longer counts as busy.
+//! Nobody waits behind a guest that waits for a network: after [`PATIENCE`] it no longer counts as busy. Where all of a channel's guests wait, what comes
+//! meanwhile waits together for the first one that is free: deliveries are chosen once their guest is there.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use sportello_runtime::Done;
 use sportello_runtime::contract::{ConnectorError, WebhookOutcome, WebhookRequest, WebhookResponse};
+use sportello_runtime::{CallFailure, Done, WebhookPlace};
 use tokio::sync::oneshot;
 
 use crate::channels::LiveChannel;
@@ -52,6 +53,9 @@ struct Waiting {
     request: WebhookRequest,
     answer: Answer,
 }
+
+/// Where a guest reads them, or why there is none.
+type Place = Result<WebhookPlace, CallFailure>;
 
 /// To the one who delivered: what the connector wants to be answered, once all is durable.
 type Answer = oneshot::Sender<Result<Option<WebhookResponse>, Failure>>;
@@ -100,14 +104,15 @@ async fn lead(desk: Arc<Desk>, live: Arc<LiveChannel>, lead: Lead) {
     loop {
         // Whoever is ready to add a delivery may do so first.
         tokio::task::yield_now().await;
-        let batch = {
-            let mut state = live.gathering.state();
-            take(&mut state.waiting)
-        };
-        if batch.is_empty() {
+        if live.gathering.state().waiting.is_empty() {
             break;
         }
-        let mut reading = std::pin::pin!(read(&desk, &live, batch));
+        let place = live.runtime.webhook_place().await;
+        let batch = take(&mut live.gathering.state().waiting);
+        if batch.is_empty() {
+            continue;
+        }
+        let mut reading = std::pin::pin!(read(&desk, &live, place, batch));
         if tokio::time::timeout(PATIENCE, &mut reading).await.is_err() {
             // Others lead from here on.
             drop(lead);
@@ -133,13 +138,17 @@ fn take(waiting: &mut VecDeque<Waiting>) -> Vec<Waiting> {
 }
 
 /// Has a guest read them. What follows the reading goes on by itself: those that come next need not wait for the disk.
-async fn read(desk: &Arc<Desk>, live: &Arc<LiveChannel>, batch: Vec<Waiting>) {
+async fn read(desk: &Arc<Desk>, live: &Arc<LiveChannel>, place: Place, batch: Vec<Waiting>) {
     let (requests, answers): (Vec<_>, Vec<_>) = batch.into_iter().map(|waiting| (waiting.request, waiting.answer)).unzip();
-    let called = live.runtime.webhook(desk.call(live, Purpose::Webhook), &requests).await;
+    let called = match place {
+        Ok(place) => live.runtime.webhook_at(place, desk.call(live, Purpose::Webhook), &requests).await,
+        Err(failure) => Err(failure),
+    };
     desk.note(live, Purpose::Webhook, &called);
     let read = Read { desk: Arc::clone(desk), live: Arc::clone(live), requests, answers };
     match called {
         Ok(done) => drop(tokio::spawn(read.take_in(done))),
+        Err(failure @ (CallFailure::Busy { .. } | CallFailure::Quarantined { .. })) => read.turned_away(&failure),
         Err(failure) => read.failed(Failure::of_call(&failure)),
     }
 }
@@ -179,6 +188,13 @@ impl Read {
                 Ok(outcome) => Ok(outcome.response),
                 Err(error) => Err(Failure::Park(Cause::of_error(&error))),
             });
+        }
+    }
+
+    /// Nobody was called: the same holds for all of them.
+    fn turned_away(self, failure: &CallFailure) {
+        for answer in self.answers {
+            let _ = answer.send(Err(Failure::of_call(failure)));
         }
     }
 

@@ -35,7 +35,7 @@ use crate::metrics::Outcome;
 pub const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Deliveries of one tenant under way at once; beyond, the platform is told to come again.
 pub const DELIVERIES_UNDER_WAY_MAX: usize = 512;
-/// Challenges of one tenant under way at once. They have places of their own: anybody can send one, and a platform gives up an address that misses some.
+/// Challenges of one tenant under way at once. They have places of their own, and guests of their own: anybody can send one, and a platform gives up an address that misses some.
 pub const CHALLENGES_UNDER_WAY_MAX: usize = 32;
 /// How long a body may take to arrive. Whoever sends it holds one of the places above and has not proved anything yet.
 pub const BODY_TIME_MAX: Duration = Duration::from_secs(10);
@@ -102,7 +102,7 @@ async fn challenge(desk: &Desk, live: &LiveChannel, request: Request) -> Respons
     let Ok(_place) = desk.challenges_under_way.try_acquire() else { return try_later("too many challenges are under way") };
     let headers = guest_headers(live, request.headers());
     let request = WebhookRequest { method: "GET".to_owned(), query: query_of(request.uri()), headers, body: Vec::new() };
-    match live.runtime.webhook(desk.call(live, Purpose::Webhook), &[request]).await {
+    match live.runtime.challenge(desk.call(live, Purpose::Webhook), &request).await {
         Ok(done) => match done.value.into_iter().next() {
             Some(Ok(outcome)) if outcome.interactions.is_empty() => answer(outcome.response),
             Some(Ok(_)) => bad_gateway("the connector answered a challenge with interactions, which nobody signed"),
