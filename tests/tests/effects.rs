@@ -20,7 +20,7 @@ use sportello_tests::http_client::HttpClient;
 use sportello_tests::servers::Wiki;
 use sportello_tests::stand_ins::facebook::{CALLS_MAX, DeliveryPlan, Facebook, FacebookSettings, RateLimit};
 use sportello_tests::stand_ins::faults::{Fault, FaultHandle};
-use sportello_tests::stand_ins::twitter::{Endpoint, Twitter, TwitterSettings};
+use sportello_tests::stand_ins::twitter::{Endpoint, Limit, Twitter, TwitterSettings};
 use sportello_tests::stand_ins::wiki::WikiStandIn;
 use sportello_views::Direction;
 use tempfile::TempDir;
@@ -282,7 +282,7 @@ async fn where_no_more_looks_are_left_answers_go_on() {
     let now = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second()).unwrap();
     let clock = Arc::new(SetClock::at(Timestamp(now.as_millisecond())));
     let mut settings = TwitterSettings { now, ..TwitterSettings::default() };
-    settings.calls_max.insert(Endpoint::Timeline, 1);
+    settings.calls_max.insert((Limit::Quarter, Endpoint::Timeline), 1);
     let twitter = Twitter::start_with(settings).await.unwrap();
     let plan = HostPlan::default().twitter(&twitter, "poll-seconds = 0").workflow("answer", ANSWER);
     let running = RunningHost::start_at(folder.path(), &plan, Arc::clone(&clock) as Arc<dyn Clock>).await;

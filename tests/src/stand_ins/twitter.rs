@@ -39,7 +39,7 @@ use std::time::Duration;
 use axum::Router;
 use jiff::{SignedDuration, Timestamp};
 
-pub use self::limits::{CallsMax, Endpoint, calls_max_default};
+pub use self::limits::{CallsMax, Endpoint, Limit, calls_max_default};
 pub use self::sender::{Forgery, PAUSE_MAX};
 pub use self::world::Person;
 pub use super::webhook::{Counts, DeliveryPlan, DeliveryReport};
@@ -116,7 +116,7 @@ pub struct TwitterSettings {
     pub payloads: Payloads,
     /// Which replies are taken.
     pub reply_rule: ReplyRule,
-    /// How many calls each endpoint takes in 15 minutes.
+    /// How many calls each endpoint takes in 15 minutes and in 24 hours.
     pub calls_max: CallsMax,
 }
 
@@ -342,9 +342,18 @@ impl Twitter {
 
     /// Refuses an endpoint for this long on the platform's clock.
     pub fn limit_rate(&self, endpoint: Endpoint, time: Duration) {
+        self.refuse(Limit::Quarter, endpoint, time);
+    }
+
+    /// Other users of the application have used up an endpoint's calls of 24 hours, which end after this long on the platform's clock.
+    pub fn use_up_day(&self, endpoint: Endpoint, time: Duration) {
+        self.refuse(Limit::AppDay, endpoint, time);
+    }
+
+    fn refuse(&self, limit: Limit, endpoint: Endpoint, time: Duration) {
         let mut inside = self.inside();
         let until = inside.world.now() + signed(time);
-        inside.limits.refuse(endpoint, until);
+        inside.limits.refuse(limit, endpoint, until);
     }
 
     /// Ends every access token given out so far.

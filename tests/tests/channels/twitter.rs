@@ -5,13 +5,14 @@ use std::marker::PhantomData;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use http::Method;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use sportello_core::domain::effect::EffectState;
 use sportello_core::domain::interaction::Change;
 use sportello_server::clock::{Clock, SetClock};
 use sportello_tests::host::{HostPlan, RunningHost};
-use sportello_tests::stand_ins::twitter::{Endpoint, Payloads, Person, Twitter, TwitterSettings};
+use sportello_tests::stand_ins::twitter::{Endpoint, Limit, Payloads, Person, Twitter, TwitterSettings};
 use sportello_tests::stand_ins::{DeliveryPlan, Fault, Faults};
 
 use crate::desk::{Desk, MOMENT};
@@ -84,7 +85,8 @@ impl<S: Shape> Network for Account<S> {
     async fn start(now: Timestamp) -> Self {
         let mut settings = TwitterSettings { now, payloads: S::PAYLOADS, ..TwitterSettings::default() };
         // Fewer than X allows, so that limits are met.
-        settings.calls_max.extend([(Endpoint::Posts, 15), (Endpoint::Timeline, 10), (Endpoint::Mentions, 5)]);
+        let quarter = [(Endpoint::Posts, 15), (Endpoint::Timeline, 10), (Endpoint::Mentions, 5)];
+        settings.calls_max.extend(quarter.map(|(endpoint, calls)| ((Limit::Quarter, endpoint), calls)));
         let twitter = Twitter::start_with(settings).await.expect("the stand-in starts");
         Self { twitter, people: Mutex::default(), shape: PhantomData }
     }
@@ -296,4 +298,92 @@ async fn a_channel_that_signs_its_requests_asks_and_answers() {
     }
     assert_eq!((twitter.replies_to(&thing).len(), twitter.token_refreshes()), (1, 0));
     running.stop().await;
+}
+
+/// X counts posts by the day, too; a quarter of an hour says nothing of that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_day_that_is_used_up_nothing_is_asked_before_it_ends() {
+    let now = Timestamp::from_second(Timestamp::now().as_second()).expect("now is a time");
+    let mut settings = TwitterSettings { now, ..TwitterSettings::default() };
+    settings.calls_max.insert((Limit::UserDay, Endpoint::Posts), 2);
+    let day = Day::begin(settings).await;
+    let mut things = vec![day.asks("Ada"), day.asks("Bruno")];
+    day.twitter.deliver(&DeliveryPlan::default()).await.expect("it is registered");
+    day.running.until("both are answered", |_| day.answered(&things) == 2).await;
+    let channel: Value = day.running.ask(Method::GET, "/channels/twitter", "application/json", "").await.json().expect("JSON");
+    let windows = channel["live"]["headroom"].as_array().expect("windows");
+    let left = |name: &str| windows.iter().find(|window| window["name"] == name).map(|window| (&window["remaining"], &window["allowed"]));
+    assert_eq!(left("posts-user-day"), Some((&json!(0), &json!(2))), "{channel}");
+    assert_eq!(left("posts-app-day"), Some((&json!(9_998), &json!(10_000))), "{channel}");
+
+    things.push(day.asks("Carla"));
+    day.twitter.deliver(&DeliveryPlan::default()).await.expect("it is registered");
+    day.passes_until_its_last_quarter(DAY).await;
+    assert_eq!((day.answered(&things), day.twitter.calls_over_limit()), (2, 0));
+    day.passes(QUARTER).await;
+    day.running.until("the third is answered", |_| day.answered(&things) == 3).await;
+    assert_eq!(day.twitter.calls_over_limit(), 0);
+    day.running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_day_that_others_have_used_up_is_met_once_and_waited_for() {
+    let now = Timestamp::from_second(Timestamp::now().as_second()).expect("now is a time");
+    let day = Day::begin(TwitterSettings { now, ..TwitterSettings::default() }).await;
+    let rest = Duration::from_secs(5 * 60 * 60);
+    day.twitter.use_up_day(Endpoint::Posts, rest);
+    let things = [day.asks("Ada")];
+    day.twitter.deliver(&DeliveryPlan::default()).await.expect("it is registered");
+    day.running.until("it was refused", |_| day.twitter.calls_over_limit() == 1).await;
+    day.passes_until_its_last_quarter(rest).await;
+    assert_eq!((day.answered(&things), day.twitter.calls_over_limit()), (0, 1));
+    day.passes(QUARTER).await;
+    day.running.until("it is answered", |_| day.answered(&things) == 1).await;
+    assert_eq!(day.twitter.calls_over_limit(), 1);
+    day.running.stop().await;
+}
+
+const QUARTER: Duration = Duration::from_secs(15 * 60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A host that answers every case, on a stand-in with limits of its own.
+struct Day {
+    twitter: Twitter,
+    clock: Arc<SetClock>,
+    running: RunningHost,
+    _folder: tempfile::TempDir,
+}
+
+impl Day {
+    async fn begin(settings: TwitterSettings) -> Self {
+        let clock = Arc::new(SetClock::at(sportello_core::time::Timestamp(settings.now.as_millisecond())));
+        let twitter = Twitter::start_with(settings).await.expect("the stand-in starts");
+        let answer = "name: answer\non: case.opened\nsteps:\n  - reply: \"Caso ${case.number}\"\n";
+        let plan = HostPlan::default().workflow("answer", answer).twitter(&twitter, "poll-seconds = 0");
+        let folder = tempfile::tempdir().expect("a folder");
+        let running = RunningHost::start_at(folder.path(), &plan, Arc::clone(&clock) as Arc<dyn Clock>).await;
+        twitter.register_webhook(&running.url("/hooks/demo/twitter")).await.expect("the host proves itself");
+        Self { twitter, clock, running, _folder: folder }
+    }
+
+    fn asks(&self, who: &str) -> String {
+        self.twitter.post(&self.twitter.person(who), &format!("@{} la rete è giù", self.twitter.settings().handle))
+    }
+
+    fn answered(&self, things: &[String]) -> usize {
+        things.iter().filter(|thing| !self.twitter.replies_to(thing).is_empty()).count()
+    }
+
+    async fn passes(&self, time: Duration) {
+        self.twitter.advance(time);
+        self.clock.advance_ms(u64::try_from(time.as_millis()).expect("a short while"));
+        self.running.works(MOMENT).await;
+    }
+
+    /// All of it but a quarter of an hour, by quarters.
+    async fn passes_until_its_last_quarter(&self, time: Duration) {
+        for _ in 1..time.as_secs() / QUARTER.as_secs() {
+            self.passes(QUARTER).await;
+        }
+    }
 }

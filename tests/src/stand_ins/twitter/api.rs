@@ -4,14 +4,14 @@ use std::sync::{Arc, Mutex};
 
 use axum::body::Bytes;
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
 
 use super::super::form_fields;
 use super::length::{LENGTH_MAX, weighted};
-use super::limits::Endpoint;
+use super::limits::{Endpoint, Told};
 use super::lists::{self, List, id_of};
 use super::oauth1::Signed;
 use super::problem::{Answer, Problem};
@@ -59,10 +59,10 @@ pub(super) async fn serve(
         let form = form_of(&headers, body).await;
         let mut inside = inside.lock().expect("no panic while the platform is held");
         let now = inside.world.now();
-        return into_response(inside.access.refresh(&headers, form.as_ref(), now), None);
+        return into_response(inside.access.refresh(&headers, form.as_ref(), now), &[]);
     }
     let Some(endpoint) = Endpoint::of(&method, &parts) else {
-        return into_response(Err(Problem::not_modelled(&format!("{method} {path}"))), None);
+        return into_response(Err(Problem::not_modelled(&format!("{method} {path}"))), &[]);
     };
     let host = headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1");
     let address = format!("http://{host}{path}");
@@ -75,9 +75,9 @@ pub(super) async fn serve(
         .and_then(|()| inside.limits.take(endpoint, now))
         .and_then(|()| once_each(&pairs))
         .and_then(|parameters| route(&mut inside, endpoint, &parts, &parameters, &headers, &body));
-    let limit = inside.limits.state(endpoint, now);
+    let limits = inside.limits.told(endpoint, now);
     drop(inside);
-    into_response(answer, Some(limit))
+    into_response(answer, &limits)
 }
 
 async fn form_of(headers: &HeaderMap, body: Bytes) -> Option<Parameters> {
@@ -195,7 +195,7 @@ fn check_parts(document: &Map<String, Value>, place: &str, modelled: &[&str], no
     Ok(())
 }
 
-fn into_response(answer: Answer, limit: Option<(u32, u32, i64)>) -> Response {
+fn into_response(answer: Answer, limits: &[Told]) -> Response {
     let (status, body, kind) = match answer {
         Ok((status, body)) => (status, body, "application/json; charset=utf-8"),
         Err(problem) if problem.body.get("error").is_some() => (problem.status, problem.body, "application/json; charset=utf-8"),
@@ -203,11 +203,16 @@ fn into_response(answer: Answer, limit: Option<(u32, u32, i64)>) -> Response {
     };
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = (status, [("content-type", kind)], body.to_string()).into_response();
-    if let Some((calls_max, remaining, resets_at_s)) = limit {
-        let headers = response.headers_mut();
-        headers.insert("x-rate-limit-limit", HeaderValue::from(calls_max));
-        headers.insert("x-rate-limit-remaining", HeaderValue::from(remaining));
-        headers.insert("x-rate-limit-reset", HeaderValue::from(resets_at_s));
+    for Told { headers, calls_max, remaining, resets_at_s } in limits {
+        let values = [
+            ("limit", HeaderValue::from(*calls_max)),
+            ("remaining", HeaderValue::from(*remaining)),
+            ("reset", HeaderValue::from(*resets_at_s)),
+        ];
+        for (what, value) in values {
+            let name = HeaderName::try_from(format!("{headers}-{what}")).expect("letters and digits");
+            response.headers_mut().insert(name, value);
+        }
     }
     response
 }

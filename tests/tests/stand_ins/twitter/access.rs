@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::Method;
 use serde_json::json;
 use sportello_tests::http_client::{Answer, HttpClient, encode_pairs, with_query};
-use sportello_tests::stand_ins::twitter::{Endpoint, Twitter, TwitterSettings, calls_max_default};
+use sportello_tests::stand_ins::twitter::{Endpoint, Limit, Twitter, TwitterSettings, calls_max_default};
 
 use super::{Api, problem};
 
@@ -166,18 +166,22 @@ async fn a_call_signed_with_oauth_1_is_taken_once_in_time_and_unchanged() {
 
 /// Limit, remaining and seconds until the reset.
 fn window(api: &Api, answer: &Answer) -> (i64, i64, i64) {
-    let number = |name: &str| answer.header(name).parse::<i64>().expect("a number");
-    (number("x-rate-limit-limit"), number("x-rate-limit-remaining"), number("x-rate-limit-reset") - api.twitter.now().as_second())
+    window_of("x-rate-limit", api, answer)
+}
+
+fn window_of(limit: &str, api: &Api, answer: &Answer) -> (i64, i64, i64) {
+    let number = |what: &str| answer.header(&format!("{limit}-{what}")).parse::<i64>().expect("a number");
+    (number("limit"), number("remaining"), number("reset") - api.twitter.now().as_second())
 }
 
 #[tokio::test]
 async fn a_window_of_15_minutes_takes_so_many_calls_and_ends_at_its_reset() {
     let mut calls_max = calls_max_default();
     assert_eq!(
-        [Endpoint::Mentions, Endpoint::Posts, Endpoint::Timeline, Endpoint::Lookups].map(|endpoint| calls_max[&endpoint]),
+        [Endpoint::Mentions, Endpoint::Posts, Endpoint::Timeline, Endpoint::Lookups].map(|endpoint| calls_max[&(Limit::Quarter, endpoint)]),
         [300, 100, 900, 900]
     );
-    calls_max.insert(Endpoint::Mentions, 3);
+    calls_max.insert((Limit::Quarter, Endpoint::Mentions), 3);
     let api = Api::start_with(TwitterSettings { calls_max, ..TwitterSettings::default() }).await;
     let mentions = api.mentions_path();
     for remaining in [2, 1, 0] {
@@ -196,6 +200,33 @@ async fn a_window_of_15_minutes_takes_so_many_calls_and_ends_at_its_reset() {
     let wrong = api.get(&mentions, &[("max_results", "1")]).await;
     assert_eq!((wrong.status, window(&api, &wrong).1), (400, 1), "a wrong call counts too");
     assert_eq!(api.twitter.calls_over_limit(), 1);
+}
+
+#[tokio::test]
+async fn a_day_takes_so_many_calls_of_the_user_and_of_the_application_and_ends_after_24_hours() {
+    const DAY_S: i64 = 24 * 60 * 60;
+    let mut calls_max = calls_max_default();
+    assert_eq!(calls_max[&(Limit::AppDay, Endpoint::Posts)], 10_000);
+    calls_max.insert((Limit::UserDay, Endpoint::Posts), 2);
+    let api = Api::start_with(TwitterSettings { calls_max, ..TwitterSettings::default() }).await;
+    let mention = api.twitter.post(&api.twitter.person("Ada"), "@TelefoniaSole aiuto");
+    for remaining in [1, 0] {
+        let posted = api.reply(&mention, &format!("Eccoci: {remaining}")).await;
+        assert_eq!((posted.status, window_of("x-user-limit-24hour", &api, &posted)), (201, (2, remaining, DAY_S)));
+        assert_eq!(window_of("x-app-limit-24hour", &api, &posted), (10_000, 9_998 + remaining, DAY_S));
+    }
+    api.twitter.advance(Duration::from_secs(24 * 60 * 60 - 1));
+    refresh(&api, &api.twitter.refresh_token()).await;
+    let refused = api.reply(&mention, "Eccoci").await;
+    assert_eq!((problem(&refused).0, window_of("x-user-limit-24hour", &api, &refused)), (429, (2, 0, 1)));
+    assert_eq!(window(&api, &refused), (100, 100, 900), "of the quarter of an hour all is left");
+    assert_eq!(api.get(&api.timeline_path(), &[]).await.headers.get("x-user-limit-24hour-limit"), None, "it has no limit of a day");
+    api.twitter.advance(Duration::from_secs(1));
+    assert_eq!(api.reply(&mention, "Eccoci").await.status, 201);
+    api.twitter.use_up_day(Endpoint::Posts, Duration::from_secs(60 * 60));
+    let refused = api.reply(&mention, "Ancora").await;
+    assert_eq!((refused.status, window_of("x-app-limit-24hour", &api, &refused).1), (429, 0));
+    assert_eq!((api.twitter.calls_over_limit(), api.twitter.replies().len()), (2, 3));
 }
 
 #[tokio::test]
