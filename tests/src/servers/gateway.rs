@@ -11,6 +11,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use tokio::sync::{RwLock, RwLockWriteGuard};
 
 use crate::error::Result;
 use crate::http_client::{Answer, HttpClient};
@@ -92,6 +93,8 @@ struct Inside {
     adds_fields: AtomicBool,
     held_back_since: Mutex<Option<Timestamp>>,
     hidden: Mutex<Option<Range<Timestamp>>>,
+    /// Whatever passes holds it for reading.
+    barrier: RwLock<()>,
 }
 
 /// A running one before a wiki. Dropping it stops it.
@@ -122,6 +125,11 @@ impl Gateway {
     /// What can be made to go wrong on the way.
     pub fn faults(&self) -> &Faults {
         &self.faults
+    }
+
+    /// Nothing passes while this is held, and what was passing has its answer.
+    pub async fn close(&self) -> RwLockWriteGuard<'_, ()> {
+        self.inside.barrier.write().await
     }
 
     /// From now on refuses for this reason, or for none.
@@ -182,7 +190,9 @@ async fn serve(State(inside): State<Arc<Inside>>, method: Method, uri: Uri, head
         inside.refused.fetch_add(1, Ordering::SeqCst);
         return refusal.answer();
     }
+    let passing = inside.barrier.read().await;
     let answer = pass_on(&inside.target, method, &uri, &headers, body).await;
+    drop(passing);
     handed_back(answer.map(|answer| inside.changed(answer, reads_changes)))
 }
 

@@ -54,6 +54,15 @@ impl Asked {
         }
     }
 
+    /// The changes of a record.
+    pub(super) fn of(&self, record: &str) -> String {
+        let changes = self.changes.iter().filter(|change| change.record == record);
+        changes
+            .map(|change| format!("{} {:?} (renamed meanwhile: {})", change.name, change.end, change.is_renamed))
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
+
     /// How many contacts were made, changes done and refused.
     pub(super) fn counts(&self) -> (usize, usize, usize) {
         let ended = |state| self.changes.iter().filter(|change| change.end == Some(state)).count();

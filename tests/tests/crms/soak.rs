@@ -102,9 +102,7 @@ pub(crate) async fn everything_goes_wrong<B: Books>(hours: u64) {
         if minute % B::MINUTES_PER_DEED == 0 {
             day.operators_work(&mut random).await;
         }
-        if hours >= B::CONTACTS_FROM_HOURS {
-            day.agents_work(&mut random).await;
-        }
+        day.agents_work(&mut random).await;
         day.books.minute_ends(&mut random).await;
         day.somebody_asks(&mut random, minute);
         day.facebook.deliver(&DeliveryPlan::default()).await.expect("it is registered");
@@ -283,6 +281,13 @@ impl<B: Books> Day<B> {
         open
     }
 
+    /// Of records that are not as they must be: the CRM's own name for them, and what was asked for.
+    async fn the_crm_says(&self) -> Vec<String> {
+        let (here, names) = (self.contacts(), self.books.names().await);
+        let wrong = self.records.iter().filter(|(id, record)| here.get(*id) != Some(*record));
+        wrong.map(|(id, _)| format!("{id} is {:?}, {}", names.get(id), self.asked.of(id))).collect()
+    }
+
     /// Time passes until nothing is left to do for so many minutes.
     async fn settle(&mut self, random: &mut fastrand::Rng, minutes: u32) {
         let begun = Instant::now();
@@ -297,9 +302,10 @@ impl<B: Books> Day<B> {
                 let desk = self.running.desk();
                 let health: Vec<_> = desk.channels.live().values().map(|channel| channel.health.shown(desk.tenant.now())).collect();
                 panic!(
-                    "{} things are not as they must be, first {:?}; the channels say: {health:?}",
+                    "{} things are not as they must be, first {:?}; the CRM says: {:?}; the channels say: {health:?}",
                     open.len(),
-                    &open[..open.len().min(5)]
+                    &open[..open.len().min(5)],
+                    self.the_crm_says().await,
                 );
             }
             self.advance(MINUTE);
