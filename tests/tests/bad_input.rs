@@ -268,7 +268,7 @@ async fn unusable_settings_workflows_and_components_are_explained_and_the_old_on
     let folder = tempfile::tempdir().unwrap();
     let facebook = Facebook::start().await.unwrap();
     let answer = "name: answer\non: case.opened\nsteps:\n  - reply: \"Caso ${case.number}\"\n";
-    let plan = HostPlan::default().facebook_page(&facebook, "").workflow("answer", answer);
+    let plan = HostPlan::default().facebook_page(&facebook, "poll-seconds = 0").workflow("answer", answer);
     let running = RunningHost::start(folder.path(), &plan).await;
     facebook.subscribe(&running.url(HOOK)).await.unwrap();
     let desk = running.desk();
