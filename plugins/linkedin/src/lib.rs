@@ -74,7 +74,6 @@ impl Description for LinkedIn {
             )
             .action(Action::new("reply", Idempotency::Findable).settling(SETTLING_SECONDS))
             .action(Action::new("post", Idempotency::Findable).settling(SETTLING_SECONDS))
-            .request_limit(600, 60)
             .poll_every(POLL_SECONDS)
             .link(LinkPermission::Forbidden)
             .reply(ReplyPermission::Always)

@@ -12,12 +12,6 @@ fn comment() -> Value {
     notification(5_603_453_321_u64, "COMMENT", QUESTION, "La rete è giù da stamattina, perché? 😡")
 }
 
-fn share(action: &str, urn: &str, text: &str) -> Value {
-    json!({ "notificationId": 7, "organizationalEntity": ORGANIZATION, "action": action, "sourcePost": "urn:li:share:12",
-        "lastModifiedAt": NOW_MS, "generatedActivity": urn,
-        "decoratedGeneratedActivity": { "share": { "entity": urn, "owner": "urn:li:person:b", "text": text } } })
-}
-
 #[test]
 fn a_comment_comes_in_with_its_words_author_time_and_thread() {
     let _host = started(&world());
@@ -227,6 +221,12 @@ fn notifications_about_others_are_left_out_and_a_delivery_of_only_others_is_park
     assert_eq!(delivered(&[comment(), other.clone()]).len(), 1);
     assert_eq!(host.diagnostics().len(), 1);
     assert!(matches!(channel().deliver(&webhook::Request::post(body(&[other]))), Err(Error::Reject(_))));
+}
+
+#[test]
+fn no_limit_is_made_up_where_linkedin_publishes_none() {
+    let _host = Host::new().start();
+    assert!(channel().manifest().request_limits.is_empty());
 }
 
 #[test]

@@ -67,6 +67,12 @@ pub(crate) fn notification(id: impl Into<Value>, action: &str, urn: &str, text: 
     notification
 }
 
+pub(crate) fn share(action: &str, urn: &str, text: &str) -> Value {
+    json!({ "notificationId": 7, "organizationalEntity": ORGANIZATION, "action": action, "sourcePost": "urn:li:share:12",
+        "lastModifiedAt": NOW_MS, "generatedActivity": urn,
+        "decoratedGeneratedActivity": { "share": { "entity": urn, "owner": "urn:li:person:b", "text": text } } })
+}
+
 pub(crate) fn body(notifications: &[Value]) -> String {
     json!({ "type": "ORGANIZATION_SOCIAL_ACTION_NOTIFICATIONS", "notifications": notifications }).to_string()
 }
@@ -198,8 +204,13 @@ impl World {
         let range = request.query_value("timeRange").unwrap();
         let (start, end) = range.trim_start_matches("(start:").trim_end_matches(')').split_once(",end:").unwrap();
         let range = start.parse::<i64>().unwrap()..=end.parse::<i64>().unwrap();
-        let rows: Vec<Value> =
-            self.notifications.iter().filter(|row| range.contains(&row["lastModifiedAt"].as_i64().unwrap())).cloned().collect();
+        // Of the actions that are asked for, and of no other.
+        // https://learn.microsoft.com/en-us/linkedin/marketing/community-management/organizations/organization-social-action-notifications
+        let actions = request.query_value("actions").unwrap();
+        let actions: Vec<&str> = actions.trim_start_matches("List(").trim_end_matches(')').split(',').collect();
+        let is_asked_for =
+            |row: &&Value| range.contains(&row["lastModifiedAt"].as_i64().unwrap()) && actions.contains(&row["action"].as_str().unwrap());
+        let rows: Vec<Value> = self.notifications.iter().filter(is_asked_for).cloned().collect();
         page(request, &rows, false)
     }
 }

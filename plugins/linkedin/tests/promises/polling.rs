@@ -58,12 +58,14 @@ fn ids(interactions: &[Interaction]) -> BTreeSet<String> {
 #[test]
 fn a_poll_gives_the_same_as_the_delivery() {
     let world = world();
-    let told: Vec<Value> = ["COMMENT", "COMMENT_EDIT", "ADMIN_COMMENT", "COMMENT_DELETE", "SHIMMER"]
+    let told: Vec<Value> = ["COMMENT", "COMMENT_EDIT", "ADMIN_COMMENT", "COMMENT_DELETE"]
         .iter()
         .zip(1..)
         .map(|(action, n)| notification(n, action, &short(QUESTION), "Perché? 😡"))
         .chain([json!({ "notificationId": 9, "action": "LIKE", "organizationalEntity": ORGANIZATION, "lastModifiedAt": NOW_MS,
             "generatedActivity": format!("urn:li:like:(urn:li:person:b,{POST})") })])
+        .chain([share("SHARE", "urn:li:share:98", "Leggete"), share("SHARE_MENTION", "urn:li:share:99", "Leggete")])
+        .chain([notification(10, "COMMENT", "urn:li:poem:3", "not understood")])
         .collect();
     world.borrow_mut().notifications.clone_from(&told);
     let _host = started(&world);
@@ -74,7 +76,16 @@ fn a_poll_gives_the_same_as_the_delivery() {
         delivered.raw.clone_from(&polled.raw);
         assert_eq!(polled, delivered);
     }
-    assert_eq!(polled.len(), 6);
+    assert_eq!(polled.len(), 8);
+}
+
+#[test]
+fn who_names_the_organisation_in_a_post_is_pulled() {
+    let world = world();
+    world.borrow_mut().notifications.push(share("SHARE_MENTION", "urn:li:share:99", "Leggete"));
+    let _host = started(&world);
+    let polled = sweep(&reader(20), &mut None);
+    assert_eq!(polled.iter().map(|one| (one.kind.as_str(), one.native_id.as_str())).collect::<Vec<_>>(), [("mention", "urn:li:share:99")]);
 }
 
 #[test]
