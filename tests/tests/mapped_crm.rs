@@ -24,6 +24,7 @@ use sportello_core::domain::contact::CONTACTS;
 use sportello_runtime::contract::{Attribute, ConnectorError, Contact, Effect, Presence};
 use sportello_runtime::{BoundField, NoVault, Secret};
 use sportello_tests::host::{HostPlan, RunningHost};
+use sportello_tests::servers::gateway::Gateway;
 use sportello_tests::servers::{Account, RequestTracker, require};
 use sportello_views::Direction;
 
@@ -68,6 +69,16 @@ async fn a_requestor_is_found_by_what_identifies_them_and_nobody_else_is() {
     let mut stranger = connector(&tracker, MAPPING, &Account::new("root", "another-password")).await;
     let refused = stranger.changes().await;
     assert!(matches!(&refused, Err(ConnectorError::Auth(reason)) if reason.contains("`basic`")), "{refused:?}");
+}
+
+#[tokio::test]
+async fn whoever_is_there_is_found_whatever_the_trouble_at_any_request() {
+    let Some(tracker) = require(RequestTracker::start().await) else { return };
+    let ada = tracker.create_user("ada", "Ada", "ada@example.org").await.expect("a user").to_string();
+    let gateway = Gateway::start(tracker.base_url()).await.expect("the gateway starts");
+    let driver = connector_at(&gateway.base_url(), MAPPING, &tracker.account()).await;
+    let found = driver.look_up_in_trouble(gateway.faults(), "email", "ada@example.org").await;
+    assert!(found.len() > 8 && found.iter().all(|found| matches!(found.as_slice(), [contact] if contact.id == ada)), "{found:?}");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 use sportello_runtime::contract::{ConnectorError, Contact, Presence};
+use sportello_tests::servers::gateway::Gateway;
 use sportello_tests::servers::{ContactMechanism, Crm, CrmUser, Release};
 
 use super::between::Between;
@@ -31,6 +32,7 @@ macro_rules! crm_connector_promises {
                 the_concurrency_error_is_the_one_the_connector_knows
                 a_phone_number_is_found_however_it_was_typed
                 a_customer_number_is_looked_up
+                whoever_is_there_is_found_whatever_the_trouble_at_any_request
                 an_address_written_alone_reports_its_party
                 a_cursor_survives_a_restart_at_every_page
                 a_contact_is_made_and_found_by_all_it_says
@@ -209,6 +211,17 @@ pub(crate) async fn a_customer_number_is_looked_up(crm: &dyn Crm) {
     assert_eq!(ids(&found), only(party));
     assert!(schemes(&found[0]).contains(&("external", "N 7")) && !schemes(&found[0]).contains(&("external", "EXT-1")), "{found:?}");
     assert_eq!(by_identifier.look_up("external", "EXT-1").await, []);
+}
+
+pub(crate) async fn whoever_is_there_is_found_whatever_the_trouble_at_any_request(crm: &dyn Crm) {
+    let party = ada(&crm.operator()).await;
+    let gateway = Gateway::start(&split(&crm.rpc_url()).0).await.expect("the gateway starts");
+    let driver = Driver::crm(crm, Some(&gateway.base_url()), json!({})).await;
+    driver.look_up("external", "EXT-1").await;
+    for (scheme, value) in [("email", "ada_l@EXAMPLE.org"), ("phone", "0039021234567"), ("wiki.handle", "Ada L"), ("external", "EXT-1")] {
+        let found = driver.look_up_in_trouble(gateway.faults(), scheme, value).await;
+        assert!(found.len() > 1 && found.iter().all(|found| ids(found) == only(party)), "{scheme}: {found:?}");
+    }
 }
 
 pub(crate) async fn a_cursor_survives_a_restart_at_every_page(crm: &dyn Crm) {

@@ -15,6 +15,7 @@ use sportello_runtime::{
 };
 use sportello_tests::guests::guest;
 use sportello_tests::servers::{Account, Crm, Wiki};
+use sportello_tests::stand_ins::{Faults, TROUBLES};
 
 /// What a channel is opened with.
 pub(crate) struct Opening {
@@ -179,8 +180,45 @@ impl Driver {
     }
 
     pub(crate) async fn look_up(&self, scheme: &str, value: &str) -> Vec<Contact> {
+        self.ask(scheme, value).await.expect("an answer")
+    }
+
+    async fn ask(&self, scheme: &str, value: &str) -> Result<Vec<Contact>, ConnectorError> {
         let identifier = Identifier { scheme: scheme.to_owned(), value: value.to_owned() };
-        told(self.line.channel.look_up(self.line.call(), identifier).await.expect("the call ends well")).expect("an answer")
+        told(self.line.channel.look_up(self.line.call(), identifier).await.expect("the call ends well"))
+    }
+
+    /// Looks somebody up once for each kind of trouble at each request that it takes, and asks again as the host does; gives whom it found each time.
+    pub(crate) async fn look_up_in_trouble(&self, faults: &Faults, scheme: &str, value: &str) -> Vec<Vec<Contact>> {
+        let mut all = Vec::new();
+        for request in 0.. {
+            for trouble in TROUBLES {
+                let struck = faults.arm_behind(request, trouble, &[], 1);
+                let released = async {
+                    struck.struck(1).await;
+                    struck.release();
+                    std::future::pending().await
+                };
+                let asked = async {
+                    loop {
+                        match self.ask(scheme, value).await {
+                            Ok(found) => return found,
+                            // The host takes it that there is nobody by such an identifier, and does not ask again.
+                            Err(ConnectorError::Reject(reason)) => panic!("{trouble:?} at {}: {reason}", struck.met()),
+                            Err(_) => {}
+                        }
+                    }
+                };
+                let found = tokio::select! { found = asked => found, found = released => found };
+                faults.clear();
+                if struck.count() == 0 {
+                    return all;
+                }
+                println!("{trouble:?} at request {request}: {}", struck.met());
+                all.push(found);
+            }
+        }
+        all
     }
 
     /// One page of changes.
