@@ -226,13 +226,15 @@ fn signature(secret: &str, body: &[u8]) -> String {
     format!("sha256={}", hex::encode(hmac::sign(&key, body)))
 }
 
-/// JSON as the platform writes it, which is what it signs: everything beyond ASCII as `\u00e8`, slashes as `\/`. [webhooks]
+/// JSON as the platform writes it, which is what it signs: everything beyond ASCII as `\u00e8` in lower-case digits, `/` as `\/`, `<` as `\u003C`, `%`
+/// as `\u0025`, `@` as `\u0040`. <https://developers.facebook.com/docs/messenger-platform/webhook#security>
 fn escaped(document: &Value) -> String {
     let mut units = [0; 2];
     document.to_string().chars().fold(String::new(), |mut text, letter| {
         match letter {
-            // In JSON text a slash occurs in strings only.
+            // In JSON text these occur in strings only.
             '/' => text.push_str("\\/"),
+            '<' | '%' | '@' => text.push_str(&format!("\\u{:04X}", u32::from(letter))),
             letter if letter.is_ascii() => text.push(letter),
             letter => text.extend(letter.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}"))),
         }

@@ -21,6 +21,12 @@ use crate::http_client::with_query;
 /// Rows of a list by default, and at most. [graph]
 const ROWS_DEFAULT: usize = 25;
 const ROWS_MAX: usize = 100;
+/// Those that are served in November 2026. <https://developers.facebook.com/docs/graph-api/changelog/versions> An older one is served as the oldest of
+/// these; the stand-in refuses it, because that is never what one wants.
+const VERSIONS: [&str; 6] = ["v21.0", "v22.0", "v23.0", "v24.0", "v25.0", "v26.0"];
+/// The platform's documentation names no limit; who counts for others says 8,000 (<https://typecount.com/blog/facebook-post-character-limit>). What is
+/// said of a longer one is not known.
+const COMMENT_CHARACTERS_MAX: usize = 8_000;
 
 type Answer = Result<Value, GraphError>;
 
@@ -93,7 +99,7 @@ fn of_the_app(inside: &Inside, method: &Method, path: &str, parameters: &BTreeMa
     Ok(json!({"data": rows.into_iter().collect::<Vec<_>>()}))
 }
 
-/// Refuses parameters that are not modelled.
+/// Refuses parameters that are not modelled: the platform passes over what it does not know, and nobody should believe that it had an effect.
 fn known_only(parameters: &BTreeMap<String, String>, known: &[&str]) -> Result<(), GraphError> {
     match parameters.keys().find(|name| *name != "access_token" && !known.contains(&name.as_str())) {
         None => Ok(()),
@@ -101,11 +107,10 @@ fn known_only(parameters: &BTreeMap<String, String>, known: &[&str]) -> Result<(
     }
 }
 
-/// The parts of a path, the version first. The platform serves a call without a version with the app's oldest one; the stand-in refuses, because that
-/// is never what one wants.
+/// The parts of a path, the version first. The platform serves a call without a version with the app's oldest one; the stand-in refuses.
 fn parts(path: &str) -> Result<Vec<&str>, GraphError> {
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
-    if parts.first().is_some_and(|version| is_version(version)) { Ok(parts) } else { Err(unknown(path)) }
+    if VERSIONS.contains(&parts[0]) { Ok(parts) } else { Err(unknown(path)) }
 }
 
 fn unknown(path: &str) -> GraphError {
@@ -117,9 +122,12 @@ fn route(inside: &mut Inside, method: &Method, path: &str, host: &str, parameter
     let parts = parts(path)?;
     let (version, rest) = (parts[0], &parts[1..]);
     match (method, rest) {
-        (&Method::GET, ["me"]) => Ok(json!({"name": world.page().name, "id": world.page().id})),
-        (&Method::GET, [id]) if *id == world.page().id => Ok(json!({"name": world.page().name, "id": world.page().id})),
+        (&Method::GET, [id]) if *id == "me" || *id == world.page().id => {
+            known_only(parameters, &[])?;
+            Ok(json!({"name": world.page().name, "id": world.page().id}))
+        }
         (&Method::GET, [id]) => {
+            known_only(parameters, &["fields"])?;
             // <https://developers.facebook.com/docs/graph-api/reference/page-post>
             access.require(&[Permission::ReadEngagement])?;
             let object = world.object(id).ok_or_else(|| GraphError::no_object(method, id))?;
@@ -130,15 +138,17 @@ fn route(inside: &mut Inside, method: &Method, path: &str, host: &str, parameter
             // <https://developers.facebook.com/docs/graph-api/reference/page-post>.
             access.require(&[Permission::ReadEngagement, Permission::ReadUserContent])?;
             world.object(id).ok_or_else(|| GraphError::no_object(method, id))?;
-            // [graph] With `filter=stream` answers to comments are listed, too.
-            let mut rows = world.answers(id, parameters.get("filter").is_some_and(|filter| filter == "stream"));
-            if parameters.get("order").is_some_and(|order| order == "reverse_chronological") {
+            known_only(parameters, &["fields", "limit", "after", "before", "filter", "order"])?;
+            // With `filter=stream` answers to comments are listed, too. [comments]
+            let mut rows = world.answers(id, choice(parameters, "filter", ["toplevel", "stream"])? == "stream");
+            if choice(parameters, "order", ["chronological", "reverse_chronological"])? == "reverse_chronological" {
                 rows.reverse();
             }
             list(world, &rows, &format!("http://{host}/{version}/{id}/comments"), parameters, &["created_time", "from", "message", "id"])
         }
         (&Method::GET, [id, "published_posts"]) if *id == world.page().id => {
             access.require(&[Permission::ReadEngagement])?;
+            known_only(parameters, &["fields", "limit", "after", "before"])?;
             let url = format!("http://{host}/{version}/{id}/published_posts");
             list(world, &world.own_posts(), &url, parameters, &["created_time", "message", "id"])
         }
@@ -152,10 +162,14 @@ fn route(inside: &mut Inside, method: &Method, path: &str, host: &str, parameter
         }
         (&Method::POST, [id, "comments"]) => {
             access.require(&[Permission::ManageEngagement])?;
+            known_only(parameters, &["message"])?;
             let Some(message) = parameters.get("message").filter(|message| !message.trim().is_empty()) else {
                 world.object(id).ok_or_else(|| GraphError::no_object(method, id))?;
                 return Err(GraphError::new("OAuthException", 100, None, "(#100) Missing message or attachment"));
             };
+            if message.chars().count() > COMMENT_CHARACTERS_MAX {
+                return Err(GraphError::new("OAuthException", 100, None, "(#100) The stand-in takes no comment of so many characters"));
+            }
             let made = world.reply(id, message).ok_or_else(|| GraphError::no_object(method, id))?;
             Ok(json!({"id": made}))
         }
@@ -166,11 +180,14 @@ fn route(inside: &mut Inside, method: &Method, path: &str, host: &str, parameter
     }
 }
 
-/// `v21.0`.
-fn is_version(text: &str) -> bool {
-    let numbers = text.strip_prefix('v').and_then(|numbers| numbers.split_once('.'));
-    numbers
-        .is_some_and(|(major, minor)| [major, minor].iter().all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit())))
+/// What a parameter says, which has these two values; the first is meant where it is not there.
+fn choice<'a>(parameters: &'a BTreeMap<String, String>, name: &str, values: [&'a str; 2]) -> Result<&'a str, GraphError> {
+    let given = parameters.get(name).map_or(values[0], String::as_str);
+    if values.contains(&given) {
+        return Ok(given);
+    }
+    let text = format!("(#100) Param {name} must be one of {{{}, {}}}", values[0].to_uppercase(), values[1].to_uppercase());
+    Err(GraphError::new("OAuthException", 100, None, text))
 }
 
 /// The posts of the page and of its visitors, newest first. [feed] Sources disagree whether `since` and `until` are of when a post was made or of its

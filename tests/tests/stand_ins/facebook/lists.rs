@@ -163,3 +163,46 @@ async fn comments_are_listed_in_pages_by_cursor() {
     let one = graph.get(&format!("/v21.0/{below}"), &[("fields", "message,parent")]).await.json().expect("JSON");
     assert_eq!(one, json!({"message": "below", "parent": {"id": comments[0]}, "id": below}));
 }
+
+/// The platform passes over what it does not know; who relies on it must not be told by the stand-in that it works.
+#[tokio::test]
+async fn what_is_not_modelled_is_refused_wherever_it_is_asked_for() {
+    let (graph, post) = Graph::start().await;
+    let page = graph.facebook.page_id().to_owned();
+    let paths =
+        [format!("{post}/comments"), format!("{page}/published_posts"), format!("{page}/feed"), post.clone(), page, "me".to_owned()];
+    for path in paths {
+        assert_eq!(graph.get(&format!("/v24.0/{path}"), &[]).await.status, 200, "{path}");
+        assert_eq!(code_of(&graph.get(&format!("/v24.0/{path}"), &[("shimmer", "1")]).await), (400, 100, None), "{path}");
+    }
+    // <https://developers.facebook.com/docs/graph-api/reference/object/comments>
+    for query in [("filter", "all"), ("order", "newest"), ("since", "1"), ("summary", "true")] {
+        assert_eq!(code_of(&graph.get(&format!("/v24.0/{post}/comments"), &[query]).await), (400, 100, None), "{query:?}");
+    }
+    let token = graph.facebook.access_token();
+    let url = format!("{}/v24.0/{post}/comments", graph.facebook.graph_url());
+    for more in [("attachment_url", "https://example.org"), ("is_hidden", "true")] {
+        let refused = graph.http.post_form(&url, &[("message", "Ciao"), ("access_token", &token), more]).await.expect("an answer");
+        assert_eq!(code_of(&refused), (400, 100, None), "{more:?}");
+    }
+    assert!(graph.facebook.replies().is_empty());
+}
+
+/// <https://developers.facebook.com/docs/graph-api/changelog/versions>
+#[tokio::test]
+async fn a_version_that_is_no_longer_or_not_yet_served_is_refused() {
+    let (graph, post) = Graph::start().await;
+    for (version, status) in [("v20.0", 400), ("v21.0", 200), ("v26.0", 200), ("v99.0", 400), ("v24", 400), ("24.0", 400)] {
+        let answer = graph.get(&format!("/{version}/{post}"), &[]).await;
+        assert_eq!(answer.status, status, "{version}: {}", answer.text());
+        assert!(status == 200 || code_of(&answer) == (400, 2500, None), "{}", answer.text());
+    }
+}
+
+#[tokio::test]
+async fn a_comment_of_more_than_eight_thousand_characters_is_refused() {
+    let (graph, post) = Graph::start().await;
+    assert_eq!(code_of(&graph.reply(&post, &"è".repeat(8_001)).await), (400, 100, None));
+    assert_eq!(graph.reply(&post, &"è".repeat(8_000)).await.status, 200);
+    assert_eq!(graph.facebook.replies().len(), 1);
+}
