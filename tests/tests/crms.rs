@@ -9,6 +9,8 @@
 mod books;
 #[path = "crms/csv_drop.rs"]
 mod csv_drop;
+#[path = "crms/delta_links.rs"]
+mod delta_links;
 #[path = "crms/request_tracker.rs"]
 mod request_tracker;
 #[path = "crms/soak.rs"]
@@ -18,6 +20,7 @@ mod tryton;
 
 use books::Writing;
 use csv_drop::Drop;
+use delta_links::DeltaLinks;
 use request_tracker::Tracker;
 use soak::restarts;
 use soak::trial::{self, Deed};
@@ -70,4 +73,15 @@ crm_promises! {
     of_the_stand_in, StandInBooks, trials;
     of_request_tracker, Tracker, long_trials;
     of_dropped_files, Drop, trials;
+}
+
+// Who was removed has no name any more: its day would be another one.
+mod of_delta_links {
+    use super::*;
+    crm_promises!(@each DeltaLinks; trouble_at_any_request_for_changes_loses_none: Deed::Follow;);
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_restart_at_every_page_of_changes_loses_and_doubles_nothing() {
+        restarts::at_every_page::<DeltaLinks>().await;
+    }
 }

@@ -22,7 +22,7 @@ use crate::stand_ins::{Faults, Serving};
 /// # Errors
 /// As [`HttpClient::send`].
 pub async fn pass_on(target: &str, method: Method, uri: &Uri, headers: &HeaderMap, body: Bytes) -> Result<Answer> {
-    let kept = ["content-type", "cookie", "authorization", "if-match"].into_iter();
+    let kept = ["content-type", "cookie", "authorization", "if-match", "prefer"].into_iter();
     let kept: Vec<_> = kept.filter_map(|name| Some((name, headers.get(name)?.to_str().ok()?))).collect();
     // A client of its own for each: cookies are the connector's affair.
     HttpClient::default().send(method, &format!("{target}{uri}"), &kept, body).await

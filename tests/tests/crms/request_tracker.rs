@@ -1,6 +1,7 @@
 //! Request Tracker's users, by mapping.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use sportello_tests::host::HostPlan;
@@ -78,6 +79,7 @@ impl Books for Tracker {
     const TAKES_ADDRESSES: bool = false;
     // It tells one change of a user from the next.
     const CHANGED_IN_TURN: usize = 2;
+    const STEP: Duration = Duration::from_secs(2);
     const OF_THREE_PAGES: usize = 21;
 
     fn words(what: Writing) -> &'static [&'static str] {

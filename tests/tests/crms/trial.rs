@@ -22,8 +22,6 @@ pub(crate) enum Deed {
 
 /// More than from one look at what has changed to the next.
 const POLLED: Duration = Duration::from_secs(15 * 60);
-/// How much time passes at once while something is waited for: so little that no look at what has changed comes in between.
-const STEP: Duration = Duration::from_secs(10);
 /// The longest one thing is waited for, by the machine's clock.
 const WAITED_MAX: Duration = Duration::from_secs(100);
 /// Minutes without anything left to do, after all of it.
@@ -323,7 +321,7 @@ impl<B: Books> Trial<B> {
                 let open = self.day.open_matters();
                 panic!("not in time: {what}; still open: {open:?}; the channels say: {health:?}");
             }
-            self.day.advance(STEP);
+            self.day.advance(B::STEP);
             self.day.running.works(Duration::from_millis(B::MS_PER_MINUTE)).await;
         }
     }
