@@ -79,9 +79,10 @@ impl<N: Network> Desk<N> {
     /// A host that answers every case, is delivered to, and asks for what it may have missed; and whether all is still there, where nobody tells.
     pub(crate) async fn soaking() -> Self {
         let asks = if N::cannot(Promise::Asking).is_none() { "poll-seconds = 300" } else { "poll-seconds = 0" };
-        let looks = if N::LOOKS_AGAIN.is_some() { "policy.recheck-hours = 1" } else { "" };
+        let rechecks = N::cannot(Promise::Rechecks).is_none();
+        let looks = if rechecks { "policy.recheck-hours = 1" } else { "" };
         let desk = Self::start(HostPlan::default().workflow("answer", ANSWER), &format!("{asks}\n{looks}")).await;
-        if N::LOOKS_AGAIN.is_some() {
+        if rechecks {
             desk.network.tells_no_deletions();
         }
         desk.network.connect(&desk.running).await;

@@ -165,7 +165,7 @@ impl Network for Page {
         self.facebook.calls_over_limit()
     }
 
-    const OVERLAP: Option<Duration> = Some(Duration::from_secs(60 * 60));
+    const OVERLAP: Duration = Duration::from_secs(60 * 60);
 
     fn lists_late(&self, lag: Duration) {
         self.facebook.late_lists(lag);
@@ -175,6 +175,7 @@ impl Network for Page {
         match promise {
             Promise::Tokens => Some("A page's token is not refreshed"),
             Promise::Headroom => Some("A share is no number of calls"),
+            Promise::Rechecks => Some("Facebook says the same of what is gone and of what may not be seen"),
             Promise::Asking | Promise::Edits | Promise::Posts | Promise::Disorder | Promise::LongIds => None,
         }
     }

@@ -25,7 +25,7 @@ impl Network for Organization {
     const CONNECTOR: &'static str = "linkedin";
     const PAGES: &'static [&'static str] = &["GET", "/rest/organizationalEntityNotifications"];
     const PAGE_ROWS: usize = 20;
-    const OVERLAP: Option<Duration> = Some(Duration::from_secs(60 * 60));
+    const OVERLAP: Duration = Duration::from_secs(60 * 60);
 
     async fn start(now: Timestamp) -> Self {
         let linkedin = LinkedIn::start_with(LinkedInSettings { now, ..LinkedInSettings::default() }).await.expect("the stand-in starts");
@@ -155,6 +155,7 @@ impl Network for Organization {
     fn cannot(promise: Promise) -> Option<&'static str> {
         match promise {
             Promise::Headroom => Some("No header says what is left under a limit"),
+            Promise::Rechecks => Some("all words are given up after 48 hours"),
             Promise::Asking | Promise::Tokens | Promise::Edits | Promise::Posts | Promise::Disorder | Promise::LongIds => None,
         }
     }

@@ -23,6 +23,8 @@ pub(crate) enum Promise {
     LongIds,
     /// It is told beforehand what is left under a limit.
     Headroom,
+    /// One can look whether things are still there, so that a deletion which nobody tells is found out.
+    Rechecks,
 }
 
 /// A network with the company's account on it.
@@ -32,9 +34,8 @@ pub(crate) trait Network: Sized + Send + Sync {
     const CONNECTOR: &'static str;
     /// How many speak at once where it is about many.
     const MANY: usize = 1_000;
-    /// How far apart two things may be of which the list shows the later one first, and none is missed; None: nothing is asked, or its list does not lag
-    /// here.
-    const OVERLAP: Option<Duration> = None;
+    /// How far apart two things may be of which the list shows the later one first, and none is missed.
+    const OVERLAP: Duration;
     /// How long the connector waits under a limit whose end nobody tells.
     const PAUSE: Duration = Duration::from_secs(5 * 60);
 
@@ -66,12 +67,14 @@ pub(crate) trait Network: Sized + Send + Sync {
         true
     }
 
-    /// What a request contains that looks whether things are still there, where the network does not tell of every deletion; None: it tells of all.
-    const LOOKS_AGAIN: Option<&'static [&'static str]> = None;
+    /// What a request contains that looks whether things are still there.
+    fn rechecks() -> &'static [&'static str] {
+        unreachable!("{:?}", Self::cannot(Promise::Rechecks));
+    }
 
     /// From now on it tells of no deletion.
     fn tells_no_deletions(&self) {
-        unreachable!("it tells of all: {:?}", Self::LOOKS_AGAIN);
+        unreachable!("{:?}", Self::cannot(Promise::Rechecks));
     }
 
     /// Something happens that nobody knows.
@@ -95,9 +98,7 @@ pub(crate) trait Network: Sized + Send + Sync {
     const PAGE_ROWS: usize;
 
     /// What is said from now on stands in the list only so much later; zero: at once.
-    fn lists_late(&self, _lag: Duration) {
-        unreachable!("it does not lag: {:?}", Self::OVERLAP);
-    }
+    fn lists_late(&self, lag: Duration);
 
     /// Whether its answers tell of errors beside what was asked for, where they can.
     fn tells_errors_beside(&self, _are_there: bool) {}

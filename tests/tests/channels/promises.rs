@@ -284,10 +284,10 @@ fn counts_pages<N: Network>(desk: &Desk<N>, times: usize) -> FaultHandle {
 }
 
 pub(crate) async fn what_the_list_shows_late_is_not_missed<N: Network>() {
-    let Some(overlap) = N::OVERLAP else {
-        println!("{}'s list does not lag", N::CONNECTOR);
+    if !is_given::<N>(Promise::Asking) {
         return;
-    };
+    }
+    let overlap = N::OVERLAP;
     let desk = Desk::<N>::asking().await;
     desk.advance(Duration::from_secs(1));
     // Long enough for the host to have asked meanwhile, however slow the network is.
@@ -351,11 +351,13 @@ const LOST: [Fault; 5] = [
 ];
 
 pub(crate) async fn a_deletion_that_nobody_tells_is_found_out<N: Network>() {
-    let Some(look) = N::LOOKS_AGAIN else { return };
+    if !is_given::<N>(Promise::Rechecks) {
+        return;
+    }
     let desk = Desk::<N>::soaking().await;
     let kept = desk.network.asks("Bruno", "Resta");
     for trouble in TROUBLES {
-        let struck = desk.network.faults().arm(trouble, look, 1);
+        let struck = desk.network.faults().arm(trouble, N::rechecks(), 1);
         let gone = desk.network.asks("Ada", &format!("Sparisce: {trouble:?}"));
         desk.deliver().await;
         desk.network.expires_token();

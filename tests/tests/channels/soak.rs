@@ -97,7 +97,7 @@ pub(crate) async fn everything_goes_wrong<N: Network>(hours: u64) {
 /// What people do in a minute.
 fn act<N: Network>(desk: &Desk<N>, random: &mut fastrand::Rng, things: &mut BTreeMap<String, Thing>, minute: u64) {
     // What the company itself says meanwhile is listed at once: a look for it relies on the settling time.
-    let lag = N::OVERLAP.filter(|_| random.u8(..100) < TROUBLE_PERCENT).map(|overlap| overlap.mul_f32(random.f32()));
+    let lag = (random.u8(..100) < TROUBLE_PERCENT).then(|| N::OVERLAP.mul_f32(random.f32()));
     if let Some(lag) = lag {
         desk.network.lists_late(lag);
     }

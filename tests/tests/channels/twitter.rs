@@ -21,8 +21,6 @@ use crate::network::{Network, Promise};
 /// Which shape deliveries have.
 pub(crate) trait Shape: Send + Sync {
     const PAYLOADS: Payloads;
-    /// What looks whether posts are still there contains; None: deletions are told.
-    const LOOKS_AGAIN: Option<&'static [&'static str]> = None;
     /// A delivery of one question with fields nobody knows.
     fn question(id: &str, text: &str, company: &str) -> Value;
 }
@@ -41,7 +39,6 @@ pub(crate) struct Account<S> {
 
 impl Shape for InActivity {
     const PAYLOADS: Payloads = Payloads::Activity;
-    const LOOKS_AGAIN: Option<&'static [&'static str]> = Some(&["GET", "/tweets?ids"]);
 
     fn question(id: &str, text: &str, company: &str) -> Value {
         let payload = json!({
@@ -78,9 +75,7 @@ impl<S: Shape> Network for Account<S> {
     const CONNECTOR: &'static str = "twitter";
     const PAGES: &'static [&'static str] = &["GET", "/mentions"];
     const PAGE_ROWS: usize = 100;
-    const OVERLAP: Option<Duration> = Some(Duration::from_secs(5 * 60));
-
-    const LOOKS_AGAIN: Option<&'static [&'static str]> = S::LOOKS_AGAIN;
+    const OVERLAP: Duration = Duration::from_secs(5 * 60);
 
     async fn start(now: Timestamp) -> Self {
         let mut settings = TwitterSettings { now, payloads: S::PAYLOADS, ..TwitterSettings::default() };
@@ -113,6 +108,10 @@ impl<S: Shape> Network for Account<S> {
 
     fn removes(&self, thing: &str) {
         self.twitter.remove(thing);
+    }
+
+    fn rechecks() -> &'static [&'static str] {
+        &["GET", "/tweets?ids"]
     }
 
     fn tells_no_deletions(&self) {

@@ -150,7 +150,7 @@ impl<K: Kind> Network for Talk<K> {
     const PAGES: &'static [&'static str] = &["list=recentchanges"];
     const PAGE_ROWS: usize = PAGE_ROWS;
     const MANY: usize = K::MANY;
-    const OVERLAP: Option<Duration> = Some(Duration::from_secs(60));
+    const OVERLAP: Duration = Duration::from_secs(60);
     const PAUSE: Duration = Duration::from_secs(60);
 
     async fn start(now: Timestamp) -> Self {
@@ -336,6 +336,7 @@ impl<K: Kind> Network for Talk<K> {
             Promise::Headroom => Some("No answer says what is left under a limit"),
             Promise::Disorder => Some("An edit of a page that was deleted before it was read is gone"),
             Promise::LongIds => Some("Revisions have numbers of 32 bits"),
+            Promise::Rechecks => Some("The log tells of every deletion"),
             Promise::Posts | Promise::Asking | Promise::Tokens => None,
         }
     }
