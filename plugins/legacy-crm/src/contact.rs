@@ -128,8 +128,18 @@ fn update(settings: &Settings, effect: &Effect, said: &Said<'_>, id: u64) -> Res
     let context = json!({ "_timestamp": lock(row, read_at)? });
     let values = changes(settings, effect, said, Some((row, &contact)));
     let params = json!([[id], values, context]);
-    rpc::call::<Value>(settings, Purpose::Change, "model.party.party.write", params)?;
-    Ok(marker::receipt(&contact.id))
+    let written = rpc::call::<Value>(settings, Purpose::Change, "model.party.party.write", params);
+    if matches!(written, Err(Error::Reject(_))) && !is_still(settings, id, &contact)? {
+        return Err(Error::retry(SECOND, format!("effect {}: party {id} was changed meanwhile; it is looked at again", effect.key)));
+    }
+    written.map(|_| marker::receipt(&contact.id))
+}
+
+/// Whether a party is as it was seen. Tryton judges a change by the party as it is (one put away has no field that can be changed) before it compares
+/// what the lock names, so that its refusal may be of what nobody asked for.
+fn is_still(settings: &Settings, id: u64, seen: &Contact) -> Result<bool, Error> {
+    let contacts = party::contacts(settings, &[id].into())?;
+    Ok(contacts.first().is_some_and(|contact| contact.version == seen.version))
 }
 
 fn differs(contact: &Contact, said: &Said<'_>) -> bool {

@@ -154,6 +154,37 @@ fn another_version_is_refused_and_nothing_written() {
     assert!(sent(&host, "model.party.party.write").is_empty());
 }
 
+/// A Tryton that refuses to change the recorded party, which somebody else puts away meanwhile, or nobody.
+fn refusing_a_change(is_put_away: bool) -> Running {
+    let is_asked = std::cell::Cell::new(false);
+    Host::new()
+        .http(move |request: &Request| {
+            if method(request) == "model.party.party.write" {
+                is_asked.set(true);
+                let refusal = json!(["UserError", ["You are not allowed to modify the field \"Name\".", "", null]]);
+                return Response::with_json(200, &json!({ "id": 1, "error": refusal }));
+            }
+            let mut body: Value = response("parties").json().unwrap();
+            if is_put_away && is_asked.get() {
+                body["result"][0]["active"] = false.into();
+            }
+            Response::with_json(200, &body).with_header("date", LATER)
+        })
+        .start()
+}
+
+#[test]
+fn a_change_refused_because_the_party_changed_meanwhile_is_looked_at_again_and_any_other_refusal_stands() {
+    let change = contact(Some("1"), &[("display-name", "Ada King")]);
+    let host = refusing_a_change(true);
+    let again = channel(&json!({})).publish(&change);
+    assert!(matches!(&again, Err(Error::Retry(_))), "{again:?}");
+    drop(host);
+    let _host = refusing_a_change(false);
+    let refused = channel(&json!({})).publish(&change);
+    assert!(matches!(&refused, Err(Error::Reject(reason)) if reason.contains("not allowed to modify")), "{refused:?}");
+}
+
 #[test]
 fn the_second_in_which_tryton_cannot_tell_changes_apart_is_waited_for() {
     let change = contact(Some("1"), &[("display-name", "Ada King")]);
