@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sportello_tests::host::HostPlan;
-use sportello_tests::stand_ins::Faults;
+use sportello_tests::stand_ins::{Fault, Faults};
 
 /// Somebody to be entered.
 pub(crate) struct Entry {
@@ -42,8 +42,10 @@ pub(crate) trait Books: Sized {
     /// How many records a trial changes in turn: the second in which one was changed must be over before it is changed again.
     const CHANGED_IN_TURN: usize = 40;
 
-    /// How much time passes at once in a trial: so little that the host's own waiting does not end before the CRM has answered.
-    const STEP: Duration = Duration::from_secs(10);
+    /// What can become of a request here and nowhere else, in the CRM's words.
+    const TROUBLES: &'static [Fault] = &[];
+    /// How much time passes at once in a trial: so little that nothing the host does at its own time comes before the CRM has answered.
+    const STEP: Duration = Duration::from_secs(3);
     /// How many records are more than two pages of what has changed.
     const OF_THREE_PAGES: usize;
     /// Requests that a host makes before the first one for a page: a log-in.

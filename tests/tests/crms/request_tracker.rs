@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sportello_tests::host::HostPlan;
 use sportello_tests::servers::gateway::Gateway;
 use sportello_tests::servers::{RequestTracker, require};
-use sportello_tests::stand_ins::Faults;
+use sportello_tests::stand_ins::{Fault, Faults};
 
 use crate::books::{Books, Entry, Writing};
 
@@ -79,6 +79,8 @@ impl Books for Tracker {
     const TAKES_ADDRESSES: bool = false;
     // It tells one change of a user from the next.
     const CHANGED_IN_TURN: usize = 2;
+    // Somebody else writes at the same time.
+    const TROUBLES: &'static [Fault] = &[Fault::Refuse { status: 412, retry_after_s: None }];
     const STEP: Duration = Duration::from_secs(2);
     const OF_THREE_PAGES: usize = 21;
 

@@ -37,8 +37,6 @@ pub(crate) async fn at_every_page<B: Books>() {
     }
     day.settle(random, QUIET_MINUTES).await;
     day.judge().await;
-    let verified = day.running.verify().await;
-    assert!(verified.equal, "{verified:?}");
     day.running.stop().await;
 }
 

@@ -88,8 +88,8 @@ impl<B: Books> Trial<B> {
     async fn every_request(&mut self, lost: Option<&'static [&'static str]>) {
         for request in 0.. {
             let mut met = 0;
-            for trouble in TROUBLES.into_iter().chain([Fault::HoldBefore]) {
-                met += self.round(request, trouble, lost).await;
+            for trouble in TROUBLES.iter().chain(B::TROUBLES).chain(&[Fault::HoldBefore]) {
+                met += self.round(request, *trouble, lost).await;
                 if met == 0 {
                     assert!(request > 0, "{:?} makes no request", self.deed);
                     return;
@@ -330,8 +330,6 @@ impl<B: Books> Trial<B> {
         println!("{} rounds", self.rounds);
         self.day.settle(&mut fastrand::Rng::new(), QUIET_MINUTES).await;
         self.day.judge().await;
-        let verified = self.day.running.verify().await;
-        assert!(verified.equal, "{verified:?}");
         self.day.running.stop().await;
     }
 }

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use sportello_tests::host::HostPlan;
 use sportello_tests::servers::gateway::Gateway;
 use sportello_tests::servers::{ContactMechanism, Crm, CrmUser, Release, Tryton, require};
-use sportello_tests::stand_ins::Faults;
 use sportello_tests::stand_ins::crm::CrmStandIn;
+use sportello_tests::stand_ins::{Fault, Faults};
 
 use crate::books::{Books, Entry, Writing};
 
@@ -85,6 +85,15 @@ impl<Server: Started> Books for TrytonBooks<Server> {
     const MINUTES_PER_DEED: u64 = 1;
     const TAKES_NOTES: bool = true;
     const TAKES_CONTACTS: bool = true;
+    // Somebody else writes at the same time: the first is Tryton's own word, the second SQLite's.
+    const TROUBLES: &'static [Fault] = &[
+        Fault::Decline {
+            status: 200,
+            json: r#"{"id":1,"error":["ConcurrencyException","Records were modified in the meanwhile"]}"#,
+            headers: &[],
+        },
+        Fault::Decline { status: 200, json: r#"{"id":1,"error":["database is locked",""]}"#, headers: &[] },
+    ];
     const OF_THREE_PAGES: usize = 210;
     const BEFORE_A_PAGE: usize = 1;
 
