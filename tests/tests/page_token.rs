@@ -9,6 +9,7 @@ use http::Method;
 use jiff::Timestamp as Moment;
 use serde_json::json;
 use sportello_core::domain::access::Role;
+use sportello_core::domain::channel::CONNECTOR_STATE;
 use sportello_core::domain::delivery::DELIVERIES;
 use sportello_core::domain::effect::{EFFECTS, Effect, EffectState};
 use sportello_core::domain::interaction::INTERACTIONS;
@@ -22,6 +23,8 @@ use sportello_tests::stand_ins::{DeliveryPlan, Fault, FaultHandle};
 use sportello_views::Direction;
 
 const ANSWER: &str = "name: answer\non: case.opened\nsteps:\n  - reply: \"Caso ${case.number}: ci stiamo lavorando\"\n";
+/// How much time passes at once: a poll is made in each.
+const STEP: Duration = Duration::from_secs(5 * 60);
 /// How long the page has no token.
 const AWAY: Duration = Duration::from_secs(5 * 60 * 60);
 
@@ -62,11 +65,10 @@ impl<'a> Stage<'a> {
         assert_eq!(answer.status, 201, "{}", answer.text());
     }
 
-    /// Five minutes pass, for the platform and for the host.
-    async fn time_passes(&self) {
-        let step = Duration::from_secs(5 * 60);
-        self.facebook.advance(step);
-        self.clock.advance_ms(u64::try_from(step.as_millis()).unwrap());
+    /// Time passes, for the platform and for the host.
+    async fn passes(&self, time: Duration) {
+        self.facebook.advance(time);
+        self.clock.advance_ms(u64::try_from(time.as_millis()).unwrap());
         self.running.works(Duration::from_millis(25)).await;
     }
 
@@ -75,7 +77,7 @@ impl<'a> Stage<'a> {
             if holds(self) {
                 return;
             }
-            self.time_passes().await;
+            self.passes(STEP).await;
         }
         panic!("a day passed and not: {what}: {:?}", self.effects());
     }
@@ -91,8 +93,8 @@ impl<'a> Stage<'a> {
     }
 
     async fn hours_pass(&self) {
-        for _ in 0..AWAY.as_secs() / (5 * 60) {
-            self.time_passes().await;
+        for _ in 0..AWAY.as_secs() / STEP.as_secs() {
+            self.passes(STEP).await;
         }
         let channel = self.running.ask(Method::GET, "/channels/facebook-page", "", "").await.text();
         assert!(channel.contains("the credential does not work") && channel.contains("Session has expired"), "it is said: {channel}");
@@ -184,5 +186,32 @@ async fn a_page_token_that_ends_at_any_request_costs_no_post_once_there_is_a_new
     }
     let there: Vec<String> = stage.facebook.posts_by_api().into_iter().map(|(_, text)| text).collect();
     assert_eq!(there, posts, "each once");
+    stage.running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_token_is_asked_once_a_day_when_it_ends_where_an_operator_wants_to_know() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = Stage::start(folder.path()).await;
+    let asked = stage.facebook.faults().arm(Fault::HoldBefore, &["GET", "/debug_token?"], usize::MAX);
+    asked.release();
+    let mut settings = stage.running.ask(Method::GET, "/channels/facebook-page", "", "").await.json().unwrap()["settings"].clone();
+    settings["settings"]["token-days"] = json!(14);
+    settings["secrets"]["page-token-check"] = json!({ "token": "page-token" });
+    let answer = stage.running.ask(Method::PUT, "/channels/facebook-page", "application/json", settings.to_string()).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+
+    let wrote = |stage: &Stage<'_>| {
+        let rows = stage.running.desk().tenant.list(&CONNECTOR_STATE, &[], None, Direction::Forward, usize::MAX).unwrap();
+        rows.first().map(|(_, state)| state.bytes.clone())
+    };
+    stage.as_time_passes("it is told", |stage| wrote(stage).is_some()).await;
+    let first = wrote(&stage);
+    for _ in 0..6 {
+        stage.passes(STEP * 12 * 3).await;
+    }
+    assert_eq!(asked.count(), 1);
+    stage.as_time_passes("it is told again", |stage| wrote(stage) != first).await;
+    assert_eq!(asked.count(), 2, "once a day");
     stage.running.stop().await;
 }

@@ -48,8 +48,13 @@ pub(crate) struct Refusal {
 
 /// Sends a request with the page's token; a refusal is given apart, for those who know more of it than its usual meaning.
 pub(crate) fn send(request: http::Request) -> Result<Result<http::Response, Refusal>, Error> {
+    send_with(PAGE_TOKEN, request)
+}
+
+/// The same, where this credential brings the page's token.
+pub(crate) fn send_with(credential: &str, request: http::Request) -> Result<Result<http::Response, Refusal>, Error> {
     usage::take()?;
-    let response = request.credential(PAGE_TOKEN).send()?;
+    let response = request.credential(credential).send()?;
     usage::report(&response);
     answered(response)
 }

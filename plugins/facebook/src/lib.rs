@@ -10,6 +10,7 @@
 //! | `graph.rs` | requests to the Graph API, and what its errors mean |
 //! | `list.rs` | lists of the Graph API |
 //! | `poll.rs`, `cursor.rs` | looking for what the webhook missed |
+//! | `token.rs` | when the page's token ends |
 //! | `usage.rs` | how much is used of the platform's limits |
 //! | `publish.rs`, `find.rs` | replies and posts, and looking whether they are there |
 //!
@@ -27,6 +28,7 @@ mod messaging;
 mod poll;
 mod publish;
 mod settings;
+mod token;
 mod usage;
 
 use sportello_sdk::*;
@@ -39,6 +41,8 @@ const APP_SECRET: &str = "app-secret";
 const VERIFY_TOKEN: &str = "verify-token";
 /// The name of the credential that holds the page's token.
 const PAGE_TOKEN: &str = "page-token";
+/// The name of the credential that holds the page's token where it is asked about itself.
+const PAGE_TOKEN_CHECK: &str = "page-token-check";
 /// The name of the credential that holds the app's own token and the proof that it has the app's secret.
 const APP_TOKEN: &str = "app-token";
 /// How long a comment or post of ours may take to become visible to a look.
@@ -63,6 +67,13 @@ impl Description for Facebook {
                 "writes replies and posts, and reads posts and comments",
                 Origin::setting("/graph-url"),
             ))
+            .credential(
+                Credential::new(PAGE_TOKEN_CHECK, "asks when the page's token ends: the same secret", &["token"])
+                    .sent_to(Origin::setting("/graph-url"))
+                    .placement(Placement::query("access_token", "${token}"))
+                    .placement(Placement::query("input_token", "${token}"))
+                    .optional(),
+            )
             .credential(
                 Credential::new(APP_TOKEN, "asks under which id the page knows somebody who wants to be deleted", &["token", "proof"])
                     .sent_to(Origin::setting("/graph-url"))

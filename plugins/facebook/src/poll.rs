@@ -4,7 +4,7 @@
 //! moment is an overlap before the latest thing told. What is told is what the delivery told when the thing was made, so the host drops what it has.
 //! A list shows things as they are now: an edit that was missed is in the words of what was missed with it, and cannot be told of what is known.
 //!
-//! Each call makes one request. Its cursor says where the list goes on. Where Facebook does not take a cursor of a list any more (what it pointed at may
+//! Each call makes one request, besides one a day that asks when the page's token ends. Its cursor says where the list goes on. Where Facebook does not take a cursor of a list any more (what it pointed at may
 //! be gone), the next sweep begins where this one did.
 
 use serde_json::value::RawValue;
@@ -14,7 +14,7 @@ use crate::cursor::{Cursor, Sweep};
 use crate::delivery::Around;
 use crate::graph::{LOOK_AGAIN_AFTER, Purpose, send};
 use crate::list::{Next, Page, Row, reaches_behind};
-use crate::{Settings, feed};
+use crate::{Settings, feed, token};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
@@ -32,6 +32,9 @@ pub(crate) fn page(context: &Context<Settings>, cursor: Option<String>) -> Resul
         None => posts(context, &mut sweep)?,
     };
     let cursor = cursor.behind(sweep);
+    if !cursor.has_more() {
+        token::watch(context)?;
+    }
     Ok(poll::Page::new(interactions, Some(cursor::written(&cursor)?), cursor.has_more()))
 }
 

@@ -18,6 +18,8 @@ pub struct Settings {
     pub(crate) posts_days: u32,
     #[serde(default = "default_page_rows")]
     pub(crate) page_rows: usize,
+    #[serde(default)]
+    pub(crate) token_days: Option<u32>,
 }
 
 fn default_graph_version() -> String {
@@ -35,7 +37,11 @@ fn default_page_rows() -> usize {
 impl Settings {
     /// The URL of something below an object of the graph.
     pub(crate) fn edge(&self, object: &str, edge: &str) -> String {
-        let object = sportello_sdk::http::encode(object);
-        format!("{}/{}/{object}/{edge}", self.graph_url.trim_end_matches('/'), self.graph_version)
+        self.url(&format!("{}/{edge}", sportello_sdk::http::encode(object)))
+    }
+
+    /// The URL of what has this path in the graph.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}/{}/{path}", self.graph_url.trim_end_matches('/'), self.graph_version)
     }
 }

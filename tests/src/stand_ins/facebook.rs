@@ -344,6 +344,11 @@ impl Facebook {
         self.inside().access.expire();
     }
 
+    /// The access token ends by itself at this time on the platform's clock (code 190, subcode 463), which it tells who asks.
+    pub fn end_token_at(&self, ends: Timestamp) {
+        self.inside().access.end_at(ends);
+    }
+
     /// Gives out another access token; the old one is wrong from now on (code 190, subcode 460).
     pub fn renew_token(&self) -> String {
         let token = format!("EAAG{}", random_hex(24));

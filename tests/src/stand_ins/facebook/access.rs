@@ -1,9 +1,14 @@
 //! Who may call the Graph API: tokens, proofs, permissions.
 
+use jiff::{SignedDuration, Timestamp};
 use ring::hmac;
+use serde_json::{Value, json};
 
 use super::FacebookSettings;
 use super::problem::GraphError;
+
+/// For how long what people gave the app may be read after they used it last. <https://developers.facebook.com/docs/facebook-login/auth-vs-data>
+const DATA_ACCESS_TIME: SignedDuration = SignedDuration::from_hours(90 * 24);
 
 /// What a page token may be allowed. [posts]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +26,16 @@ pub enum Permission {
 impl Permission {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::ManagePosts, Self::ManageEngagement, Self::ReadEngagement, Self::ReadUserContent];
+
+    /// As it is called where tokens are described.
+    fn name(self) -> &'static str {
+        match self {
+            Self::ManagePosts => "pages_manage_posts",
+            Self::ManageEngagement => "pages_manage_engagement",
+            Self::ReadEngagement => "pages_read_engagement",
+            Self::ReadUserContent => "pages_read_user_content",
+        }
+    }
 }
 
 /// Whose token a call brings.
@@ -46,6 +61,10 @@ pub(super) struct Access {
     permissions: Vec<Permission>,
     retired: Vec<String>,
     state: TokenState,
+    /// When the token ends by itself; None: never.
+    ends: Option<Timestamp>,
+    /// When nothing of people can be read with it any more. <https://developers.facebook.com/docs/facebook-login/auth-vs-data>
+    data_access_ends: Timestamp,
 }
 
 impl Access {
@@ -57,11 +76,13 @@ impl Access {
             permissions: settings.permissions.clone(),
             retired: Vec::new(),
             state: TokenState::Valid,
+            ends: None,
+            data_access_ends: settings.now + DATA_ACCESS_TIME,
         }
     }
 
-    /// Whose token it is, or why it is none.
-    pub(super) fn caller(&self, token: Option<&str>) -> Result<Caller, GraphError> {
+    /// Whose token it is at this time, or why it is none.
+    pub(super) fn caller(&self, token: Option<&str>, now: Timestamp) -> Result<Caller, GraphError> {
         let bad_token = |subcode, text: &str| Err(GraphError::new("OAuthException", 190, subcode, text));
         match token {
             None => Err(GraphError::new("OAuthException", 104, None, "An access token is required to request this resource.")),
@@ -71,7 +92,9 @@ impl Access {
                 "Error validating access token: The session has been invalidated because the user changed their password or Facebook has changed the session for security reasons.",
             ),
             Some(token) if token != self.token => bad_token(None, "Invalid OAuth access token - Cannot parse access token"),
-            Some(_) if self.state == TokenState::Expired => bad_token(Some(463), "Error validating access token: Session has expired."),
+            Some(_) if self.state == TokenState::Expired || self.ends.is_some_and(|ends| ends <= now) => {
+                bad_token(Some(463), "Error validating access token: Session has expired.")
+            }
             Some(_) => Ok(Caller::Page),
         }
     }
@@ -95,6 +118,34 @@ impl Access {
     pub(super) fn renew(&mut self, token: &str) {
         self.retired.push(std::mem::replace(&mut self.token, token.to_owned()));
         self.state = TokenState::Valid;
+        self.ends = None;
+    }
+
+    pub(super) fn end_at(&mut self, ends: Timestamp) {
+        self.ends = Some(ends);
+    }
+
+    /// What is told of a token of this app. <https://developers.facebook.com/docs/facebook-login/guides/%20access-tokens/debugging>
+    pub(super) fn described(&self, token: &str, page_id: &str, now: Timestamp) -> Value {
+        match self.caller(Some(token), now) {
+            Ok(Caller::Page) => json!({
+                "app_id": self.app_id(), "type": "PAGE", "application": "Sportello", "data_access_expires_at": self.data_access_ends.as_second(),
+                "expires_at": self.ends.map_or(0, Timestamp::as_second), "is_valid": true, "profile_id": page_id,
+                "scopes": self.permissions.iter().map(|permission| permission.name()).collect::<Vec<_>>(),
+            }),
+            Ok(Caller::App) => json!({"app_id": self.app_id(), "type": "APP", "application": "Sportello", "is_valid": true, "scopes": []}),
+            Err(error) => {
+                let mut told = json!({"error": {"code": error.code, "message": error.message}, "is_valid": false, "scopes": []});
+                if let Some(subcode) = error.subcode {
+                    told["error"]["subcode"] = json!(subcode);
+                }
+                told
+            }
+        }
+    }
+
+    fn app_id(&self) -> &str {
+        self.app_token.split('|').next().unwrap_or_default()
     }
 
     pub(super) fn allow(&mut self, permissions: &[Permission]) {

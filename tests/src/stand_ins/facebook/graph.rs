@@ -67,17 +67,30 @@ fn called(
     host: &str,
     parameters: &BTreeMap<String, String>,
 ) -> Answer {
-    let caller = inside.access.caller(token)?;
+    let caller = inside.access.caller(token, inside.world.now())?;
     inside.access.check_proof(token, parameters.get("appsecret_proof").map(String::as_str))?;
-    if caller == Caller::App {
-        return of_the_app(inside, method, path, parameters);
+    if caller == Caller::Page {
+        // [limits] The window of the page is of calls with its token.
+        inside.limits.take(inside.world.now()).map_err(|limit| {
+            let (code, text) = limit.code_and_text();
+            GraphError { transient: true, ..GraphError::new("OAuthException", code, None, text) }
+        })?;
     }
-    // [limits] The window of the page is of calls with its token.
-    inside.limits.take(inside.world.now()).map_err(|limit| {
-        let (code, text) = limit.code_and_text();
-        GraphError { transient: true, ..GraphError::new("OAuthException", code, None, text) }
-    })?;
-    route(inside, method, path, host, parameters)
+    match caller {
+        _ if *method == Method::GET && parts(path)?[1..] == ["debug_token"] => described(inside, parameters),
+        Caller::App => of_the_app(inside, method, path, parameters),
+        Caller::Page => route(inside, method, path, host, parameters),
+    }
+}
+
+/// What a token is asked about, which any token of the app may be.
+/// <https://developers.facebook.com/docs/facebook-login/guides/%20access-tokens/debugging>
+fn described(inside: &Inside, parameters: &BTreeMap<String, String>) -> Answer {
+    known_only(parameters, &["input_token", "appsecret_proof"])?;
+    let missing = || GraphError::new("OAuthException", 100, None, "(#100) The parameter input_token is required");
+    let token = parameters.get("input_token").ok_or_else(missing)?;
+    let world = &inside.world;
+    Ok(json!({"data": inside.access.described(token, &world.page().id, world.now())}))
 }
 
 /// What is asked with the app's own token. [matching]
@@ -118,9 +131,9 @@ fn unknown(path: &str) -> GraphError {
 }
 
 fn route(inside: &mut Inside, method: &Method, path: &str, host: &str, parameters: &BTreeMap<String, String>) -> Answer {
-    let Inside { world, access, .. } = inside;
     let parts = parts(path)?;
     let (version, rest) = (parts[0], &parts[1..]);
+    let Inside { world, access, .. } = inside;
     match (method, rest) {
         (&Method::GET, [id]) if *id == "me" || *id == world.page().id => {
             known_only(parameters, &[])?;

@@ -1,5 +1,7 @@
 //! Who may call: the page's token, the app's own, and what is asked with it.
 
+use std::time::Duration;
+
 use sportello_tests::http_client::Answer;
 use sportello_tests::stand_ins::facebook::Person;
 
@@ -89,4 +91,32 @@ async fn a_token_that_expired_or_was_renewed_is_named_by_its_subcode() {
     let url = format!("{}/v21.0/{post}/comments", graph.facebook.graph_url());
     let retired = graph.http.post_form(&url, &[("message", "x"), ("access_token", &old)]).await.expect("an answer");
     assert_eq!(code_of(&retired), (400, 190, Some(460)));
+}
+
+/// <https://developers.facebook.com/docs/facebook-login/guides/%20access-tokens/debugging>
+#[tokio::test]
+async fn a_token_is_told_when_it_ends_and_ends_then() {
+    let (graph, _) = Graph::start().await;
+    let (token, path) = (graph.facebook.access_token(), "/v24.0/debug_token");
+    let asks = async |token: &str| graph.ask_as_the_app(path, &[("input_token", token)]).await.json().expect("JSON")["data"].clone();
+    let told = graph.get(path, &[("input_token", &token)]).await.json().expect("JSON")["data"].clone();
+    assert_eq!(told, asks(&token).await, "it may ask about itself");
+    assert_eq!((&told["type"], &told["is_valid"], &told["expires_at"]), (&"PAGE".into(), &true.into(), &0.into()), "it has no end");
+    let days = (told["data_access_expires_at"].as_i64().expect("a time") - graph.facebook.now().as_second()) / (24 * 60 * 60);
+    assert_eq!((days, &told["profile_id"]), (90, &graph.facebook.page_id().into()));
+    assert_eq!(told["scopes"].as_array().expect("a list").len(), 4);
+
+    let ends = graph.facebook.now() + Duration::from_secs(60);
+    graph.facebook.end_token_at(ends);
+    assert_eq!(asks(&token).await["expires_at"], ends.as_second());
+    graph.facebook.advance(Duration::from_secs(60));
+    let ended = asks(&token).await;
+    assert_eq!((&ended["is_valid"], &ended["error"]["subcode"]), (&false.into(), &463.into()));
+    assert_eq!(code_of(&graph.get(path, &[("input_token", &token)]).await), (400, 190, Some(463)), "what has ended asks nothing");
+    assert_eq!(asks("nonsense").await["error"]["code"], 190);
+    for query in [&[][..], &[("input_token", "x"), ("fields", "scopes")]] {
+        assert_eq!(code_of(&graph.ask_as_the_app(path, query).await), (400, 100, None), "{query:?}");
+    }
+    let renewed = graph.facebook.renew_token();
+    assert_eq!(asks(&renewed).await["expires_at"], 0);
 }
