@@ -322,6 +322,16 @@ impl<B: Books> Trial<B> {
                 panic!("not in time: {what}; still open: {open:?}; the channels say: {health:?}");
             }
             self.day.advance(B::STEP);
+            self.is_still().await;
+        }
+    }
+
+    /// Lets the host work until it makes no request any more: on a busy machine time must not run ahead of it.
+    async fn is_still(&self) {
+        let made = || self.day.running.desk().channels.live().values().map(|channel| channel.runtime.http_counters().requests).sum::<u64>();
+        let mut before = None;
+        while before != Some(made()) {
+            before = Some(made());
             self.day.running.works(Duration::from_millis(B::MS_PER_MINUTE)).await;
         }
     }
