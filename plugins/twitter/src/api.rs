@@ -19,6 +19,11 @@ const LIMIT_PAUSE: Duration = Duration::from_secs(15 * 60);
 /// one window of the account and one of the application, stand on no page of X's: <https://github.com/plhery/node-twitter-api-v2/issues/495>,
 /// <https://github.com/plhery/node-twitter-api-v2/issues/553>.
 const LIMITS: [(&str, &str); 3] = [("x-rate-limit", ""), ("x-user-limit-24hour", "-user-day"), ("x-app-limit-24hour", "-app-day")];
+/// The kind of problem where the plan has a cap of a day or a month and it is used up. What the headers beside it say is left is of other limits, and
+/// when the cap ends is not said. <https://github.com/xdevplatform/xdk/issues/25>
+const USAGE_CAPPED: &str = "usage-capped";
+/// How long to wait then.
+const CAP_PAUSE: Duration = Duration::from_secs(60 * 60);
 /// The kinds of problem that are the application's or its token's, whatever is asked for: a permission it lacks, a plan without the endpoint, a token of
 /// the wrong kind. <https://docs.x.com/x-api/fundamentals/response-codes-and-errors>
 const NOT_PERMITTED: [&str; 3] = ["oauth1-permissions", "client-forbidden", "unsupported-authentication"];
@@ -112,6 +117,10 @@ impl Refusal {
     pub(crate) fn meaning(&self) -> Error {
         let reason = self.reason();
         match self.response.status {
+            429 if self.kind.as_deref() == Some(USAGE_CAPPED) => Error::rate_limited(
+                time::after(CAP_PAUSE),
+                format!("{reason}; what the plan allows is used up, which X's developer console shows"),
+            ),
             // X says when; a gateway before it says for how long.
             429 => {
                 let pause = || time::after(self.response.retry_after().unwrap_or(LIMIT_PAUSE));

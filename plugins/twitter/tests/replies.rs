@@ -133,6 +133,21 @@ fn a_limit_lasts_as_long_as_is_said_by_x_or_by_what_stands_before_it() {
 }
 
 #[test]
+fn a_cap_of_the_plan_is_not_asked_again_at_each_quarter_of_an_hour() {
+    let _host = Host::new()
+        .http(|_: &http::Request| {
+            let capped = json!({"title": "UsageCapExceeded", "period": "Monthly", "scope": "Product", "product_name": "standard-basic",
+                "detail": "Usage cap exceeded: Monthly product cap", "type": "https://api.twitter.com/2/problems/usage-capped"});
+            QUARTER_WITH_97.iter().fold(http::Response::with_json(429, &capped), |refusal, (name, value)| refusal.with_header(name, *value))
+        })
+        .start();
+    let error = channel().publish(&answer()).unwrap_err();
+    let Error::RateLimited(limit) = &error else { panic!("{error:?}") };
+    assert_eq!(limit.until, "2026-01-15T13:00:00Z");
+    assert!(limit.reason.contains("Monthly product cap") && limit.reason.contains("developer console"), "{error:?}");
+}
+
+#[test]
 fn what_is_left_of_a_day_is_told_and_a_day_that_is_used_up_is_not_asked_again() {
     for (used_up, name, allowed, until) in
         [(USED_UP_DAY, "posts-user-day", 17, "2026-01-16T09:00:00Z"), (USED_UP_APP_DAY, "posts-app-day", 10_000, "2026-01-16T08:00:00Z")]
