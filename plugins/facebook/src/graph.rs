@@ -68,7 +68,7 @@ fn answered(response: http::Response) -> Result<Result<http::Response, Refusal>,
     match serde_json::from_slice(&response.body) {
         Ok(Failed { error }) => Ok(Err(Refusal { error, response })),
         // Whatever stands before the Graph API can refuse, too.
-        Err(_) if response.status == 429 => Err(Error::rate_limited(time::after(usage::pause(&response)), "HTTP 429")),
+        Err(_) if response.status == 429 => Err(Error::rate_limited(time::after(usage::limit_met(&response)), "HTTP 429")),
         Err(_) => response.success().map(Ok),
     }
 }
@@ -86,7 +86,7 @@ impl Refusal {
         let trace = error.fbtrace_id.as_deref().unwrap_or("none");
         let reason = format!("Facebook says ({}{subcode}): {} [HTTP {}, trace {trace}]", error.code, error.message, response.status);
         match error.code {
-            4 | 17 | 32 | 613 | 80001..=80008 => Error::rate_limited(time::after(usage::pause(response)), reason),
+            4 | 17 | 32 | 613 | 80001..=80008 => Error::rate_limited(time::after(usage::limit_met(response)), reason),
             102 | 190 => Error::auth(reason),
             // The documented meaning is a permission that was not granted or was taken away; what is the matter with one object has a subcode.
             // <https://developers.facebook.com/docs/graph-api/guides/error-handling>

@@ -23,6 +23,8 @@ const MINUTE_MS: i64 = 60 * 1000;
 /// What the host calls the windows.
 const PAGE: &str = "page";
 const APP: &str = "app";
+/// What a refusal says of all calls, which may come from whatever stands before the Graph API.
+const REFUSED: &str = "refused";
 
 /// How much of a window is used.
 #[derive(Default)]
@@ -38,6 +40,7 @@ struct Usage {
 /// # Errors
 /// Nothing is left: rate limited.
 pub(crate) fn take() -> Result<(), Error> {
+    headroom::take(REFUSED)?;
     headroom::take(PAGE)?;
     headroom::take(APP)
 }
@@ -54,12 +57,14 @@ pub(crate) fn report(response: &http::Response) {
     }
 }
 
-/// How long to wait after a limit was met.
-pub(crate) fn pause(response: &http::Response) -> Duration {
-    match of_the_page(response) {
+/// A limit was met: how long to wait. No call is made meanwhile, whatever for.
+pub(crate) fn limit_met(response: &http::Response) -> Duration {
+    let pause = match of_the_page(response) {
         Some(usage) if usage.regained_after > 0 => usage.pause(),
         _ => response.retry_after().unwrap_or(PAUSE).min(PAUSE_MAX),
-    }
+    };
+    headroom::report_refusal(REFUSED, &time::after(pause));
+    pause
 }
 
 /// The window ends with a full minute, so that answers of one minute tell of the same. The next one has as much as was left, until an answer tells.

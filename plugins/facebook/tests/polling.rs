@@ -390,7 +390,7 @@ fn any_failure_leaves_the_cursor_and_the_poll_goes_on_from_there() {
         for failing in 0..requests {
             let wall = filled(false);
             let mut number = 0;
-            let _host = Host::new()
+            let host = Host::new()
                 .http(move |request: &Request| {
                     number += 1;
                     if number == failing + 1 { failure() } else { Ok(wall.borrow().answer(request)) }
@@ -409,6 +409,9 @@ fn any_failure_leaves_the_cursor_and_the_poll_goes_on_from_there() {
                     Err(error) => {
                         assert_eq!(name(&error), outcome, "request {failing}");
                         failed += 1;
+                        if let Error::RateLimited(limit) = error {
+                            host.passes_until(&limit.until);
+                        }
                     }
                 }
             }

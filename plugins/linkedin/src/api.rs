@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use serde::Deserialize;
-use sportello_sdk::{Context, Error, credentials, http, lenient, time};
+use sportello_sdk::{Context, Error, credentials, headroom, http, lenient, time};
 
 use crate::{Settings, TOKEN};
 
@@ -58,12 +58,24 @@ pub(crate) fn request(settings: &Settings, method: &str, url: String) -> http::R
 /// Sends a request; an answer that is no success is given apart, for those who know more of it than its usual meaning.
 pub(crate) fn send(request: http::Request) -> Result<Result<http::Response, Refusal>, Error> {
     let name = format!("{} {}", request.method(), request.path());
+    let resource = resource_of(request.path());
+    headroom::take(&resource)?;
     let response = request.send()?;
     if response.is_success() {
         return Ok(Ok(response));
     }
     let body = serde_json::from_slice(&response.body).unwrap_or_default();
-    Ok(Err(Refusal { response, body, request: name }))
+    let refusal = Refusal { response, body, request: name };
+    if refusal.status() == 429 {
+        headroom::report_refusal(&resource, &refusal.regained());
+    }
+    Ok(Err(refusal))
+}
+
+/// What has a limit of its own: `posts`, `socialActions`, … <https://learn.microsoft.com/en-us/linkedin/shared/api-guide/concepts/rate-limits>
+fn resource_of(path: &str) -> String {
+    let below = path.split_once("/rest/").map_or(path, |(_, below)| below);
+    below.split('/').find(|part| !part.is_empty()).unwrap_or("api").to_owned()
 }
 
 /// Reads something.
@@ -108,7 +120,7 @@ impl Refusal {
                 "{reason}; LinkedIn does not serve version {} any more: enter a newer one in the setting `version`",
                 context.settings.version
             )),
-            429 => Error::rate_limited(self.regained(context), reason),
+            429 => Error::rate_limited(self.regained(), reason),
             _ => self.response.failure(reason),
         }
     }
@@ -123,9 +135,9 @@ impl Refusal {
     }
 
     /// When calls are taken again: the limits of a day begin anew at midnight UTC, as the message tells; others say nothing.
-    fn regained(&self, context: &Context<Settings>) -> String {
+    fn regained(&self) -> String {
         let is_of_the_day = self.body.message.as_deref().is_some_and(|message| message.contains(" DAY "));
-        let now_ms = time::milliseconds(&context.now).unwrap_or_default();
+        let now_ms = time::milliseconds(&time::after(Duration::ZERO)).unwrap_or_default();
         match self.response.retry_after() {
             Some(pause) => time::after(pause),
             None if is_of_the_day => time::from_milliseconds((now_ms.div_euclid(DAY_MS) + 1) * DAY_MS),

@@ -19,6 +19,8 @@ const LIMIT_PAUSE: Duration = Duration::from_secs(15 * 60);
 /// one window of the account and one of the application, stand on no page of X's: <https://github.com/plhery/node-twitter-api-v2/issues/495>,
 /// <https://github.com/plhery/node-twitter-api-v2/issues/553>.
 const LIMITS: [(&str, &str); 3] = [("x-rate-limit", ""), ("x-user-limit-24hour", "-user-day"), ("x-app-limit-24hour", "-app-day")];
+/// The same for what a refusal says, which may come from a gateway and counts nothing.
+const REFUSED: &str = "-refused";
 /// The kind of problem where the plan has a cap of a day or a month and it is used up. What the headers beside it say is left is of other limits, and
 /// when the cap ends is not said. <https://github.com/xdevplatform/xdk/issues/25>
 const USAGE_CAPPED: &str = "usage-capped";
@@ -89,11 +91,16 @@ pub(crate) fn change(request: &http::Request, window: &str) -> Result<Result<htt
 }
 
 fn send(request: &http::Request, window: &str) -> Result<Result<http::Response, Refusal>, Error> {
+    let refused = format!("{window}{REFUSED}");
+    headroom::take(&refused)?;
     for (_, which) in LIMITS {
         headroom::take(&format!("{window}{which}"))?;
     }
     let response = request.clone().send()?;
     report(&response, window);
+    if response.status == 429 {
+        headroom::report_refusal(&refused, &until(&response));
+    }
     if response.is_success() {
         return Ok(Ok(response));
     }
@@ -121,11 +128,7 @@ impl Refusal {
                 time::after(CAP_PAUSE),
                 format!("{reason}; what the plan allows is used up, which X's developer console shows"),
             ),
-            // X says when; a gateway before it says for how long.
-            429 => {
-                let pause = || time::after(self.response.retry_after().unwrap_or(LIMIT_PAUSE));
-                Error::rate_limited(free_at(&self.response).map_or_else(pause, time::from_seconds), reason)
-            }
+            429 => Error::rate_limited(until(&self.response), reason),
             403 if self.kind.as_deref().is_some_and(|kind| NOT_PERMITTED.contains(&kind)) => {
                 Error::auth(format!("{reason}; the application lacks the permission, the plan or the kind of token that this needs"))
             }
@@ -162,6 +165,12 @@ fn count(response: &http::Response, limit: &str, what: &str) -> Option<u32> {
 fn free_at(response: &http::Response) -> Option<i64> {
     let used_up = LIMITS.iter().filter(|(limit, _)| count(response, limit, "remaining") == Some(0));
     used_up.filter_map(|(limit, _)| resets_at(response, limit)).max().or_else(|| resets_at(response, LIMITS[0].0))
+}
+
+/// Until when a limit lasts: X says when it ends, a gateway before it for how long.
+fn until(response: &http::Response) -> String {
+    let pause = || time::after(response.retry_after().unwrap_or(LIMIT_PAUSE));
+    free_at(response).map_or_else(pause, time::from_seconds)
 }
 
 fn report(response: &http::Response, window: &str) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::Value;
-use sportello_sdk::{Error, credentials, diagnostics, http, time};
+use sportello_sdk::{Error, credentials, diagnostics, headroom, http, time};
 
 use crate::{BOT, Settings};
 
@@ -21,6 +21,10 @@ const READ_ONLY_PAUSE: Duration = Duration::from_secs(60);
 const RATE_LIMIT_PAUSE: Duration = Duration::from_secs(60);
 /// How long to wait before a request that changed nothing is made again.
 const RETRY_PAUSE: Duration = Duration::from_secs(5);
+
+/// Windows of the host's in which nothing is left while the wiki refuses: of everything, and of edits.
+const ALL: &str = "all";
+const EDITS: &str = "edits";
 
 /// What a request is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -74,9 +78,8 @@ impl ApiError {
         let reason = format!("the wiki says {}: {}", self.code, self.info);
         match self.code.as_str() {
             // Nothing is wrong with the call, and no other would be taken either; a wiki may take no edits for hours.
-            "maxlag" => self.wait(LAG_PAUSE, reason),
-            "readonly" => self.wait(READ_ONLY_PAUSE, reason),
-            "ratelimited" => self.wait(RATE_LIMIT_PAUSE, reason),
+            "maxlag" => Error::rate_limited(time::after(self.retry_after.unwrap_or(LAG_PAUSE)), reason),
+            "readonly" | "ratelimited" => Error::rate_limited(time::after(self.no_edits_for().unwrap_or_default()), reason),
             // Each of these means that the wiki refused before it changed anything.
             "editconflict" | "badtoken" => Error::retry(RETRY_PAUSE, reason),
             "assertuserfailed"
@@ -95,9 +98,14 @@ impl ApiError {
         }
     }
 
-    /// To come again when the wiki says, or after this pause.
-    fn wait(&self, pause: Duration, reason: String) -> Error {
-        Error::rate_limited(time::after(self.retry_after.unwrap_or(pause)), reason)
+    /// For how long no edit is taken, whosever: as long as the wiki says, or a pause of ours.
+    fn no_edits_for(&self) -> Option<Duration> {
+        let pause = match self.code.as_str() {
+            "readonly" => READ_ONLY_PAUSE,
+            "ratelimited" => RATE_LIMIT_PAUSE,
+            _ => return None,
+        };
+        Some(self.retry_after.unwrap_or(pause))
     }
 }
 
@@ -116,7 +124,14 @@ pub(crate) fn look_by_post(settings: &Settings, parameters: &[(&str, &str)]) -> 
 
 /// Edits. Not tried again here: the token belongs to the session.
 pub(crate) fn edit(settings: &Settings, parameters: &[(&str, &str)]) -> Result<Value, Trouble> {
-    send(http::Request::post(settings.api_url()).form(everywhere().into_iter().chain(parameters.iter().copied())))
+    headroom::take(EDITS)?;
+    let sent = send(http::Request::post(settings.api_url()).form(everywhere().into_iter().chain(parameters.iter().copied())));
+    if let Err(Trouble::Api(error)) = &sent
+        && let Some(pause) = error.no_edits_for()
+    {
+        headroom::report_refusal(EDITS, &time::after(pause));
+    }
+    sent
 }
 
 /// Gives the session up: the next request logs in anew.
@@ -144,11 +159,20 @@ fn send(request: http::Request) -> Result<Value, Trouble> {
     struct Failed {
         error: ApiError,
     }
+    headroom::take(ALL)?;
     let response = request.send()?;
     if let Ok(Failed { error }) = serde_json::from_slice(&response.body) {
-        return Err(Trouble::Api(ApiError { retry_after: response.retry_after(), ..error }));
+        let error = ApiError { retry_after: response.retry_after(), ..error };
+        if error.code == "maxlag" {
+            headroom::report_refusal(ALL, &time::after(error.retry_after.unwrap_or(LAG_PAUSE)));
+        }
+        return Err(Trouble::Api(error));
     }
-    Ok(response.success()?.json()?)
+    let refused = response.success();
+    if let Err(Error::RateLimited(limit)) = &refused {
+        headroom::report_refusal(ALL, &limit.until);
+    }
+    Ok(refused?.json()?)
 }
 
 /// A reply that is not as the API's documentation and 1.39 have it.

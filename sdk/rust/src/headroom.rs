@@ -27,3 +27,9 @@ pub fn report(window: &Window) {
     #[cfg(not(target_arch = "wasm32"))]
     crate::testing::headroom(window);
 }
+
+/// Tells the host that nothing is left of a window before `until` (RFC 3339 in UTC), where a refusal says so and no header counts. Give it a name that no
+/// header's window has: of one that is counted, the end that was told last would hold.
+pub fn report_refusal(window: &str, until: &str) {
+    report(&Window { name: window.to_owned(), allowed: None, remaining: 0, resets_at: until.to_owned() });
+}

@@ -183,6 +183,14 @@ impl Running {
         self.double.borrow().headroom.clone()
     }
 
+    /// Time passes until this moment (RFC 3339 in UTC).
+    ///
+    /// # Panics
+    /// Where it is none.
+    pub fn passes_until(&self, moment: &str) {
+        self.double.borrow_mut().now_ms = time::milliseconds(moment).expect("a moment");
+    }
+
     /// What the state holds.
     ///
     /// # Panics

@@ -4,7 +4,7 @@
 //! of times. It is driven by the test, never by a clock: a held request stays held until the test lets it go, and the test can wait until
 //! the request has arrived. So a crash can be placed exactly: before the platform's commit, or after it and before the answer.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
@@ -15,6 +15,8 @@ use bytes::Bytes;
 use futures_util::stream;
 use jiff::Timestamp;
 use tokio::sync::watch;
+
+use super::patience::Patience;
 
 /// The biggest request body a stand-in reads, in bytes.
 const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -123,12 +125,12 @@ impl Left {
 pub struct Faults {
     armed: Arc<Mutex<Vec<Arc<Armed>>>>,
     weather: Arc<Mutex<Option<Weather>>>,
-    clock: Option<Clock>,
+    clock: Arc<OnceLock<Clock>>,
+    patience: Arc<Mutex<Patience>>,
 }
 
-/// The platform's clock.
-#[derive(Clone)]
-struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
+/// What tells the time.
+struct Clock(Box<dyn Fn() -> Timestamp + Send + Sync>);
 
 impl std::fmt::Debug for Clock {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -180,14 +182,27 @@ impl FaultHandle {
 }
 
 impl Faults {
-    /// With the platform's clock, for what names a time.
-    pub(crate) fn by_clock(clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
-        Self { clock: Some(Clock(Arc::new(clock))), ..Self::default() }
+    /// From now on the time is what this clock says, which both sides go by. Without one it is the machine's, and nobody comes too early.
+    pub fn go_by(&self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) {
+        // There is one clock; the first stays.
+        let _ = self.clock.set(Clock(Box::new(clock)));
     }
 
-    /// The second of 1970 on the platform's clock, or ours where it has none.
-    fn now_s(&self) -> i64 {
-        self.clock.as_ref().map_or_else(Timestamp::now, |clock| clock.0()).as_second()
+    fn now(&self) -> Option<Timestamp> {
+        self.clock.get().map(|clock| clock.0())
+    }
+
+    /// The other side was stopped: what was answered at this moment may have been heard by nobody.
+    pub fn is_cut_off(&self) {
+        if let Some(now) = self.now() {
+            self.patience.lock().expect("no panic while faults are held").is_cut_off(now);
+        }
+    }
+
+    /// Requests that came before the time at which an answer to one of the same kind had said to come again (`Retry-After` and the platforms' own
+    /// headers), the first twenty.
+    pub fn too_early(&self) -> Vec<String> {
+        self.patience.lock().expect("no panic while faults are held").too_early().to_vec()
     }
 
     /// Arms `fault` for the next `times` requests that contain all `words`.
@@ -265,19 +280,34 @@ pub(crate) async fn apply(State(faults): State<Faults>, request: Request, next: 
     };
     let text = format!("{} {}\n{}", parts.method, parts.uri, String::from_utf8_lossy(&bytes));
     let request = Request::from_parts(parts, Body::from(bytes));
-    let (fault, mut released) = match faults.strike(&text) {
+    let patience = || faults.patience.lock().expect("no panic while faults are held");
+    if let Some(now) = faults.now() {
+        patience().comes(&text, now);
+    }
+    let (response, is_whole) = answer(&faults, &text, request, next).await;
+    if let Some(now) = faults.now().filter(|_| is_whole) {
+        patience().answered(&text, response.headers(), now);
+    }
+    response
+}
+
+/// The answer, and whether all of it comes at once.
+async fn answer(faults: &Faults, text: &str, request: Request, next: Next) -> (Response, bool) {
+    let (fault, mut released) = match faults.strike(text) {
         Some(armed) => (armed.fault, armed.released.subscribe()),
-        None => match faults.by_chance(&text) {
+        None => match faults.by_chance(text) {
             Some(fault) => (fault, released_soon()),
-            None => return next.run(request).await,
+            None => return (next.run(request).await, true),
         },
     };
-    match fault {
+    let response = match fault {
         Fault::Refuse { status, retry_after_s } => refusal(status, retry_after_s),
         Fault::Decline { status, json, headers } => declined(status, json, headers),
         Fault::DeclineUntil { status, json, headers, until: (name, seconds) } => {
             let mut response = declined(status, json, headers);
-            response.headers_mut().insert(name, HeaderValue::from(faults.now_s() + i64::from(seconds)));
+            response
+                .headers_mut()
+                .insert(name, HeaderValue::from(faults.now().unwrap_or_else(Timestamp::now).as_second() + i64::from(seconds)));
             response
         }
         Fault::RefuseAfterEffect { status } => {
@@ -304,7 +334,8 @@ pub(crate) async fn apply(State(faults): State<Faults>, request: Request, next: 
         }
         Fault::SlowBody => in_halves(next.run(request).await, Some(released)).await,
         Fault::BrokenBody => in_halves(next.run(request).await, None).await,
-    }
+    };
+    (response, !matches!(fault, Fault::SlowBody | Fault::BrokenBody))
 }
 
 /// Where nobody is there to let it go.

@@ -8,6 +8,7 @@ pub mod crm;
 pub mod facebook;
 pub mod faults;
 pub mod linkedin;
+mod patience;
 mod replies;
 pub mod twitter;
 pub mod webhook;

@@ -93,6 +93,8 @@ impl<N: Network> Desk<N> {
         let now = Moment::from_second(Moment::now().as_second()).expect("now is a time");
         let clock = Arc::new(SetClock::at(Timestamp(now.as_millisecond())));
         let network = N::start(now).await;
+        let time = Arc::clone(&clock);
+        network.faults().go_by(move || Moment::from_millisecond(time.now().0).expect("a time"));
         let plan = network.plan(plan, more);
         let folder = tempfile::tempdir().expect("a folder");
         let running = RunningHost::start_at(folder.path(), &plan, Arc::clone(&clock) as Arc<dyn Clock>).await;
@@ -111,6 +113,7 @@ impl<N: Network> Desk<N> {
     pub(crate) async fn away_for(self, hours: u64, mut happens: impl FnMut(&N, u64)) -> Self {
         let Self { network, running, plan, clock, folder } = self;
         running.stop().await;
+        network.faults().is_cut_off();
         for hour in 0..hours {
             happens(&network, hour);
             network.deliver(&DeliveryPlan::default()).await;

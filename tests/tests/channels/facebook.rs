@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use serde_json::json;
 use sportello_core::domain::effect::EffectState;
 use sportello_tests::host::{HostPlan, RunningHost};
-use sportello_tests::stand_ins::facebook::{Facebook, FacebookSettings, PAUSE_MAX, Person, RateLimit};
+use sportello_tests::stand_ins::facebook::{CALLS_MAX, Facebook, FacebookSettings, PAUSE_MAX, Person, RateLimit};
 use sportello_tests::stand_ins::{DeliveryPlan, Fault, Faults};
 
-use crate::desk::Desk;
+use crate::desk::{Desk, MOMENT};
 use crate::network::{Network, Promise};
 
 pub(crate) struct Page {
@@ -142,6 +142,7 @@ impl Network for Page {
         );
         // <https://developers.facebook.com/docs/graph-api/overview/rate-limiting>, <https://developers.facebook.com/docs/graph-api/guides/error-handling>
         &[
+            Fault::Refuse { status: 429, retry_after_s: Some(300) },
             Fault::Decline { status: 400, json: APP, headers: &[APP_USAGE] },
             Fault::Decline { status: 400, json: USER, headers: &[] },
             Fault::Decline { status: 400, json: PAGE, headers: &[] },
@@ -218,4 +219,37 @@ async fn what_came_while_nobody_took_deliveries_for_two_days_is_asked_for_and_an
     let counts = desk.network.facebook.counts();
     assert_eq!((counts.updates_pending, desk.parked()), (0, 0), "{counts:?}");
     desk.stop().await;
+}
+
+/// Another app of the company's has left little of the page's share of a day. Whoever hears all answers makes no call too many; of each that is lost
+/// the next call may be one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_share_that_is_nearly_used_up_is_never_exceeded_but_by_the_call_that_finds_out() {
+    for lost_answers in [0, 3] {
+        let desk = Desk::<Page>::soaking().await;
+        desk.network.facebook.others_called(CALLS_MAX - 40, Duration::from_secs(22 * 60 * 60 + 30 * 60));
+        let mut things = Vec::new();
+        for minute in 0..60 {
+            things.push(desk.network.asks(&format!("Cliente {}", minute % 7), &format!("Domanda {minute}")));
+            // The share is used up by then.
+            if minute == 35 {
+                desk.network.faults().arm(Fault::NoAnswerAfterEffect, &["POST"], lost_answers);
+            }
+            desk.network.deliver(&DeliveryPlan::default()).await;
+            desk.advance(Duration::from_secs(60));
+            desk.running.works(MOMENT).await;
+        }
+        assert!(desk.network.facebook.replies().len() < things.len(), "not all could be answered");
+        let over = desk.network.calls_over_limit();
+        assert!(over <= lost_answers as u64, "{over} calls over the limit, {lost_answers} answers lost");
+        let is_over = |desk: &Desk<Page>| {
+            let effects = desk.effects();
+            effects.len() == things.len() && effects.iter().all(|effect| effect.state == EffectState::Done)
+        };
+        desk.as_time_passes("the day slides on, and all are answered", is_over).await;
+        assert!(things.iter().all(|thing| desk.network.answers_to(thing).len() == 1));
+        let over = desk.network.calls_over_limit();
+        assert!(over <= lost_answers as u64, "{over} calls over the limit, {lost_answers} answers lost");
+        desk.stop().await;
+    }
 }

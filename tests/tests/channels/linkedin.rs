@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::json;
+use sportello_core::domain::effect::EffectState;
 use sportello_tests::host::{HostPlan, RunningHost};
-use sportello_tests::stand_ins::linkedin::{LinkedIn, LinkedInSettings, Person};
+use sportello_tests::stand_ins::linkedin::{DailyLimit, LinkedIn, LinkedInSettings, Person};
 use sportello_tests::stand_ins::{DeliveryPlan, Fault, Faults};
 
-use crate::desk::Desk;
+use crate::desk::{Desk, MOMENT};
 use crate::network::{Network, Promise};
 use crate::trial::TROUBLES;
 
@@ -129,6 +130,7 @@ impl Network for Organization {
         const GATEWAY_TIMEOUT: &str = r#"{"status":504,"code":"GATEWAY_TIMEOUT","message":"Timed out"}"#;
         // <https://learn.microsoft.com/en-us/linkedin/shared/api-guide/concepts/error-handling>. A limit of the day lasts longer than a round here.
         &[
+            Fault::Refuse { status: 429, retry_after_s: Some(300) },
             Fault::Decline { status: 429, json: LIMIT, headers: &[] },
             Fault::Decline { status: 500, json: BROKEN, headers: &[] },
             Fault::Decline { status: 503, json: UNAVAILABLE, headers: &[] },
@@ -179,5 +181,36 @@ async fn trouble_of_any_kind_at_the_look_for_the_role_costs_no_word() {
     let thing = desk.network.asks("Ada", "Perché?");
     desk.as_time_passes("it has come in", |desk| !desk.words().is_empty()).await;
     assert_eq!((desk.words()[0].0.as_str(), desk.said().len()), (thing.as_str(), 1));
+    desk.stop().await;
+}
+
+/// Each resource has a limit of its own, which begins anew at midnight UTC.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_daily_limit_is_met_once_by_each_resource_and_nothing_is_asked_of_it_until_midnight() {
+    const RESOURCES: u64 = 3;
+    let desk = Desk::<Organization>::soaking().await;
+    desk.network.linkedin.limit_calls_per_day(DailyLimit::App, 6);
+    let mut things = Vec::new();
+    for minute in 0..60 {
+        things.push(desk.network.asks(&format!("Cliente {}", minute % 7), &format!("Domanda {minute}")));
+        desk.network.deliver(&DeliveryPlan::default()).await;
+        desk.advance(Duration::from_secs(60));
+        desk.running.works(MOMENT).await;
+    }
+    let over = desk.network.calls_over_limit();
+    // The hour may be that of midnight.
+    assert!((1..=2 * RESOURCES).contains(&over), "{over} calls were made over the limits of the day");
+    desk.network.linkedin.limit_calls_per_day(DailyLimit::App, u64::MAX);
+    for _ in 0..24 {
+        desk.network.deliver(&DeliveryPlan::default()).await;
+        desk.advance(Duration::from_secs(60 * 60));
+        desk.running.works(MOMENT).await;
+    }
+    let is_over = |desk: &Desk<Organization>| {
+        let effects = desk.effects();
+        effects.len() == things.len() && effects.iter().all(|effect| effect.state == EffectState::Done)
+    };
+    desk.as_time_passes("all are answered", is_over).await;
+    assert!(things.iter().all(|thing| desk.network.answers_to(thing).len() == 1));
     desk.stop().await;
 }

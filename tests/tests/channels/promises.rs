@@ -7,7 +7,7 @@ use sportello_core::domain::effect::EffectState;
 use sportello_core::domain::interaction::Change;
 use sportello_tests::stand_ins::{DeliveryPlan, Fault, FaultHandle, SPENDS};
 
-use crate::desk::Desk;
+use crate::desk::{Desk, MOMENT};
 use crate::network::{Network, Promise, is_given};
 use crate::trial::{PostTrial, TROUBLES, Trial};
 
@@ -32,6 +32,7 @@ macro_rules! channel_promises {
                 a_restart_between_two_pages_loses_and_doubles_nothing
                 what_the_list_shows_late_is_not_missed
                 a_limit_is_waited_for_and_nothing_is_called_meanwhile
+                who_is_told_to_come_again_later_does_not_come_before
                 trouble_of_any_kind_at_any_request_costs_no_word_and_no_answer
                 a_token_that_ends_costs_nothing
                 a_token_that_ends_at_any_request_costs_no_word_and_no_answer
@@ -338,6 +339,39 @@ pub(crate) async fn a_limit_is_waited_for_and_nothing_is_called_meanwhile<N: Net
     let found_out = desk.network.calls_over_limit();
     // Three deliveries and three answers may each have found out: they were under way at the same time.
     assert!(found_out <= 6 + tries, "{found_out} calls were made over the limit");
+    desk.stop().await;
+}
+
+/// Whichever request is told to, others of its kind are still to be made: new questions come in, answers wait, what is new is asked for.
+pub(crate) async fn who_is_told_to_come_again_later_does_not_come_before<N: Network>() {
+    if !N::CAN_GO_THROUGH_ALL {
+        println!("left to the stand-in");
+        return;
+    }
+    let desk = Desk::<N>::soaking().await;
+    let mut things = Vec::new();
+    for call in N::calls() {
+        let lost = desk.network.faults().arm(Fault::RefuseAfterEffect { status: 502 }, desk.network.publishing(), 1);
+        let told = desk.network.faults().arm(Fault::Refuse { status: 429, retry_after_s: Some(15 * 60) }, call, 1);
+        for minute in 0..40 {
+            if minute % 2 == 0 {
+                things.push(desk.network.asks(&format!("Cliente {}", things.len() % 7), &format!("Domanda {}", things.len())));
+            }
+            desk.network.deliver(&DeliveryPlan::default()).await;
+            desk.advance(Duration::from_secs(60));
+            desk.running.works(MOMENT).await;
+        }
+        println!("{call:?}: {} lost, {} told", lost.count(), told.count());
+    }
+    let is_over = |desk: &Desk<N>| {
+        let effects = desk.effects();
+        effects.len() == things.len() && effects.iter().all(|effect| effect.state == EffectState::Done)
+    };
+    desk.deliver().await;
+    desk.as_time_passes("all are answered", is_over).await;
+    assert!(things.iter().all(|thing| desk.network.answers_to(thing).len() == 1));
+    let too_early = desk.network.faults().too_early();
+    assert!(too_early.is_empty(), "{} requests came before they were told to: {too_early:#?}", too_early.len());
     desk.stop().await;
 }
 

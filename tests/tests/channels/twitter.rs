@@ -173,6 +173,26 @@ impl<S: Shape> Network for Account<S> {
         &[&["POST", "/2/tweets"], &["GET", "/tweets?start_time"], &["GET", "/mentions"]]
     }
 
+    fn troubles() -> &'static [Fault] {
+        const PROBLEM: (&str, &str) = ("content-type", "application/problem+json");
+        const LIMIT: &str = r#"{"title":"Too Many Requests","type":"about:blank","status":429,"detail":"Too Many Requests"}"#;
+        const OLD_LIMIT: &str = r#"{"errors":[{"code":88,"message":"Rate limit exceeded"}]}"#;
+        const UNAVAILABLE: &str = r#"{"title":"Service Unavailable","type":"about:blank","status":503,"detail":"Service Unavailable"}"#;
+        const OVER_CAPACITY: &str = r#"{"errors":[{"code":130,"message":"Over capacity"}]}"#;
+        const BROKEN: &str = r#"{"title":"Internal Server Error","type":"about:blank","status":500,"detail":"Internal Server Error"}"#;
+        const NONE_LEFT: (&str, &str) = ("x-rate-limit-remaining", "0");
+        // <https://docs.x.com/x-api/fundamentals/rate-limits>, <https://docs.x.com/x-api/fundamentals/response-codes-and-errors>
+        &[
+            Fault::Refuse { status: 429, retry_after_s: Some(300) },
+            Fault::DeclineUntil { status: 429, json: LIMIT, headers: &[PROBLEM, NONE_LEFT], until: ("x-rate-limit-reset", 400) },
+            Fault::DeclineUntil { status: 429, json: OLD_LIMIT, headers: &[NONE_LEFT], until: ("x-rate-limit-reset", 90) },
+            Fault::Decline { status: 429, json: LIMIT, headers: &[PROBLEM] },
+            Fault::Decline { status: 503, json: UNAVAILABLE, headers: &[PROBLEM] },
+            Fault::Decline { status: 503, json: OVER_CAPACITY, headers: &[] },
+            Fault::Decline { status: 500, json: BROKEN, headers: &[PROBLEM] },
+        ]
+    }
+
     fn expires_token(&self) {
         self.twitter.expire_token();
     }

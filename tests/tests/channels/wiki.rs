@@ -301,6 +301,7 @@ impl<K: Kind> Network for Talk<K> {
         const BAD_TOKEN: &str = r#"{"error":{"code":"badtoken","info":"Invalid CSRF token."}}"#;
         // [errors] <https://www.mediawiki.org/wiki/API:Errors_and_warnings>: the code stands in a header, too.
         &[
+            Fault::Refuse { status: 429, retry_after_s: Some(300) },
             Fault::Decline {
                 status: 200,
                 json: MAXLAG,

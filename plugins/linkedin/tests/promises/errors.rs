@@ -74,8 +74,12 @@ fn a_daily_limit_lasts_until_midnight_utc_and_another_as_long_as_is_said_or_five
         let host = answering(answer);
         let limits: Vec<Error> =
             vec![channel().publish(&effect()).unwrap_err(), channel().find(&effect()).unwrap_err(), channel().poll(None).unwrap_err()];
-        assert!(host.headroom().is_empty(), "no header says what is left");
         let Error::RateLimited(limit) = &limits[0] else { panic!("{limits:?}") };
+        let told: Vec<(String, u32, String)> =
+            host.headroom().into_iter().map(|window| (window.name, window.remaining, window.resets_at)).collect();
+        let of = |resource: &str| (resource.to_owned(), 0, limit.until.clone());
+        assert_eq!(told, [of("socialActions"), of("organizationalEntityNotifications")], "each resource has a limit of its own");
+        assert_eq!(host.requests().len(), 2, "the look is not made: what the answer needed is refused");
         assert!(limits.iter().all(|error| matches!(error, Error::RateLimited(other) if other.until == limit.until)));
         limit.until.clone()
     };

@@ -202,7 +202,7 @@ fn any_failure_leaves_the_cursor_and_the_poll_goes_on_from_there() {
         for failing in 0..requests {
             let world = filled(5, true);
             let mut number = 0;
-            let _host = Host::new()
+            let host = Host::new()
                 .http(move |request: &Request| {
                     number += 1;
                     if number == failing + 1 { failure() } else { Ok(world.borrow_mut().answer(request)) }
@@ -221,6 +221,9 @@ fn any_failure_leaves_the_cursor_and_the_poll_goes_on_from_there() {
                     Err(error) => {
                         assert_eq!(name(&error), outcome, "request {failing}");
                         failed += 1;
+                        if let Error::RateLimited(limit) = error {
+                            host.passes_until(&limit.until);
+                        }
                     }
                 }
             }
