@@ -2,7 +2,9 @@
 //!
 //! [`facebook`], [`twitter`] and [`linkedin`] stand in for platforms nobody can run at home. [`wiki`] and [`crm`] are used only where the
 //! real servers are not installed, and pass the same tests as those. Each rule names where it was learnt: measured on the real server, or
-//! the platform's documentation. What a stand-in does not model it refuses with HTTP 501, so that nobody mistakes a gap for an answer.
+//! the platform's documentation. What a stand-in does not model it refuses, so that nobody mistakes a gap for an answer: with HTTP 501 and words of
+//! its own; Facebook's as the platform refuses everything, with HTTP 400, which says "the stand-in does not model" of a parameter and is the platform's
+//! own "Unknown path components" of a path.
 
 pub mod crm;
 pub mod facebook;
