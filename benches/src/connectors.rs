@@ -1,7 +1,8 @@
 //! What the sandbox costs each connector: a webhook, and a batch of 64, against the same code as a native function.
 //!
 //! No budget: the ratio says what a fresh instance and crossing its border cost beside the parse itself. The batch is one call, as the edge makes it
-//! when deliveries come faster than calls end. The native function lies in a process of its own (`benches/native`).
+//! when deliveries come faster than calls end. The native function lies in a process of its own (`benches/native`). And how big each connector is, those
+//! without a webhook, too.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -22,6 +23,9 @@ use crate::{Plan, Problem};
 
 /// Deliveries in a batch: as many as the edge gives to one call.
 const BATCH: usize = 64;
+
+/// Every connector, by its file's name.
+const COMPONENTS: [&str; 6] = ["facebook", "twitter", "linkedin", "wiki", "legacy_crm", "mapped_crm"];
 
 /// A connector with a webhook.
 struct Subject {
@@ -48,6 +52,10 @@ pub(crate) async fn run(plan: &Plan) -> Result<Vec<Measured>, Problem> {
             let row = Measured::reported(format!("webhook-{}-{size}", subject.name), microseconds(&paired.ours), "us a call", note);
             rows.push(row.beside(microseconds(&paired.reference), paired.ratio()));
         }
+    }
+    for name in COMPONENTS {
+        let kibibytes = u32::try_from(plan.guest(name)?.len().div_ceil(1024))?;
+        rows.push(Measured::reported(format!("component-{name}"), f64::from(kibibytes), "KiB", "as it is installed"));
     }
     Ok(rows)
 }
