@@ -10,13 +10,15 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use sportello_sdk::{Error, http};
+use sportello_sdk::{Error, headroom, http};
 
 use crate::Settings;
 use crate::stamp::Stamp;
 
 /// How long to wait before a request that was refused in passing is made again.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
+/// The host's window of which nothing is left after a refusal, until it says: whatever stands before Tryton counts all requests.
+const ALL: &str = "all";
 /// What every session may ask for.
 const PROBE: &str = "model.res.user.get_preferences";
 /// What a message shows of an error's words.
@@ -73,7 +75,12 @@ pub(crate) fn call_at<T: DeserializeOwned>(
 fn send(settings: &Settings, purpose: Purpose, method: &str, params: &Value) -> Result<http::Response, Error> {
     let request = http::Request::post(settings.rpc_url()).json(&json!({ "id": 1, "method": method, "params": params }));
     let request = if purpose == Purpose::Look { request.repeatable() } else { request };
-    request.send()
+    headroom::take(ALL)?;
+    let response = request.send()?;
+    if let (429, Error::RateLimited(limit)) = (response.status, response.failure("")) {
+        headroom::report_refusal(ALL, &limit.until);
+    }
+    Ok(response)
 }
 
 /// Whether the session of a request that was refused has ended, or nobody can tell. Another call may have a new one by now: then the refusal itself

@@ -99,6 +99,19 @@ fn each_status_of_http_becomes_what_the_host_must_do() {
 }
 
 #[test]
+fn who_is_told_to_come_again_later_does_not_come_before() {
+    let host = Host::new().http(move |_: &Request| Response::with_text(429, "<html>").with_header("retry-after", "300")).start();
+    let channel = channel(&json!({}));
+    let Error::RateLimited(limit) = channel.publish(&effect()).unwrap_err() else { panic!("it is told to wait") };
+    let others = [channel.look_up("wiki.handle", "Ada L").unwrap_err(), channel.changes(None).unwrap_err()];
+    assert!(others.iter().all(|error| matches!(error, Error::RateLimited(other) if other.until == limit.until)), "{others:?}");
+    assert_eq!(host.requests().len(), 1, "whatever it is for");
+    host.passes_until(&limit.until);
+    channel.look_up("wiki.handle", "Ada L").unwrap_err();
+    assert_eq!(host.requests().len(), 2);
+}
+
+#[test]
 fn an_expired_session_costs_one_more_request() {
     let mut answers = [Response::new(401), response("note_created")].into_iter();
     let _host = Host::new().http(move |_: &Request| answers.next().unwrap()).start();

@@ -200,6 +200,17 @@ fn a_json_search_of_request_tracker_holds_whatever_is_looked_up() {
 }
 
 #[test]
+fn who_is_told_to_come_again_later_does_not_come_before() {
+    let host = Host::new().http(move |_: &Request| Response::new(429).with_header("retry-after", "300")).start();
+    let Err(Error::RateLimited(limit)) = people().look_up("email", "ada@example.org") else { panic!("it is told to wait") };
+    assert!(matches!(people().look_up("phone", "+39021234567"), Err(Error::RateLimited(other)) if other.until == limit.until));
+    assert_eq!(host.requests().len(), 1, "whatever it is for");
+    host.passes_until(&limit.until);
+    people().look_up("email", "ada@example.org").unwrap_err();
+    assert_eq!(host.requests().len(), 2);
+}
+
+#[test]
 fn each_status_becomes_what_the_host_must_do() {
     let answered = |status: u16| {
         let _host = Host::new().http(move |_: &Request| Response::with_text(status, "<html>").with_header("retry-after", "7")).start();

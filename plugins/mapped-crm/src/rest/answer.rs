@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sportello_sdk::http::{Request, Response};
-use sportello_sdk::{Error, time};
+use sportello_sdk::{Error, headroom, time};
 
 use super::{Authentication, Rest};
 use crate::pointer::{self, Json, Pointer};
@@ -11,6 +11,8 @@ use crate::template::Unfit;
 
 /// How long to wait before what collided with somebody else's write is tried again.
 const COLLISION_PAUSE: Duration = Duration::from_secs(1);
+/// The host's window of which nothing is left after a refusal, until it says.
+const ALL: &str = "all";
 /// How long to wait after a 429 that does not say how long.
 const LIMIT_PAUSE: Duration = Duration::from_secs(60);
 
@@ -28,6 +30,7 @@ pub(crate) enum Purpose {
 /// The answer, or None where what was looked for is not there.
 pub(crate) fn send(rest: &Rest, purpose: Purpose, request: Request) -> Result<Option<Response>, Error> {
     let request = if purpose == Purpose::Look { request.repeatable() } else { request };
+    headroom::take(ALL)?;
     let mut response = request.clone().send()?;
     if response.status == 401 && rest.authentication == Authentication::Oauth2Client {
         // Refused before anything was done, and the host has given the token up: the same request fetches a new one.
@@ -42,7 +45,9 @@ pub(crate) fn send(rest: &Rest, purpose: Purpose, request: Request) -> Result<Op
         409 if purpose == Purpose::Create => Err(Error::reject(reason("there is such a record already"))),
         409 | 412 => Err(Error::retry(COLLISION_PAUSE, reason("somebody else wrote at the same time"))),
         429 => {
-            Err(Error::rate_limited(time::after(response.retry_after().unwrap_or(LIMIT_PAUSE)), reason("its limit of requests is reached")))
+            let until = time::after(response.retry_after().unwrap_or(LIMIT_PAUSE));
+            headroom::report_refusal(ALL, &until);
+            Err(Error::rate_limited(until, reason("its limit of requests is reached")))
         }
         300..=399 => Err(Error::reject(reason("it sends elsewhere, and requests go to base-url only"))),
         _ => response.success().map(Some),
