@@ -4,12 +4,30 @@ use std::process::Command;
 
 use serde_json::Value;
 use sportello_tests::host::binary;
+use sportello_tests::servers::{MediaWiki, Tryton, require};
 
 /// Plays the scenario to its end. Most of the time is one wait of the real thing: whether an answer of unknown fate is on its network can be
 /// asked only a minute after it was sent.
 #[test]
 fn the_weekend_ends_with_nothing_lost_and_nothing_doubled() {
-    let output = Command::new(env!("CARGO_BIN_EXE_demo")).args(["--once", "--json"]).env("SPORTELLO_BINARY", binary()).output().unwrap();
+    judge(&["--once", "--json"]);
+}
+
+/// The same, counted by the real MediaWiki and the real Tryton.
+#[test]
+fn the_weekend_ends_the_same_by_the_books_of_the_real_wiki_and_the_real_crm() {
+    let both = tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let wiki = require(MediaWiki::start().await);
+        let crm = require(Tryton::start().await);
+        wiki.is_some() && crm.is_some()
+    });
+    if both {
+        judge(&["--once", "--json", "--real"]);
+    }
+}
+
+fn judge(arguments: &[&str]) {
+    let output = Command::new(env!("CARGO_BIN_EXE_demo")).args(arguments).env("SPORTELLO_BINARY", binary()).output().unwrap();
     let (said, played) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     println!("{played}");
     let outcome: Value = serde_json::from_str(&said).unwrap_or_else(|why| panic!("no outcome ({why}): {said}\n{played}"));

@@ -175,6 +175,11 @@ impl FaultHandle {
         self.0.met.lock().expect("no panic while faults are held").chars().take(SHOWN_CHARACTERS_MAX).collect()
     }
 
+    /// It strikes no more.
+    pub fn disarm(&self) {
+        self.0.left.lock().expect("no panic while faults are held").striking = 0;
+    }
+
     /// Lets go everything it holds, and what it would hold later.
     pub fn release(&self) {
         self.0.released.send_replace(true);

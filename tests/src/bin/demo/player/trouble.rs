@@ -87,7 +87,12 @@ impl Player<'_> {
         } else {
             let retry_after_s = u32::try_from(time.as_secs()).ok();
             let handle = network.faults().arm(Fault::Refuse { status: 429, retry_after_s }, &network.publishing(), usize::MAX);
-            self.ledger.limits.push((channel, handle));
+            self.ledger.limits.push((channel, handle.clone()));
+            // By itself: what people do meanwhile on a real wiki takes its time, and who was told to come again then may.
+            tokio::spawn(async move {
+                tokio::time::sleep(time).await;
+                handle.disarm();
+            });
         }
         Ok(())
     }
