@@ -11,6 +11,8 @@ use serde_json::Value;
 const SLACK: SignedDuration = SignedDuration::from_mins(1);
 /// So many are shown.
 const SHOWN_MAX: usize = 20;
+/// What the requests of a log-in contain: MediaWiki's, OAuth's, Tryton's. Who is to wait with a log-in does not know it any more after a restart.
+const LOGS_IN: [&str; 4] = ["type=login", "action=login", "grant_type=", "common.db.login"];
 
 /// What was told, and who came too early.
 #[derive(Debug, Default)]
@@ -21,10 +23,13 @@ pub(super) struct Patience {
 }
 
 /// Not to come before.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Told {
     at: Timestamp,
     until: Timestamp,
+    /// What was asked.
+    request: String,
+    is_log_in: bool,
 }
 
 impl Patience {
@@ -33,9 +38,8 @@ impl Patience {
         let kind = kind_of(request);
         let told = ["", &kind].into_iter().filter_map(|kind| self.told.get(kind));
         let is_early = |told: &&Told| told.at + SLACK < now && now < told.until - SLACK;
-        if let Some(told) = told.copied().find(|told| is_early(&told)) {
-            let shown: String = request.lines().next().unwrap_or_default().chars().take(80).collect();
-            self.too_early.push(format!("{shown} at {now}, told at {} to wait until {}", told.at, told.until));
+        if let Some(Told { at, until, request: told, .. }) = told.into_iter().find(is_early) {
+            self.too_early.push(format!("{} at {now}, told at {at} ({told}) to wait until {until}", shown(request)));
         }
     }
 
@@ -44,7 +48,8 @@ impl Patience {
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let number = |name: &str| header(name).and_then(|value| value.parse::<i64>().ok());
         let mut tell = |kind: String, until: Timestamp| {
-            self.told.insert(kind, Told { at: now, until });
+            let is_log_in = LOGS_IN.iter().any(|word| request.contains(word));
+            self.told.insert(kind, Told { at: now, until, request: shown(request), is_log_in });
         };
         if let Some(seconds) = number("retry-after") {
             tell(kind_of(request), now + SignedDuration::from_secs(seconds));
@@ -58,15 +63,20 @@ impl Patience {
         }
     }
 
-    /// Whoever asked may have been stopped before it heard what was answered at this moment.
+    /// Whoever asked was stopped, perhaps before it heard what was answered at this moment.
     pub(super) fn is_cut_off(&mut self, now: Timestamp) {
-        self.told.retain(|_, told| told.at < now);
+        self.told.retain(|_, told| told.at < now && !told.is_log_in);
     }
 
     /// The first of those that came too early, and when.
     pub(super) fn too_early(&self) -> &[String] {
         &self.too_early[..self.too_early.len().min(SHOWN_MAX)]
     }
+}
+
+/// Its beginning.
+fn shown(request: &str) -> String {
+    request.lines().next().unwrap_or_default().chars().take(120).collect()
 }
 
 /// The longest that one of the page's shares names.
