@@ -54,6 +54,17 @@ async fn send(url: &str, body: String) -> u16 {
     answer.unwrap().status
 }
 
+/// Delivers so many times what lets its guest ask the listener; gives what comes of the deliveries, and the connections the guests wait on.
+async fn let_wait(running: &RunningHost, listener: &TcpListener, count: usize) -> (JoinSet<u16>, Vec<TcpStream>) {
+    let (mut waiting, mut held) = (JoinSet::new(), Vec::new());
+    for _ in 0..count {
+        let url = running.url("/hooks/demo/counter");
+        waiting.spawn(async move { send(&url, "wait".to_owned()).await });
+        held.push(tokio::time::timeout(AT_ONCE, listener.accept()).await.expect("its guest asks").unwrap().0);
+    }
+    (waiting, held)
+}
+
 /// Answers the request that comes on it.
 async fn answer(mut stream: TcpStream) {
     let mut head = Vec::new();
@@ -111,15 +122,8 @@ async fn nobody_waits_behind_a_guest_that_waits() {
     // A server that takes requests and answers none.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let running = host(folder.path(), &format!("http://{}", listener.local_addr().unwrap())).await;
-    let url = running.url("/hooks/demo/counter");
-    let mut waiting = JoinSet::new();
-    let mut held = Vec::new();
     // More than guests that compute at once, fewer than a channel may have.
-    for _ in 0..std::thread::available_parallelism().unwrap().get() + 4 {
-        let url = url.clone();
-        waiting.spawn(async move { send(&url, "wait".to_owned()).await });
-        held.push(tokio::time::timeout(AT_ONCE, listener.accept()).await.expect("its guest asks").unwrap().0);
-    }
+    let (mut waiting, held) = let_wait(&running, &listener, std::thread::available_parallelism().unwrap().get() + 4).await;
     let statuses = tokio::time::timeout(AT_ONCE, deliver(&running, says(3))).await.expect("nobody waits for the others");
     assert_eq!(statuses, [(200, 3)].into());
     assert!(waiting.try_join_next().is_none(), "those are waiting all the while");
@@ -138,14 +142,8 @@ async fn while_every_guest_of_a_channel_waits_challenges_are_answered_and_delive
     let folder = tempfile::tempdir().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let running = host(folder.path(), &format!("http://{}", listener.local_addr().unwrap())).await;
+    let (mut waiting, mut held) = let_wait(&running, &listener, EngineLimits::default().channel_calls_max as usize).await;
     let url = running.url("/hooks/demo/counter");
-    let mut waiting = JoinSet::new();
-    let mut held = Vec::new();
-    for _ in 0..EngineLimits::default().channel_calls_max {
-        let url = url.clone();
-        waiting.spawn(async move { send(&url, "wait".to_owned()).await });
-        held.push(tokio::time::timeout(AT_ONCE, listener.accept()).await.expect("its guest asks").unwrap().0);
-    }
     // A platform asks whether we are still there, more than once.
     for _ in 0..3 {
         let challenged = HttpClient::new(AT_ONCE).send(Method::GET, &format!("{url}?code=47"), &[], Vec::new().into()).await.unwrap();
