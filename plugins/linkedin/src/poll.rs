@@ -41,7 +41,8 @@ pub(crate) fn page(context: &Context<Settings>, cursor: Option<String>) -> Resul
     let has_more = page.has_more(cursor.start(), settings.page_rows);
 
     let mut rows: Vec<_> = page.elements.iter().map(|raw| (raw, Read::new(raw.get()))).collect();
-    if rows.is_empty() && cursor.start() == 0 {
+    // On a later page too: the role can be taken away during a sweep.
+    if rows.is_empty() {
         refuse_without_role(context)?;
     }
     rows.sort_by_key(|(_, read)| read.at_ms());

@@ -33,6 +33,8 @@ const NOT_PERMITTED: [&str; 3] = ["oauth1-permissions", "client-forbidden", "uns
 /// <https://github.com/PLhery/node-twitter-api-v2/issues/224>, <https://github.com/PLhery/node-twitter-api-v2/issues/265>,
 /// <https://github.com/mironal/TwitterAPIKit/issues/122>
 const WITHOUT_SCOPE: &str = "Forbidden";
+/// How long to wait before a list that was not shown is asked for again.
+const ASK_AGAIN_AFTER: Duration = Duration::from_secs(60);
 /// How long a delivery waits for one look-up.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Ids in one look-up.
@@ -213,6 +215,22 @@ pub(crate) struct Meta {
 }
 
 impl<Data> Document<Data> {
+    /// Refuses an answer that shows no list though it is HTTP 200: errors stand there alone, and what has no `meta` is not the end of a list. Of an account
+    /// that is suspended or protected, or not there, X says that of the account. <https://github.com/plhery/node-twitter-api-v2/issues/145>
+    pub(crate) fn must_be_a_list(&self, settings: &Settings) -> Result<(), Error> {
+        if self.meta.is_some() {
+            return Ok(());
+        }
+        let said = self.errors.first().and_then(|first| first.detail.as_deref().or(first.message.as_deref())).unwrap_or("nothing");
+        let reason = format!("X shows no list and says: {said} [HTTP 200]");
+        let is_of_the_account =
+            |error: &Detail| error.resource_type.as_deref() == Some("user") && error.resource_id.as_ref() == Some(&settings.user_id);
+        Err(match self.errors.iter().any(is_of_the_account) {
+            true => Error::auth(format!("{reason}; the account may be suspended, or the setting `user-id` is not its id")),
+            false => Error::retry(ASK_AGAIN_AFTER, reason),
+        })
+    }
+
     /// Whether every post is there that X had to show: as many rows as it says, and no errors beside them but of other things (people, pictures).
     pub(crate) fn is_whole(&self) -> bool {
         let said = self.meta.as_ref().and_then(|meta| meta.result_count);

@@ -84,6 +84,7 @@ pub(crate) fn poll(context: &Context<Settings>, cursor: Option<String>) -> Resul
         }
         Err(error) => return Err(error),
     };
+    document.must_be_a_list(settings)?;
     document.note_errors("mentions");
     let people = people(document.includes.unwrap_or_default().users);
     let mut edits = Edits::read()?;

@@ -174,6 +174,28 @@ fn errors_beside_data_cost_nothing_and_are_told() {
 }
 
 #[test]
+fn errors_alone_are_not_the_end_of_the_list() {
+    let mentions = mentions(600..606, 2);
+    let whole = serve(&mentions);
+    let first = channel().poll(None).unwrap();
+    drop(whole);
+    let of_the_user = |user: &str| json!({"title": "Authorization Error", "resource_type": "user", "resource_id": user, "detail": "Sorry"});
+    for (case, errors, is_for_a_person) in [
+        ("passing", json!([{"title": "Service Unavailable", "detail": "Service Unavailable"}]), false),
+        ("nothing is said", json!([]), false),
+        ("of somebody else", json!([of_the_user("7")]), false),
+        ("of the account", json!([of_the_user(COMPANY)]), true),
+    ] {
+        let _host = Host::new().http(move |_: &http::Request| http::Response::with_json(200, &json!({"errors": errors}))).start();
+        let error = channel().poll(first.cursor.as_deref()).unwrap_err();
+        assert_eq!(matches!(error, Error::Auth(_)), is_for_a_person, "{case}: {error:?}");
+        assert!(is_for_a_person || matches!(error, Error::Retry(_)), "{case}: {error:?}");
+    }
+    let _host = serve(&mentions);
+    assert_eq!(sweep(first.cursor).0, [id(603), id(602), id(601), id(600)], "the sweep goes on where it was");
+}
+
+#[test]
 fn a_row_that_is_not_understood_is_kept_raw_and_costs_nothing_else() {
     let _host = Host::new()
         .http(|_: &http::Request| {

@@ -262,6 +262,24 @@ fn an_empty_list_without_the_role_is_no_answer_and_says_which_role_is_missing() 
 }
 
 #[test]
+fn a_role_that_is_taken_away_during_a_sweep_ends_it_nowhere() {
+    let world = filled(7, true);
+    let _host = started(&world);
+    let first = reader(2).poll(None).unwrap();
+    let told = std::mem::take(&mut world.borrow_mut().notifications);
+    world.borrow_mut().is_administrator = false;
+    let error = reader(2).poll(first.cursor.as_deref()).unwrap_err();
+    assert!(matches!(&error, Error::Auth(reason) if reason.contains("ADMINISTRATOR")), "{error:?}");
+
+    world.borrow_mut().notifications = told;
+    world.borrow_mut().is_administrator = true;
+    let mut cursor = first.cursor;
+    let rest = sweep(&reader(2), &mut cursor);
+    let all: BTreeSet<String> = ids(&first.interactions).union(&ids(&rest)).cloned().collect();
+    assert_eq!(all, ids(&sweep(&reader(50), &mut None)), "it goes on where it was");
+}
+
+#[test]
 fn an_empty_list_is_not_believed_silently_where_the_role_cannot_be_told() {
     let world = world();
     let host = Host::new()
