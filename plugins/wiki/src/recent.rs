@@ -1,7 +1,8 @@
 //! Recent changes, from a cursor on, as interactions.
 //!
 //! Each edit is one interaction, `rev:<revision>`: a `post` where it opened a thread, a `comment` where it added words to one, a `page-edit` where
-//! it changed words. Edits that only take away, move or rename say nothing and are left out. A deleted page deletes the interactions of it.
+//! it changed words. Edits that only take away, move or rename say nothing and are left out. A deleted page deletes the interactions of it, a revision
+//! whose text is hidden its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -61,6 +62,8 @@ struct Row {
     minor: bool,
     logtype: Option<String>,
     logaction: Option<String>,
+    #[serde(default)]
+    logparams: Value,
 }
 
 impl Row {
@@ -85,6 +88,16 @@ impl Row {
 
     fn is_page_deletion(&self) -> bool {
         self.logtype.as_deref() == Some("delete") && matches!(self.logaction.as_deref(), Some("delete" | "delete_redir"))
+    }
+
+    /// The revisions whose text an administrator hid; empty where it is another row, or only who wrote them was hidden.
+    /// <https://www.mediawiki.org/wiki/Help:RevisionDelete>
+    fn hidden_revisions(&self) -> Vec<u64> {
+        let is_of_revisions = self.logtype.as_deref() == Some("delete")
+            && self.logaction.as_deref() == Some("revision")
+            && self.logparams["type"] == "revision";
+        let ids = self.logparams["ids"].as_array().filter(|_| is_of_revisions && self.logparams["new"]["content"] == true);
+        ids.into_iter().flatten().filter_map(Value::as_u64).collect()
     }
 
     fn at_ms(&self) -> Result<i64, Error> {
@@ -208,7 +221,7 @@ fn interactions(settings: &Settings, rows: &[(&Row, &Value)]) -> Result<Vec<Inte
     let mut interactions = Vec::new();
     for (row, raw) in followed {
         if !row.is_understood() {
-            interactions.push(not_understood(row, raw));
+            interactions.push(not_understood(format!("rc:{}", row.rcid), row, raw));
         } else if row.is_page_deletion() {
             interactions.extend(known.forget(row.pageid)?.into_iter().map(|revision| deletion(settings, row, revision)));
         } else if row.is_edit()
@@ -216,6 +229,8 @@ fn interactions(settings: &Settings, rows: &[(&Row, &Value)]) -> Result<Vec<Inte
         {
             known.remember(row.pageid, row.revid)?;
             interactions.push(interaction);
+        } else {
+            interactions.extend(row.hidden_revisions().into_iter().map(|revision| deletion(settings, row, revision)));
         }
     }
     if interactions.len() > INTERACTIONS_MAX {
@@ -227,12 +242,13 @@ fn interactions(settings: &Settings, rows: &[(&Row, &Value)]) -> Result<Vec<Inte
 }
 
 fn edit(settings: &Settings, row: &Row, raw: &Value, texts: &BTreeMap<u64, String>) -> Option<Interaction> {
-    // Without its text a revision was deleted since: the wiki itself does not know any more what was said. Without its parent's, nobody can
-    // tell what was added: the whole page would be taken for this author's words.
+    // Without its text a revision was deleted or hidden since: the wiki itself does not show any more what was said.
     let new = texts.get(&row.revid)?;
-    let old = match row.old_revid {
-        0 => "",
-        id => texts.get(&id)?,
+    let old = match (row.old_revid, texts.get(&row.old_revid)) {
+        (0, _) => "",
+        (_, Some(old)) => old,
+        // Nobody can tell what was added: the whole page would be taken for this author's words.
+        (_, None) => return Some(by_whom(settings, row, not_understood(format!("rev:{}", row.revid), row, raw))),
     };
     let Addition { thread, kind, text } = addition(old, new, row.user.as_deref())?;
     let kind = match kind {
@@ -240,20 +256,17 @@ fn edit(settings: &Settings, row: &Row, raw: &Value, texts: &BTreeMap<u64, Strin
         Kind::Comment => "comment",
         Kind::Change => "page-edit",
     };
-    let own = row.user.as_deref().is_some_and(|user| settings.is_bot(user));
-    let mut interaction = Interaction::new(format!("rev:{}", row.revid), kind, row.timestamp.as_str(), thread.key(&row.title))
-        .own(own)
+    let interaction = Interaction::new(format!("rev:{}", row.revid), kind, row.timestamp.as_str(), thread.key(&row.title))
         .conversation_title(thread.title(&row.title))
         .conversation_url(settings.page_url(&row.title, thread.heading.as_deref()))
         .text(cut(&text, TEXT_BYTES_MAX))
         .attribute("page", row.title.as_str())
         .attribute("revision", row.revid.to_string())
         .raw_text(raw.to_string());
-    if let Some(user) = row.user.as_deref().filter(|_| row.userid != 0) {
-        let profile = Profile::new(row.userid.to_string()).handle(user).display_name(user);
-        interaction = interaction.author(profile.url(settings.page_url(&format!("User:{user}"), None)));
-    }
-    if own && let Some(key) = find::key_added(old, new) {
+    let mut interaction = by_whom(settings, row, interaction);
+    if interaction.own
+        && let Some(key) = find::key_added(old, new)
+    {
         interaction = interaction.effect_key(key);
     }
     if let Some(language) = &settings.language {
@@ -267,15 +280,24 @@ fn edit(settings: &Settings, row: &Row, raw: &Value, texts: &BTreeMap<u64, Strin
     Some(interaction)
 }
 
-/// A row of a kind that nobody knows: somebody may have said something.
-fn not_understood(row: &Row, raw: &Value) -> Interaction {
-    let id = format!("rc:{}", row.rcid);
+fn by_whom(settings: &Settings, row: &Row, interaction: Interaction) -> Interaction {
+    let Some(user) = row.user.as_deref() else { return interaction };
+    let interaction = interaction.own(settings.is_bot(user));
+    if row.userid == 0 {
+        return interaction;
+    }
+    let profile = Profile::new(row.userid.to_string()).handle(user).display_name(user);
+    interaction.author(profile.url(settings.page_url(&format!("User:{user}"), None)))
+}
+
+/// A row of a kind that nobody knows, or an edit that cannot be compared with what was there before: somebody may have said something.
+fn not_understood(id: String, row: &Row, raw: &Value) -> Interaction {
     let key = if row.title.is_empty() { id.clone() } else { row.title.clone() };
     Interaction::new(id, "page-edit", row.timestamp.as_str(), key).attribute("not-understood", "true").raw_text(raw.to_string())
 }
 
 fn deletion(settings: &Settings, row: &Row, revision: u64) -> Interaction {
-    // In which thread the words stood went with the page; the interaction they belong to is known by its id.
+    // In which thread the words stood went with them; the interaction they belong to is known by its id.
     Interaction::new(format!("rev:{revision}"), "comment", row.timestamp.as_str(), row.title.as_str())
         .deleted("deleted")
         .conversation_title(row.title.as_str())

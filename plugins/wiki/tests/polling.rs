@@ -3,7 +3,7 @@
 mod recorded;
 
 use recorded::{channel, play};
-use serde_json::json;
+use serde_json::{Value, json};
 use sportello_sdk::http::{Request, Response};
 use sportello_sdk::testing::Host;
 use sportello_sdk::{Change, Error};
@@ -78,7 +78,54 @@ fn a_deleted_page_deletes_what_was_reported_of_it() {
     assert!(
         deleted.iter().all(|deletion| deletion.change == Change::Deleted && deletion.revision == "deleted" && deletion.author.is_none())
     );
-    assert_eq!(host.state::<serde_json::Value>("revisions-2"), None, "and is forgotten");
+    assert_eq!(host.state::<Value>("revisions-2"), None, "and is forgotten");
+}
+
+/// Plays these rows of recent changes, and the texts of the revisions that are shown.
+fn recent(rows: Value, texts: &[(u64, &str)]) -> Host {
+    let shown = texts.iter().map(|(revision, text)| json!({ "revid": revision, "slots": { "main": { "content": text } } }));
+    let hidden = json!({ "revid": 3, "slots": { "main": { "texthidden": true } } });
+    let revisions = json!({ "query": { "pages": [{ "revisions": shown.chain([hidden]).collect::<Vec<_>>() }] } });
+    let rows = json!({ "query": { "recentchanges": rows } });
+    Host::new()
+        .http(move |request: &Request| Response::with_json(200, if request.query_value("list").is_some() { &rows } else { &revisions }))
+}
+
+#[test]
+fn a_revision_whose_text_is_hidden_takes_back_what_it_said_and_one_whose_author_is_hidden_does_not() {
+    let row = |rcid: u64, action: &str, of: &str, content: bool| {
+        let hidden = json!({ "content": content, "comment": !content, "user": !content, "restricted": false });
+        json!({ "type": "log", "title": "Talk:Product", "pageid": 2, "revid": 0, "old_revid": 0, "rcid": rcid, "user": "Admin", "userid": 1,
+            "timestamp": "2026-11-22T11:40:00Z", "logtype": "delete", "logaction": action, "logparams": { "type": of, "ids": [3, 5], "new": hidden } })
+    };
+    let rows = json!([row(9, "revision", "revision", true), row(10, "revision", "revision", false), row(11, "event", "logging", true)]);
+    let _host = recent(rows, &[]).start();
+    let told = channel(&json!({})).poll(Some(CURSOR)).unwrap().interactions;
+    assert_eq!(told.iter().map(|deletion| deletion.native_id.as_str()).collect::<Vec<_>>(), ["rev:3", "rev:5"]);
+    assert!(
+        told.iter().all(|deletion| deletion.change == Change::Deleted && deletion.author.is_none() && deletion.text.is_none()),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn an_edit_behind_a_hidden_revision_is_kept_with_its_author_and_costs_nothing_else() {
+    let row = |revid: u64| {
+        json!({ "type": "edit", "title": "Talk:Product", "pageid": 2, "revid": revid, "old_revid": revid - 1, "rcid": revid, "user": "Customer",
+            "userid": 3, "oldlen": 9, "newlen": 9, "timestamp": "2026-11-22T11:31:00Z" })
+    };
+    let texts = [
+        (2, "== Bill ==\n\nToo high."),
+        (4, "== Bill ==\n\nToo high.\n\n:x\n\n:Mine too."),
+        (5, "== Bill ==\n\nToo high.\n\n:x\n\n:Mine too.\n\n:Late."),
+    ];
+    let _host = recent(json!([row(3), row(4), row(5)]), &texts).start();
+    let told = channel(&json!({})).poll(Some(CURSOR)).unwrap().interactions;
+    let [unclear, clear] = told.as_slice() else { panic!("{told:?}") };
+    assert_eq!((unclear.native_id.as_str(), unclear.kind.as_str(), unclear.text.as_deref()), ("rev:4", "page-edit", None));
+    assert_eq!(unclear.author.as_ref().map(|author| author.id.as_str()), Some("3"));
+    assert!(unclear.attributes.iter().any(|attribute| attribute.name == "not-understood"), "{unclear:?}");
+    assert_eq!((clear.native_id.as_str(), clear.text.as_deref()), ("rev:5", Some("Late.")));
 }
 
 #[test]

@@ -19,7 +19,7 @@ use crate::http_client::HttpClient;
 const PACKAGES: &str = "mediawiki php-cli php-sqlite3 php-intl php-curl php-xml php-mbstring php-apcu";
 const PROGRAM: &str = "/usr/share/mediawiki";
 /// Raise it when the steps below change, so that no old template is used.
-const RECIPE: u32 = 2;
+const RECIPE: u32 = 3;
 /// PHP's built-in server forks this many workers, so that a page and its readers don't wait for each other.
 const WORKERS: &str = "4";
 /// A bot password must have exactly 32 characters (`BotPassword::PASSWORD_MINLENGTH` and the maintenance script's check).
@@ -216,10 +216,12 @@ fn install(folder: &Path) -> Result<()> {
     )?;
     let settings = folder.join("LocalSettings.php");
     let mut text = std::fs::read_to_string(&settings).map_err(Error::io("reading LocalSettings.php"))?;
-    // Sessions in the database, so that expiring them is deleting rows; no rate limits, because tests are quicker than people.
+    // Sessions in the database, so that expiring them is deleting rows; no rate limits, because tests are quicker than people; administrators may hide
+    // revisions, as on the wikis that most people know.
     text.push_str(
         "\n$wgMainCacheType = CACHE_ACCEL; $wgSessionCacheType = CACHE_DB; $wgParserCacheType = CACHE_DB; $wgJobRunRate = 1;\n\
-         $wgPingback = false; $wgEnableEmail = false; $wgRateLimits = [];\n",
+         $wgPingback = false; $wgEnableEmail = false; $wgRateLimits = [];\n\
+         $wgGroupPermissions['sysop']['deleterevision'] = true;\n",
     );
     text.push_str(&format!("$wgCacheDirectory = \"{data}\";\n"));
     text.push_str(&format!(

@@ -195,6 +195,18 @@ impl WikiUser {
         self.post(&[("action", "delete"), ("title", page), ("reason", reason), ("token", &token)]).await.map(drop)
     }
 
+    /// Hides the text of a revision that is not its page's last; whether it was, because of the last one the wiki says that beside a success.
+    ///
+    /// # Errors
+    /// `permissiondenied` for everybody but an administrator.
+    pub async fn hide_revision(&self, revision: u64, reason: &str) -> Result<bool> {
+        let (token, ids) = (self.csrf_token().await?, revision.to_string());
+        let asked =
+            [("action", "revisiondelete"), ("type", "revision"), ("ids", &ids), ("hide", "content"), ("reason", reason), ("token", &token)];
+        let reply = self.post(&asked).await?;
+        Ok(reply["revisiondelete"]["items"][0]["texthidden"] == true)
+    }
+
     /// Moves a page, leaving a redirect.
     ///
     /// # Errors

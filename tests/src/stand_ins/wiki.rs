@@ -99,6 +99,8 @@ const KNOWN_PARAMETERS: &[&str] = &[
     "from",
     "to",
     "reason",
+    "ids",
+    "hide",
 ];
 
 #[derive(Debug, Clone)]
@@ -320,6 +322,16 @@ fn perform(inside: &mut Inside, call: &mut Call) -> std::result::Result<Value, A
             call.check_token()?;
             let done = inside.store.delete(call.required("title")?, call.get("reason").unwrap_or_default(), &call.actor, now)?;
             Ok(json!({"delete": done}))
+        }
+        "revisiondelete" => {
+            call.must_be_posted("revisiondelete", &["token"])?;
+            call.check_token()?;
+            if call.get("type") != Some("revision") || call.get("hide") != Some("content") {
+                return Err(ApiError::new("badvalue", "The stand-in models hiding the text of revisions only."));
+            }
+            let ids: Vec<u64> = call.list("ids").into_iter().filter_map(|id| id.parse().ok()).collect();
+            let done = inside.store.hide(&ids, call.get("reason").unwrap_or_default(), &call.actor, now)?;
+            Ok(json!({"revisiondelete": done}))
         }
         "move" => {
             call.must_be_posted("move", &["token"])?;

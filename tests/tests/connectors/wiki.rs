@@ -28,6 +28,7 @@ macro_rules! wiki_connector_promises {
                 a_failed_log_in_is_told_and_nothing_is_written
                 a_save_without_change_says_nothing
                 a_deleted_page_takes_its_interactions_along_and_refuses_replies
+                a_hidden_revision_takes_back_what_it_said
                 a_section_that_is_gone_refuses_replies
                 an_anonymous_edit_has_no_author
                 an_answer_that_was_lost_is_uncertain_and_the_reply_is_found
@@ -269,6 +270,25 @@ pub(crate) async fn a_deleted_page_takes_its_interactions_along_and_refuses_repl
     assert!(matches!(refused, Err(ConnectorError::Reject(_))), "{refused:?}");
     assert_eq!(wiki.customer().page_text(PAGE).await.expect("readable"), None, "a reply does not bring the page back");
     assert_eq!(driver.find(&effect).await.expect("a look"), Presence::CannotTell, "its history is gone with it");
+}
+
+pub(crate) async fn a_hidden_revision_takes_back_what_it_said(wiki: Shared) {
+    let mut driver = driver(&wiki).await;
+    let post = complaint(&wiki, &mut driver).await;
+    wiki.customer().append_to_section(PAGE, "1", ":Call me: 02 1234567.").await.expect("an edit");
+    let comment = driver.poll().await.expect("a poll").remove(0);
+    wiki.customer().append_to_section(PAGE, "1", ":Still nothing.").await.expect("an edit");
+    assert_eq!(driver.poll().await.expect("a poll").len(), 1);
+    let revision = comment.native_id.trim_start_matches("rev:").parse().expect("a number");
+    assert!(wiki.admin().hide_revision(revision, "personal").await.expect("an administrator may"));
+    let told = driver.poll().await.expect("a poll");
+    let [deleted] = told.as_slice() else { panic!("{told:?}") };
+    assert_eq!((deleted.native_id.as_str(), deleted.change, deleted.text.as_deref()), (comment.native_id.as_str(), Change::Deleted, None));
+
+    wiki.customer().append_to_section(PAGE, "1", ":Hello?").await.expect("an edit");
+    let found = driver.poll().await.expect("a poll");
+    let [next] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!((next.text.as_deref(), next.conversation.key.as_str()), (Some("Hello?"), post.conversation.key.as_str()));
 }
 
 pub(crate) async fn a_section_that_is_gone_refuses_replies(wiki: Shared) {

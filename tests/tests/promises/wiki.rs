@@ -20,6 +20,7 @@ macro_rules! wiki_promises {
                 recent_changes_page_without_loss_or_double
                 recent_changes_resume_at_the_row_named
                 a_deleted_page_leaves_a_log_row_and_loses_its_edit_rows
+                a_revision_whose_text_is_hidden_is_named_in_a_log_row
                 a_moved_page_keeps_its_id
                 sections_are_found_by_heading
                 a_section_is_appended_to_at_its_end
@@ -204,6 +205,29 @@ pub(crate) async fn a_deleted_page_leaves_a_log_row_and_loses_its_edit_rows(wiki
     assert_eq!((&row["pageid"], &row["revid"], &row["comment"]), (&json!(edit.page_id), &json!(0), &json!("cleaning")));
     let again = wiki.customer().edit_talk("Talk:Gone", "Kind", "words").await.expect("a page may come again");
     assert_ne!(again.page_id, edit.page_id, "it is another page");
+}
+
+pub(crate) async fn a_revision_whose_text_is_hidden_is_named_in_a_log_row(wiki: &mut dyn Wiki) {
+    let first = wiki.customer().edit_talk(PAGE, "Bill", "My number is 123").await.expect("an edit").revision.expect("a revision");
+    let last = wiki.customer().append_to_section(PAGE, "1", ":Still nothing.").await.expect("an edit").revision.expect("a revision");
+    assert_eq!(code(wiki.bot().hide_revision(first, "no").await), "permissiondenied");
+    assert!(!wiki.admin().hide_revision(last, "personal").await.expect("an administrator may"), "the last one is shown with its page");
+    assert!(wiki.admin().hide_revision(first, "personal").await.expect("an administrator may"));
+    let rows = wiki.customer().recent_changes(50).await.expect("recent changes");
+    let ours: Vec<&Value> = rows.iter().filter(|row| row["title"] == PAGE).collect();
+    assert_eq!(
+        ours.iter().map(|row| row["type"].as_str().unwrap_or_default()).collect::<Vec<_>>(),
+        ["new", "edit", "log"],
+        "the edits stay: {ours:?}"
+    );
+    let row = ours[2];
+    assert_eq!((&row["logtype"], &row["logaction"], &row["revid"]), (&json!("delete"), &json!("revision"), &json!(0)));
+    let params = &row["logparams"];
+    assert_eq!((&params["type"], &params["ids"], &params["new"]["content"]), (&json!("revision"), &json!([first]), &json!(true)));
+    let asked = first.to_string();
+    let shown = [("action", "query"), ("prop", "revisions"), ("revids", &asked), ("rvprop", "ids|content"), ("rvslots", "main")];
+    let reply = wiki.bot().get(&shown).await.expect("it is named all the same");
+    assert_eq!(reply.pointer("/query/pages/0/revisions/0/slots/main"), Some(&json!({"texthidden": true})));
 }
 
 pub(crate) async fn a_moved_page_keeps_its_id(wiki: &mut dyn Wiki) {

@@ -367,6 +367,10 @@ fn revision_shown(revision: &Revision, call: &Call) -> Reply {
         if call.get("rvslots") != Some("main") {
             return Err(ApiError::new("missingparam", "The stand-in models content only with rvslots=main."));
         }
+        if revision.is_hidden {
+            shown.insert("slots".to_owned(), json!({"main": {"texthidden": true}}));
+            return Ok(Value::Object(shown));
+        }
         let text = match call.get("rvsection") {
             None => Some(revision.text.clone()),
             Some(index) => index

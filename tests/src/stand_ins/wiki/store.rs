@@ -28,6 +28,8 @@ pub(super) struct Revision {
     pub(super) time: Timestamp,
     pub(super) comment: String,
     pub(super) text: String,
+    /// Whether its text is shown to nobody.
+    pub(super) is_hidden: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -162,6 +164,33 @@ impl Store {
         Ok(json!({"title": page.title, "reason": reason, "logid": log}))
     }
 
+    /// Hides the text of revisions of one page. Measured: the last revision of a page is left as it is, beside a success; a row of the log names those that
+    /// were hidden, and the rows of their edits stay.
+    pub(super) fn hide(&mut self, ids: &[u64], reason: &str, actor: &Actor, now: Timestamp) -> Result<Value, ApiError> {
+        if !actor.admin {
+            return Err(ApiError::new("permissiondenied", "You don't have permission to delete revisions."));
+        }
+        let is_meant = |page: &&mut Page| page.revisions.iter().any(|revision| ids.contains(&revision.id));
+        let page = self.pages.iter_mut().find(is_meant).ok_or_else(|| ApiError::new("nosuchrevid", "There is no such revision."))?;
+        let last = page.current().id;
+        let mut hidden = Vec::new();
+        let mut items = Vec::new();
+        for revision in page.revisions.iter_mut().filter(|revision| ids.contains(&revision.id)) {
+            if revision.id != last && !revision.is_hidden {
+                revision.is_hidden = true;
+                hidden.push(revision.id);
+            }
+            items.push(json!({"status": "Success", "id": revision.id, "texthidden": revision.is_hidden}));
+        }
+        let page = page.clone();
+        if !hidden.is_empty() {
+            let what = |content: bool| json!({"bitmask": u8::from(content), "content": content, "comment": false, "user": false, "restricted": false});
+            let params = json!({"type": "revision", "ids": hidden, "old": what(false), "new": what(true)});
+            self.add_log(now, &page, 0, reason, json!({"logtype": "delete", "logaction": "revision", "logparams": params}), actor);
+        }
+        Ok(json!({"status": "Success", "target": page.title, "items": items}))
+    }
+
     /// Moves a page and leaves a redirect, which is a page of its own but no row of recent changes. Old rows keep the old title.
     pub(super) fn rename(&mut self, from: &str, to: &str, reason: &str, actor: &Actor, now: Timestamp) -> Result<Value, ApiError> {
         let Some((namespace, target)) = title_of(to) else {
@@ -202,6 +231,7 @@ impl Store {
             time: now,
             comment: comment.to_owned(),
             text: text.to_owned(),
+            is_hidden: false,
         };
         let page = self.page_mut(title).expect("the caller made the page or found it under this lock");
         page.revisions.push(revision);
