@@ -5,6 +5,7 @@
 mod hostile_guests {
     pub(crate) mod house;
 
+    mod challenges;
     mod faults;
     mod limits;
     mod network;
