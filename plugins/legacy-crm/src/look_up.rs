@@ -14,11 +14,14 @@ use crate::settings::External;
 
 /// Parties looked at; more than this share only what identifies nobody.
 const PARTIES_MAX: u32 = 200;
+/// Requests for mechanisms in one look-up: the pattern of a short phone number fits many others, and the one meant may be behind them.
+const MECHANISM_REQUESTS_MAX: usize = 20;
 /// Shorter ones are looked up as they are written: their digits stand in many numbers.
 const PHONE_DIGITS_MIN: usize = 5;
 
 #[derive(Deserialize)]
 struct Mechanism {
+    id: u64,
     party: Option<u64>,
     value: Option<String>,
 }
@@ -63,10 +66,18 @@ fn with_mechanism(settings: &Settings, scheme: &str, value: &str) -> Result<BTre
     if domain.len() == 1 {
         return Ok(BTreeSet::new());
     }
-    let params = json!([domain, 0, PARTIES_MAX, [["id", "ASC"]], ["party", "value"], {}]);
-    let found: Vec<Mechanism> = rpc::call(settings, Purpose::Look, "model.party.contact_mechanism.search_read", params)?;
-    let carries = |mechanism: &Mechanism| mechanism.value.as_deref().is_some_and(|held| same(scheme, held, value));
-    Ok(found.iter().filter(|mechanism| carries(mechanism)).filter_map(|mechanism| mechanism.party).collect())
+    let mut parties = BTreeSet::new();
+    let mut clauses = Value::Array(domain.clone());
+    for _ in 0..MECHANISM_REQUESTS_MAX {
+        let params = json!([clauses, 0, PARTIES_MAX, [["id", "ASC"]], ["party", "value"], {}]);
+        let found: Vec<Mechanism> = rpc::call(settings, Purpose::Look, "model.party.contact_mechanism.search_read", params)?;
+        let carries = |mechanism: &&Mechanism| mechanism.value.as_deref().is_some_and(|held| same(scheme, held, value));
+        parties.extend(found.iter().filter(carries).filter_map(|mechanism| mechanism.party));
+        let last = found.last().filter(|_| found.len() >= PARTIES_MAX as usize && parties.len() < PARTIES_MAX as usize);
+        let Some(last) = last else { return Ok(parties) };
+        clauses = json!([["id", ">", last.id], domain]);
+    }
+    Err(Error::reject(format!("more contact mechanisms are like this `{scheme}` than a look-up reads, so nobody can tell whose it is")))
 }
 
 /// The condition on the value. Tryton keeps a phone number as somebody typed it: between any two of its digits anything may stand.

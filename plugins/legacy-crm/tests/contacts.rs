@@ -4,7 +4,7 @@ mod recorded;
 
 use recorded::{channel, play, response};
 use serde_json::{Value, json};
-use sportello_sdk::http::Request;
+use sportello_sdk::http::{Request, Response};
 use sportello_sdk::testing::Host;
 use sportello_sdk::{Contact, Error};
 
@@ -226,6 +226,39 @@ fn a_phone_number_is_looked_for_with_anything_between_its_digits() {
     assert_eq!(channel(&json!({})).look_up("phone", "11 2").unwrap(), []);
     let body: Value = host.requests()[0].body_json().unwrap();
     assert_eq!(body["params"][0][1][1], json!(["value", "=", "11 2"]), "so few digits stand in many numbers");
+}
+
+/// A Tryton in which so many numbers have the digits of `12 345` in this order before somebody has that number itself.
+fn alike(count: u64) -> Host {
+    let party = json!([{ "id": 7, "name": "Ada", "code": "A-7", "active": true,
+        "contact_mechanisms.": [{ "type": "phone", "value": "12 345", "active": true }] }]);
+    let mechanism = |id: u64| json!({ "id": id, "party": id, "value": format!("1{}2345", 100_000 + id) });
+    let mechanisms: Vec<Value> = (1..=count).map(mechanism).chain([json!({ "id": count + 1, "party": 7, "value": "12345" })]).collect();
+    Host::new().http(move |request: &Request| {
+        let body: Value = request.body_json().unwrap();
+        let result = match body["method"].as_str().unwrap() {
+            "model.party.contact_mechanism.search_read" => {
+                let behind = body["params"][0][0][2].as_u64().unwrap_or(0);
+                let rows = mechanisms.iter().filter(|row| row["id"].as_u64() > Some(behind));
+                json!(rows.take(usize::try_from(body["params"][2].as_u64().unwrap()).unwrap()).collect::<Vec<_>>())
+            }
+            _ => party.clone(),
+        };
+        Response::with_json(200, &json!({ "id": 1, "result": result }))
+    })
+}
+
+#[test]
+fn a_short_number_is_found_behind_all_that_are_like_it_or_nobody_says_that_it_is_nobodys() {
+    for count in [0, 199, 200, 201, 1_000] {
+        let _host = alike(count).start();
+        let found = channel(&json!({})).look_up("phone", "12-345").unwrap();
+        assert_eq!(found.iter().map(|contact| contact.id.as_str()).collect::<Vec<_>>(), ["7"], "{count}");
+    }
+    let host = alike(10_000).start();
+    let refused = channel(&json!({})).look_up("phone", "12-345").unwrap_err();
+    assert!(matches!(&refused, Error::Reject(reason) if !reason.contains("345")), "{refused:?}");
+    assert!(host.requests().len() <= 20);
 }
 
 #[test]
