@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use sportello_runtime::contract::WebhookRequest;
 use sportello_runtime::limits::{CallLimits, QuarantineLimits};
-use sportello_runtime::{Call, Channel, ChannelOptions, NoVault, Runtime, RuntimeOptions, Secret, Uncounted};
+use sportello_runtime::{Call, CallTime, Channel, ChannelOptions, NoVault, Runtime, RuntimeOptions, Secret, Uncounted};
 
 use crate::bare::Bare;
 use crate::extism::Extism;
@@ -149,7 +149,7 @@ pub(crate) async fn channel(runtime: &Runtime, guest: &[u8]) -> Result<Channel, 
 }
 
 fn call() -> Call {
-    Call { now: jiff::Timestamp::UNIX_EPOCH, seed: 1, state: Arc::new(BTreeMap::<String, Vec<u8>>::new()), headroom: Arc::new(Uncounted) }
+    Call { time: CallTime::begin(jiff::Timestamp::UNIX_EPOCH), seed: 1, state: Arc::new(BTreeMap::<String, Vec<u8>>::new()), headroom: Arc::new(Uncounted) }
 }
 
 pub(crate) async fn poll(channel: &Channel) -> Result<(), Problem> {

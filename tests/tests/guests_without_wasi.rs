@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::json;
 use sportello_runtime::limits::{CallLimits, EngineLimits, QuarantineLimits};
-use sportello_runtime::{Call, CallFailure, Channel, ChannelOptions, NoVault, Runtime, RuntimeOptions, Secret, Uncounted};
+use sportello_runtime::{Call, CallFailure, CallTime, Channel, ChannelOptions, NoVault, Runtime, RuntimeOptions, Secret, Uncounted};
 use sportello_tests::guests::guest;
 
 /// The one that needs nothing of WASI.
@@ -34,7 +34,7 @@ async fn channel(limits: CallLimits) -> Channel {
 
 fn call() -> Call {
     Call {
-        now: "2026-11-22T10:15:00Z".parse().unwrap(),
+        time: CallTime::begin("2026-11-22T10:15:00Z".parse::<jiff::Timestamp>().unwrap()),
         seed: 7,
         state: Arc::new(BTreeMap::<String, Vec<u8>>::new()),
         headroom: Arc::new(Uncounted),

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sportello_runtime::contract::Mac;
 use sportello_runtime::limits::{CallLimits, EngineLimits, QuarantineLimits};
 use sportello_runtime::{
-    Call, Channel, ChannelOptions, ContractFault, NoVault, Runtime, RuntimeError, RuntimeOptions, Secret, SignatureRefusal, Uncounted,
+    Call, CallTime, Channel, ChannelOptions, ContractFault, NoVault, Runtime, RuntimeError, RuntimeOptions, Secret, SignatureRefusal, Uncounted,
 };
 use sportello_tests::guests::guest;
 
@@ -87,7 +87,7 @@ async fn a_refused_file_leaves_what_runs_running() {
     let channel = configured(&runtime, |_| {}).await.unwrap();
     assert!(runtime.prepare(&patched("sportello:connector/poll@0.1.0", "sportello:connector/poll@0.2.0")).await.is_err());
     let call = Call {
-        now: "2026-11-22T10:15:00Z".parse().unwrap(),
+        time: CallTime::begin("2026-11-22T10:15:00Z".parse::<jiff::Timestamp>().unwrap()),
         seed: 1,
         state: Arc::new(BTreeMap::<String, Vec<u8>>::new()),
         headroom: Arc::new(Uncounted),

@@ -16,10 +16,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use wasmtime::{Engine, Store, Trap, UpdateDeadline};
 
 use crate::call_state::{ConnectorState, StateWrite};
+use crate::call_time::CallTime;
 use crate::guest::{Diagnostic, GuestData, GuestOptions, MemoryExceeded};
 use crate::headroom::Headroom;
 use crate::limits::{CallLimits, EngineLimits};
@@ -29,8 +29,8 @@ use crate::slots::Slots;
 /// What every call needs.
 #[derive(Clone)]
 pub struct Call {
-    /// The call's time: what the guest's wall clock shows.
-    pub now: Timestamp,
+    /// The call's time.
+    pub time: CallTime,
     /// Where the guest's randomness comes from. The same seed gives the same bytes.
     pub seed: u64,
     /// The channel's key-value state.

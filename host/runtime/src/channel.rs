@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use wasmtime::Store;
 
 use crate::call::{self, Call, CallFailure, Callee, Done, Timed};
+use crate::call_time::CallTime;
 use crate::channel_credentials::ChannelCredentials;
 use crate::contract::{
     ConnectorError, Contact, ContactPage, Context, Effect, Identifier, Page, Presence, Receipt, SettingsProblem, Thing, WebhookOutcome,
@@ -250,7 +251,7 @@ impl Channel {
     /// What the connector says is wrong with the channel's settings, beyond their schema. Nothing, where it does not judge them.
     pub async fn check_settings(&self, now: Timestamp) -> Result<Vec<SettingsProblem>, CallFailure> {
         let Some(indices) = self.inner.prepared.indices().configuration.as_ref() else { return Ok(Vec::new()) };
-        let call = Call { now, seed: 0, state: Arc::new(BTreeMap::new()), headroom: Arc::new(Uncounted) };
+        let call = Call { time: CallTime::begin(now), seed: 0, state: Arc::new(BTreeMap::new()), headroom: Arc::new(Uncounted) };
         let context = self.context(&call);
         let (mut store, running) = self.begin("configuration.check", call, Access::Nobody).await?;
         let answer = call::until(running.deadline, async {
@@ -342,7 +343,7 @@ impl Channel {
     }
 
     fn context(&self, call: &Call) -> Context {
-        Context { channel: self.inner.name.clone(), settings: self.inner.settings.clone(), now: call.now.to_string() }
+        Context { channel: self.inner.name.clone(), settings: self.inner.settings.clone(), now: call.time.began().to_string() }
     }
 
     async fn begin(&self, name: &'static str, call: Call, access: Access) -> Result<(Store<GuestData>, Running), CallFailure> {
@@ -385,7 +386,7 @@ impl Channel {
         let reaches_out = !matches!(access, Access::Nobody);
         let options = GuestOptions {
             folders: &inner.folders,
-            now: call.now,
+            time: call.time,
             seed: call.seed,
             state: call.state,
             state_writable: matches!(access, Access::Write),

@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use wasmtime::component::{HasSelf, Linker, ResourceTable};
 use wasmtime::{Engine, ResourceLimiter};
@@ -19,6 +18,7 @@ use wasmtime_wasi_http::{Error as HttpError, RequestOptions, WasiBody, WasiHttpC
 use crate::bindings::Connector;
 use crate::bindings::sportello::connector::{credentials, diagnostics, headroom, state, types};
 use crate::call_state::{CallState, ConnectorState, StateWrite};
+use crate::call_time::CallTime;
 use crate::contract::{Level, Mac};
 use crate::headroom::{Headroom, HeadroomWindow, is_name};
 use crate::limits::CallLimits;
@@ -114,7 +114,7 @@ impl ResourceLimiter for GuestMemory {
 
 /// What a guest is started with.
 pub(crate) struct GuestOptions<'a> {
-    pub(crate) now: Timestamp,
+    pub(crate) time: CallTime,
     pub(crate) seed: u64,
     pub(crate) state: Arc<dyn ConnectorState>,
     pub(crate) state_writable: bool,
@@ -209,7 +209,7 @@ impl GuestData {
     /// A granted folder cannot be opened.
     pub(crate) fn new(options: GuestOptions<'_>, deadline: Instant, ticks_left: u64) -> wasmtime::Result<Self> {
         let limits = options.limits;
-        let (wasi, written) = wasi::context(options.now, options.seed, options.folders, limits)?;
+        let (wasi, written) = wasi::context(options.time.clone(), options.seed, options.folders, limits)?;
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.resources_max);
         let diagnostics = Arc::new(Mutex::new(Diagnostics {
@@ -222,7 +222,7 @@ impl GuestData {
             Some(channel) => {
                 let notes = Arc::clone(&diagnostics);
                 let note = Arc::new(move |note: &str| lock(&notes).push(Level::Warning, note.to_owned()));
-                GuestHttp::Channel(CallHttp::new(channel, options.now, limits.wall_max, note))
+                GuestHttp::Channel(CallHttp::new(channel, options.time, limits.wall_max, note))
             }
             None => GuestHttp::Nowhere(NoHttp),
         };

@@ -39,6 +39,7 @@ mod bindings;
 mod cache;
 mod call;
 mod call_state;
+mod call_time;
 mod capabilities;
 mod channel;
 mod channel_credentials;
@@ -67,6 +68,7 @@ mod wasi;
 
 pub use call::{Call, CallFailure, Done};
 pub use call_state::{ConnectorState, StateExtent, StateWrite};
+pub use call_time::{CallTime, Clock};
 pub use capabilities::Capabilities;
 pub use channel::{Channel, ChannelOptions, WebhookPlace};
 pub use contract_check::{CONTRACT_VERSION, ContractFault};

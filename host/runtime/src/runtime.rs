@@ -14,6 +14,7 @@ use wasmtime::component::{Component, InstancePre, Linker};
 
 use crate::cache::CompileCache;
 use crate::call::{self, Callee};
+use crate::call_time::CallTime;
 use crate::capabilities::Indices;
 use crate::channel::{Channel, ChannelOptions};
 use crate::contract::Manifest;
@@ -164,7 +165,7 @@ impl Runtime {
         let _slot = slots::hold(&self.host.pool, None, Errand::Work, self.host.limits.slot_wait_max).await.map_err(failed)?;
         let limits = CallLimits::default();
         let options = GuestOptions {
-            now: Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_hours(24 * i64::from(round)),
+            time: CallTime::begin(Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_hours(24 * i64::from(round))),
             seed: u64::from(round),
             state: Arc::new(BTreeMap::new()),
             state_writable: false,

@@ -1,6 +1,6 @@
 //! WASI 0.2 as a guest finds it: all of it there, all of it inert.
 //!
-//! The wall clock stands at the call's time. The monotonic clock advances by [`MONOTONIC_STEP`] whenever it is read, so that code measuring
+//! The wall clock shows the call's time (`call_time.rs`), which stands still between answers. The monotonic clock advances by [`MONOTONIC_STEP`] whenever it is read, so that code measuring
 //! durations finds an order but no time; randomness comes from the call's seed. The same call with the same inputs therefore runs the same
 //! way again. There are no files but what lies in granted folders, to be read; no environment, no arguments, no sockets, no input;
 //! output is counted and thrown away.
@@ -17,6 +17,7 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 use wasmtime_wasi::{FsPerms, HostMonotonicClock, HostWallClock, WasiCtx, async_trait};
 
+use crate::call_time::CallTime;
 use crate::limits::CallLimits;
 
 /// What one reading of the monotonic clock adds.
@@ -27,7 +28,7 @@ const MONOTONIC_STEP: Duration = Duration::from_micros(1);
 /// # Errors
 /// A granted folder cannot be opened (any more).
 pub(crate) fn context(
-    now: Timestamp,
+    time: CallTime,
     seed: u64,
     folders: &[GrantedFolder],
     limits: &CallLimits,
@@ -35,7 +36,7 @@ pub(crate) fn context(
     let written = Arc::new(AtomicU64::new(0));
     let mut builder = WasiCtx::builder();
     builder
-        .wall_clock(CallTime(now))
+        .wall_clock(time)
         .monotonic_clock(StepClock(AtomicU64::new(0)))
         .secure_random(SeededRandom::new(seed, b"secure"))
         .insecure_random(SeededRandom::new(seed, b"insecure"))
@@ -62,8 +63,6 @@ pub(crate) struct GrantedFolder {
     pub(crate) path: PathBuf,
 }
 
-struct CallTime(Timestamp);
-
 impl HostWallClock for CallTime {
     fn resolution(&self) -> Duration {
         Duration::from_millis(1)
@@ -71,7 +70,7 @@ impl HostWallClock for CallTime {
 
     fn now(&self) -> Duration {
         // Before 1970 there is no WASI time; no call is made then.
-        Duration::try_from(self.0.duration_since(Timestamp::UNIX_EPOCH)).unwrap_or(Duration::ZERO)
+        Duration::try_from(self.shown().duration_since(Timestamp::UNIX_EPOCH)).unwrap_or(Duration::ZERO)
     }
 }
 
@@ -203,7 +202,7 @@ mod tests {
     #[test]
     fn the_wall_clock_stands_and_the_monotonic_clock_advances() {
         let now: Timestamp = "2026-11-22T10:15:00.25Z".parse().unwrap();
-        assert_eq!(CallTime(now).now(), Duration::from_millis(1_795_342_500_250));
+        assert_eq!(HostWallClock::now(&CallTime::begin(now)), Duration::from_millis(1_795_342_500_250));
         let clock = StepClock(AtomicU64::new(0));
         assert!(clock.now() < clock.now());
     }

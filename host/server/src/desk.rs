@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sportello_runtime::contract::{ConnectorError, Level};
-use sportello_runtime::{Call, CallFailure, ConnectorState, Diagnostic, Done, StateExtent};
+use sportello_runtime::{Call, CallFailure, CallTime, Clock, ConnectorState, Diagnostic, Done, StateExtent};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -123,7 +123,7 @@ impl Desk {
     pub(crate) fn call(&self, live: &LiveChannel, purpose: Purpose) -> Call {
         let now = self.tenant.now();
         Call {
-            now: jiff::Timestamp::from_millisecond(now.0).unwrap_or_default(),
+            time: CallTime::begin(TenantClock(Arc::clone(&self.tenant))),
             seed: fastrand::u64(..),
             state: Arc::new(StoredState { tenant: Arc::clone(&self.tenant), channel: live.name.clone() }),
             headroom: Arc::new(live.health.of(live.account, purpose, now)),
@@ -158,6 +158,15 @@ impl Desk {
         if dropped > 0 {
             tracing::warn!(target: "connector", tenant = self.tenant.name(), channel = %live.name, dropped, "the connector said too much");
         }
+    }
+}
+
+/// The tenant's clock, as calls are given it.
+struct TenantClock(Arc<Tenant>);
+
+impl Clock for TenantClock {
+    fn now(&self) -> jiff::Timestamp {
+        jiff::Timestamp::from_millisecond(self.0.now().0).unwrap_or_default()
     }
 }
 

@@ -95,13 +95,13 @@ pub fn from_http_date(text: &str) -> Option<String> {
     normalise(&format!("{year}-{month:02}-{day}T{clock}Z"))
 }
 
-/// The call's time. Guests have no other clock.
+/// When the call began or, once a request has been answered, when the last one was. Guests have no other clock.
 #[must_use]
 pub fn now() -> String {
     from_milliseconds(now_milliseconds())
 }
 
-/// The moment this long after the call's time: for [`crate::Error::rate_limited`].
+/// The moment this long after [`now`], so after the last answer: for [`crate::Error::rate_limited`].
 #[must_use]
 pub fn after(duration: Duration) -> String {
     from_milliseconds(now_milliseconds().saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))

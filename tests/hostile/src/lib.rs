@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant, SystemTime};
 
 use serde::Deserialize;
-use sportello_sdk::{configuration, credentials, diagnostics, http, poll, state, webhook, *};
+use sportello_sdk::{configuration, credentials, diagnostics, http, poll, state, time, webhook, *};
 
 /// Memory the bomb takes before it is content: more than a call's default limit, less than a slot of the pool.
 const BOMB_BYTES: usize = 160 << 20;
@@ -58,6 +58,8 @@ enum Behaviour {
     UseCredentials,
     State,
     ReachOutInCheck,
+    /// Looks at the clock before and after a request.
+    WatchTheClock,
 }
 
 /// The connector.
@@ -127,6 +129,11 @@ impl Poll for Hostile {
                 let first = http::Request::get(&context.settings.target).send()?;
                 let location = first.header("location").unwrap_or_default().to_owned();
                 format!("{}, then {}", first.status, tell(http::Request::get(location).send()))
+            }
+            Behaviour::WatchTheClock => {
+                let before = time::now();
+                let answer = http::Request::get(&context.settings.target).send();
+                format!("{} {before} {} {}", context.now, time::now(), answer.is_ok())
             }
             Behaviour::LookAround => look_around(context),
             Behaviour::Folders => folders(),

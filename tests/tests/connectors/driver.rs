@@ -11,7 +11,7 @@ use sportello_runtime::contract::{
 };
 use sportello_runtime::limits::{CallLimits, QuarantineLimits};
 use sportello_runtime::{
-    BoundField, Call, Channel, ChannelOptions, Done, NoVault, Runtime, RuntimeOptions, Secret, StateWrite, Uncounted, Vault, VaultKey,
+    BoundField, Call, CallTime, Channel, ChannelOptions, Done, NoVault, Runtime, RuntimeOptions, Secret, StateWrite, Uncounted, Vault, VaultKey,
 };
 use sportello_tests::guests::guest;
 use sportello_tests::servers::{Account, Crm, Wiki};
@@ -62,7 +62,7 @@ impl Line {
 
     fn call(&self) -> Call {
         let state = self.state.lock().expect("no panic while it is held").clone();
-        Call { now: Timestamp::now(), seed: fastrand::u64(..), state: Arc::new(state), headroom: Arc::new(Uncounted) }
+        Call { time: CallTime::begin(Timestamp::now()), seed: fastrand::u64(..), state: Arc::new(state), headroom: Arc::new(Uncounted) }
     }
 
     fn keep(&self, writes: &[StateWrite]) {

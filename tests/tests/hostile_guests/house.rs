@@ -8,7 +8,7 @@ use serde_json::json;
 use sportello_runtime::contract::{ConnectorError, Page};
 use sportello_runtime::limits::{CallLimits, EngineLimits, QuarantineLimits};
 use sportello_runtime::{
-    Call, CallFailure, Channel, ChannelOptions, Done, NoVault, Runtime, RuntimeError, RuntimeOptions, Secret, Uncounted,
+    Call, CallFailure, CallTime, Channel, ChannelOptions, Done, NoVault, Runtime, RuntimeError, RuntimeOptions, Secret, Uncounted,
 };
 use sportello_tests::guests::guest;
 
@@ -84,7 +84,7 @@ impl House {
 
 pub(crate) fn call() -> Call {
     Call {
-        now: "2026-11-22T10:15:00.25Z".parse().unwrap(),
+        time: CallTime::begin("2026-11-22T10:15:00.25Z".parse::<jiff::Timestamp>().unwrap()),
         seed: 7,
         state: Arc::new(BTreeMap::<String, Vec<u8>>::new()),
         headroom: Arc::new(Uncounted),

@@ -1,6 +1,7 @@
 //! A guest reaches what it was granted, with credentials it never sees.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -8,6 +9,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
+use sportello_runtime::{Call, CallTime, Clock};
 
 use super::house::{House, SIGNING_SECRET, TOKEN, call, poll, told};
 
@@ -84,6 +86,31 @@ async fn an_origin_asked_for_and_not_granted_refuses_the_channel_with_the_line_t
     assert!(error.to_string().contains(r#"origins = ["https://api.example.com", "https://www.example.com"]"#), "{error}");
 }
 
+/// A clock that others move.
+struct Moved(Arc<AtomicI64>);
+
+impl Clock for Moved {
+    fn now(&self) -> jiff::Timestamp {
+        jiff::Timestamp::from_second(self.0.load(Ordering::Relaxed)).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_guests_clock_shows_when_the_last_answer_came_and_stands_still_between() {
+    let house = House::new();
+    let echo = Echo::start().await;
+    for (target, is_answered) in [(echo.origin(), true), ("http://127.0.0.1:1".to_owned(), false)] {
+        let seconds = Arc::new(AtomicI64::new(1_795_342_500));
+        let channel = house.reaching("watch-the-clock", &echo.origin(), &target).await;
+        let call = Call { time: CallTime::begin(Moved(Arc::clone(&seconds))), ..call() };
+        seconds.fetch_add(90, Ordering::Relaxed);
+        let answer = channel.poll(call, None).await.unwrap();
+        let expected = format!("2026-11-22T10:15:00Z 2026-11-22T10:15:00Z 2026-11-22T10:16:30Z {is_answered}");
+        assert_eq!(told(&answer), expected);
+    }
+    house.still_serves().await;
+}
+
 #[tokio::test]
 async fn http_to_a_private_address_is_refused_even_where_the_origin_is_granted() {
     let house = House::new();
@@ -109,7 +136,7 @@ async fn a_check_of_settings_reaches_nobody_and_uses_no_credential() {
     let house = House::new();
     let echo = Echo::start().await;
     let channel = house.reaching("reach-out-in-check", &echo.origin(), &format!("{}/page", echo.origin())).await;
-    let problems = channel.check_settings(call().now).await.unwrap();
+    let problems = channel.check_settings("2026-11-22T10:15:00Z".parse().unwrap()).await.unwrap();
     let message = &problems[0].message;
     assert!(echo.requests().is_empty(), "a check of settings reached the network: {message}");
     assert_eq!(message.matches("ask nobody anything").count(), 2, "{message}");

@@ -8,7 +8,6 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
-use jiff::Timestamp;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
@@ -16,23 +15,11 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 use super::channel::{ChannelHttp, RETRY_WHEN_BUSY};
 use super::client::Caps;
 use super::failure::Failure;
+use crate::call_time::CallTime;
 
 /// Where messages for the operator of the channel go: why a request was refused or failed, and the line of configuration that would change
 /// it. At most one per request; no secrets in it.
 pub type OperatorNote = Arc<dyn Fn(&str) + Send + Sync>;
-
-/// The time a call has: the tenant's where it began, and as much later as it has lasted.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct CallTime {
-    began: Timestamp,
-    started: Instant,
-}
-
-impl CallTime {
-    pub(super) fn now(self) -> Timestamp {
-        self.began.checked_add(self.started.elapsed()).unwrap_or(self.began)
-    }
-}
 
 /// How long before its call every request ends at the latest: a guest whose platform hangs can still say so, and keeps what else it has found. Of a call
 /// that may last less than ten seconds it is a tenth.
@@ -41,7 +28,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Outgoing HTTP of one call.
 pub struct CallHttp {
     channel: Arc<ChannelHttp>,
-    /// For request limits, and for requests that are signed with a time.
+    /// For request limits, and for requests that are signed with a time. The guest is told it with every answer.
     time: CallTime,
     /// When the last request is over.
     deadline: Instant,
@@ -53,11 +40,10 @@ pub struct CallHttp {
 }
 
 impl CallHttp {
-    /// The hooks for one call on `channel` that begins `now` and lasts at most `wall_max`.
-    pub fn new(channel: Arc<ChannelHttp>, now: Timestamp, wall_max: Duration, note: OperatorNote) -> Self {
+    /// The hooks for one call on `channel` that begins now and lasts at most `wall_max`.
+    pub fn new(channel: Arc<ChannelHttp>, time: CallTime, wall_max: Duration, note: OperatorNote) -> Self {
         let permits = channel.limits.requests_at_once_per_call_max.clamp(1, Semaphore::MAX_PERMITS);
-        let time = CallTime { began: now, started: Instant::now() };
-        let deadline = time.started + (wall_max - LAST_WORDS.min(wall_max / 10));
+        let deadline = Instant::now() + (wall_max - LAST_WORDS.min(wall_max / 10));
         Self { channel, time, deadline, note, requests: 0, received: Arc::default(), permits: Arc::new(Semaphore::new(permits)) }
     }
 
@@ -89,14 +75,16 @@ impl WasiHttpHooks for CallHttp {
             channel: Arc::clone(&self.channel),
             received: Arc::clone(&self.received),
             permits: Arc::clone(&self.permits),
-            time: self.time,
+            time: self.time.clone(),
             call_deadline: self.deadline,
             number: self.requests,
         };
         let note = Arc::clone(&self.note);
         Box::new(async move {
-            let channel = Arc::clone(&sending.channel);
-            match sending.send(request, options.unwrap_or_default()).await {
+            let (channel, time) = (Arc::clone(&sending.channel), sending.time.clone());
+            let outcome = sending.send(request, options.unwrap_or_default()).await;
+            time.tell();
+            match outcome {
                 Ok(response) => {
                     let body = |bytes| Full::new(bytes).map_err(Error::from).boxed_unsync();
                     let no_errors: Box<dyn Future<Output = Result<(), Error>> + Send> = Box::new(async { Ok(()) });
@@ -145,7 +133,7 @@ impl Sending {
         let received = self.received.load(Ordering::Relaxed);
         let response_bytes = limits.response_body_bytes_max.min(limits.response_bytes_per_call_max.saturating_sub(received));
         let caps = Caps { deadline, headers_deadline, response_bytes };
-        let response = self.channel.answer(request, caps, self.time).await?;
+        let response = self.channel.answer(request, caps, &self.time).await?;
         self.received.fetch_add(response.body().len(), Ordering::Relaxed);
         Ok(response)
     }

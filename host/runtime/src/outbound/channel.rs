@@ -13,7 +13,6 @@ use serde_json::Value;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
 
-use super::call::CallTime;
 use super::client::{Caps, Pool};
 use super::credential::{BoundCredential, BoundSession, resolve_origin};
 use super::failure::Failure;
@@ -24,6 +23,7 @@ use super::session::{LoginFailure, Session, SessionStanding, lock};
 use super::template::BoundField;
 use super::window::{WINDOW_TIMES_MAX, Windows};
 use super::{Origin, Outbound, OutboundError};
+use crate::call_time::CallTime;
 use crate::contract;
 use crate::vault::Vault;
 
@@ -281,7 +281,7 @@ impl ChannelHttp {
         self: &Arc<Self>,
         request: Result<Request<Bytes>, Failure>,
         caps: Caps,
-        time: CallTime,
+        time: &CallTime,
     ) -> Result<Response<Bytes>, Failure> {
         let outcome = match request {
             Ok(request) => self.send(request, caps, time).await,
@@ -291,7 +291,7 @@ impl ChannelHttp {
         outcome
     }
 
-    async fn send(self: &Arc<Self>, request: Request<Bytes>, caps: Caps, time: CallTime) -> Result<Response<Bytes>, Failure> {
+    async fn send(self: &Arc<Self>, request: Request<Bytes>, caps: Caps, time: &CallTime) -> Result<Response<Bytes>, Failure> {
         let started = Instant::now();
         let header_bytes_max = self.limits.request_header_bytes_max;
         let allowed = Allowed::judge(request, &self.allow_list, header_bytes_max, |origin| self.credentials_of(origin).next().is_some())?;
@@ -333,7 +333,7 @@ impl ChannelHttp {
     }
 
     /// The credentials a request carries, logged in: the one it names, or all of its origin.
-    async fn use_credentials(self: &Arc<Self>, request: &Allowed, time: CallTime, deadline: Instant) -> Result<Vec<Used<'_>>, Failure> {
+    async fn use_credentials(self: &Arc<Self>, request: &Allowed, time: &CallTime, deadline: Instant) -> Result<Vec<Used<'_>>, Failure> {
         let is_meant = |credential: &BoundCredential| request.credential.as_ref().is_none_or(|named| *named == credential.name);
         let meant: Vec<_> = self.credentials_of(&request.origin).filter(|(_, credential)| is_meant(credential)).collect();
         if let Some(named) = request.credential.as_ref().filter(|_| meant.is_empty()) {
@@ -349,8 +349,8 @@ impl ChannelHttp {
             }
             let session = match &credential.session {
                 Some(session) => {
-                    let channel = Arc::clone(self);
-                    let log_in = move || async move { channel.log_in(index, time.now()).await };
+                    let (channel, now) = (Arc::clone(self), time.now());
+                    let log_in = move || async move { channel.log_in(index, now).await };
                     Some(session.slot.obtain(&credential.name, time, deadline, log_in).await?)
                 }
                 None => None,

@@ -24,7 +24,6 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-use super::call::CallTime;
 use super::cookie::Jar;
 use super::credential::{BoundCredential, Rendered};
 use super::failure::Failure;
@@ -32,6 +31,7 @@ use super::redact::Redactor;
 use super::template::BoundField;
 use super::window::Windows;
 use crate::Secret;
+use crate::call_time::CallTime;
 
 /// The first pause after a failed log-in; it doubles with every further failure.
 pub const LOGIN_PAUSE_MIN: Duration = Duration::from_secs(1);
@@ -168,13 +168,13 @@ struct Pause {
 }
 
 impl Pause {
-    fn new(failure: LoginFailure, lasting: Duration, time: CallTime) -> Self {
+    fn new(failure: LoginFailure, lasting: Duration, time: &CallTime) -> Self {
         let until_moment = time.now().checked_add(lasting).unwrap_or(Timestamp::MAX);
         Self { failure, until: Instant::now() + lasting, until_moment }
     }
 
     /// What is left of it. It is over by whichever clock it is over first: that of calls may be moved, forwards by tests and backwards by people.
-    fn left(&self, time: CallTime) -> Duration {
+    fn left(&self, time: &CallTime) -> Duration {
         let by_calls = Duration::try_from(self.until_moment.duration_since(time.now())).unwrap_or_default();
         self.until.saturating_duration_since(Instant::now()).min(by_calls)
     }
@@ -196,7 +196,7 @@ impl SessionSlot {
     pub(super) async fn obtain<F>(
         self: &Arc<Self>,
         name: &str,
-        time: CallTime,
+        time: &CallTime,
         deadline: Instant,
         log_in: impl FnOnce() -> F,
     ) -> Result<Arc<Session>, Failure>
@@ -227,7 +227,7 @@ impl SessionSlot {
         }
     }
 
-    fn join_or_start<F>(self: &Arc<Self>, name: &str, time: CallTime, log_in: impl FnOnce() -> F) -> Result<Joined, Failure>
+    fn join_or_start<F>(self: &Arc<Self>, name: &str, time: &CallTime, log_in: impl FnOnce() -> F) -> Result<Joined, Failure>
     where
         F: Future<Output = Result<Session, LoginFailure>> + Send + 'static,
     {
@@ -248,16 +248,16 @@ impl SessionSlot {
         state.phase = Phase::LoggingIn(outcome.clone());
         drop(state);
         let slot = Arc::clone(self);
-        let running = log_in();
+        let (running, time) = (log_in(), time.clone());
         tokio::spawn(async move {
-            let settled = slot.settle(running.await, time);
+            let settled = slot.settle(running.await, &time);
             // Nobody may be waiting any more.
             let _ = sender.send(Some(settled));
         });
         Ok(Joined::Waiting(outcome))
     }
 
-    fn settle(&self, outcome: Result<Session, LoginFailure>, time: CallTime) -> Outcome {
+    fn settle(&self, outcome: Result<Session, LoginFailure>, time: &CallTime) -> Outcome {
         let mut state = lock(&self.state);
         match outcome {
             Ok(session) => {

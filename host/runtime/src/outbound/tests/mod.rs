@@ -32,6 +32,7 @@ use super::{
 use jiff::Timestamp;
 
 use crate::Secret;
+use crate::call_time::{CallTime, Clock};
 use crate::contract::{self, Credential, Manifest};
 use crate::limits::CallLimits;
 use crate::vault::{NoVault, Vault};
@@ -280,6 +281,18 @@ fn clock() -> Timestamp {
     CLOCK + STARTED.with(tokio::time::Instant::elapsed)
 }
 
+/// What a tenant's clock shows from a call's begin on.
+struct Running {
+    began: Timestamp,
+    started: tokio::time::Instant,
+}
+
+impl Clock for Running {
+    fn now(&self) -> Timestamp {
+        self.began + self.started.elapsed()
+    }
+}
+
 /// One call of a guest, and what the operator was told.
 struct Call {
     http: CallHttp,
@@ -303,7 +316,8 @@ impl Call {
         let notes = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&notes);
         let note = move |note: &str| kept.lock().unwrap().push(note.to_owned());
-        let http = CallHttp::new(Arc::clone(channel), now, wall_max, Arc::new(note));
+        let time = CallTime::begin(Running { began: now, started: tokio::time::Instant::now() });
+        let http = CallHttp::new(Arc::clone(channel), time, wall_max, Arc::new(note));
         Self { http, notes }
     }
 
