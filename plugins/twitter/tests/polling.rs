@@ -126,6 +126,19 @@ fn what_shows_late_is_found_by_the_next_sweep_and_old_pages_are_not_read_again()
 }
 
 #[test]
+fn the_first_sweep_begins_where_the_settings_say_and_no_sweep_before_it() {
+    let mentions = mentions([590, 602], 5);
+    let host = serve(&mentions);
+    let since = json!({ "user-id": COMPANY, "handle": "sole", "api-url": "https://api.x.com", "since": "2026-01-15T10:00:00Z" });
+    let channel = Channel::<Twitter>::new(since);
+    let first = channel.poll(None).unwrap();
+    assert_eq!(first.interactions.iter().map(|told| told.native_id.as_str()).collect::<Vec<_>>(), [id(602)]);
+    channel.poll(first.cursor.as_deref()).unwrap();
+    let begun: Vec<_> = host.requests().iter().map(|request| request.query_value("start_time").unwrap()).collect();
+    assert_eq!(begun, ["2026-01-15T10:00:00Z", "2026-01-15T10:00:00Z"]);
+}
+
+#[test]
 fn a_new_mention_between_two_pages_loses_none() {
     let mentions = mentions(600..606, 2);
     let _host = serve(&mentions);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use sportello_sdk::testing::{Channel, Host};
-use sportello_sdk::{Error, http};
+use sportello_sdk::{Error, LinkPermission, ReplyPermission, http};
 use twitter::Twitter;
 
 fn channel() -> Channel<Twitter> {
@@ -32,6 +32,15 @@ fn only_what_x_does_not_find_is_gone() {
 }
 
 #[test]
+fn a_look_asks_for_a_hundred_at_most() {
+    let host = Host::new().http(|_: &http::Request| http::Response::with_json(200, &json!({"data": []}))).start();
+    let ids: Vec<String> = (0..250).map(|number| (1_460_323_737_035_677_000_u64 + number).to_string()).collect();
+    channel().gone(ids.iter().map(|id| (id.as_str(), "post"))).unwrap();
+    let asked: Vec<_> = host.requests().iter().map(|request| request.query_value("ids").unwrap().split(',').count()).collect();
+    assert_eq!(asked, [100, 100, 50]);
+}
+
+#[test]
 fn what_is_no_post_is_not_asked_about() {
     let host = Host::new().http(|_: &http::Request| http::Response::with_json(200, &json!({}))).start();
     let things = [("7-likes-8", "reaction"), ("9", "follow"), ("10", "direct-message"), ("event-3f", "post")];
@@ -47,4 +56,10 @@ fn while_x_cannot_answer_nothing_is_gone() {
     };
     assert!(matches!(status(429), Error::RateLimited(_)), "{:?}", status(429));
     assert!(matches!(status(503), Error::Retry(_)), "{:?}", status(503));
+}
+
+#[test]
+fn the_manifest_says_what_the_terms_allow() {
+    let policy = channel().manifest().policy;
+    assert_eq!((policy.link, policy.reply, policy.recheck_hours), (LinkPermission::Evidence, ReplyPermission::Summoned, 24));
 }

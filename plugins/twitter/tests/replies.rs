@@ -48,8 +48,9 @@ fn a_reply_goes_to_the_post_it_answers_and_a_post_to_nobody() {
 #[test]
 fn what_can_never_be_sent_is_refused_before_it_is() {
     let host = answered(201, json!({})).start();
-    for effect in [reply("e", "dm:7", "ciao"), reply("e", &format!("{POST}/7"), "  "), reply("e", "../x", "ciao"), effect("e", "like", "x")]
-    {
+    // An answer to something private would stand where everybody reads it.
+    let private = Effect { in_reply_to: Some(POST.into()), ..reply("e", "dm:7", "ciao") };
+    for effect in [private, reply("e", &format!("{POST}/7"), "  "), reply("e", "../x", "ciao"), effect("e", "like", "x")] {
         assert!(matches!(channel().publish(&effect), Err(Error::Reject(_))), "{effect:?}");
     }
     assert!(host.requests().is_empty());
@@ -102,6 +103,9 @@ fn a_refusal_that_says_nothing_is_a_missing_scope() {
     let more =
         refused(json!({"title": "Forbidden", "type": "about:blank", "detail": "Forbidden", "errors": [{"message": "of this post"}]}));
     assert!(matches!(more, Error::Reject(_)), "{more:?}");
+    let kind = "https://api.x.com/2/problems/not-authorized-for-resource";
+    let named = refused(json!({"title": "Forbidden", "type": kind, "status": 403, "detail": "Forbidden"}));
+    assert!(matches!(named, Error::Reject(_)), "its kind says more: {named:?}");
 }
 
 type Headers = &'static [(&'static str, &'static str)];
@@ -238,6 +242,15 @@ fn a_look_finds_our_words_below_the_same_post_on_any_page() {
     }
     assert_eq!(look(&answer(), &others).unwrap(), Presence::Absent);
     assert_eq!(look(&answer(), &[]).unwrap(), Presence::Absent);
+}
+
+#[test]
+fn a_look_finds_a_reply_that_was_typed_with_names_and_takes_no_repost_for_it() {
+    let named = Effect { text: "@maria_b @altro guardiamo".into(), ..answer() };
+    let mut repost = own(1, "@maria_b @altro guardiamo", Some(POST));
+    repost["referenced_tweets"] = json!([{"type": "replied_to", "id": POST}, {"type": "retweeted", "id": "42"}]);
+    let found = look(&named, &[repost, own(2, "@maria_b @altro guardiamo", Some(POST))]).unwrap();
+    assert!(matches!(&found, Presence::Present(receipt) if receipt.native_id == "2"), "{found:?}");
 }
 
 #[test]

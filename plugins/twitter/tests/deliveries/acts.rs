@@ -2,11 +2,11 @@
 
 use std::collections::HashSet;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use sportello_sdk::diagnostics::Level;
-use sportello_sdk::{Change, Visibility};
+use sportello_sdk::{Change, Error, Visibility, webhook};
 
-use crate::bodies::{COMPANY, MARIA, POST, account, deliver, event, host, identity, maria, only, post};
+use crate::bodies::{COMPANY, MARIA, POST, account, channel, deliver, event, host, identity, maria, only, post};
 
 #[test]
 fn likes_reposts_follows_and_messages_come_in_and_say_who() {
@@ -18,6 +18,13 @@ fn likes_reposts_follows_and_messages_come_in_and_say_who() {
     for told in [&like, &favorite] {
         assert_eq!((identity(told), told.kind.as_str()), ((format!("like:{POST}:{MARIA}@1768478400000").as_str(), ""), "reaction"));
         assert!(told.attributes.iter().any(|attribute| attribute.name == "names-author"));
+    }
+    // Whoever wrote the post may be named beside whoever likes it.
+    let ours = json!([{"id": COMPANY, "username": "sole"}]);
+    let both = json!([{"id": COMPANY, "username": "sole"}, {"id": MARIA, "username": "maria_b"}]);
+    for (people, who) in [(&ours, COMPANY), (&both, MARIA)] {
+        let told = only(&event(1, "like.create", &json!({"liked_tweet_id": POST}), people));
+        assert_eq!((told.own, told.author.unwrap().id.as_str()), (who == COMPANY, who));
     }
     let mut repost = post("1900000000000000400", "RT @sole: orari");
     repost["referenced_tweets"] = json!([{"type": "retweeted", "id": POST}]);
@@ -52,6 +59,28 @@ fn of_several_messages_in_one_event_each_is_told() {
     let told = deliver(&event(4, "dm.received", &payload, &json!([])));
     let told: Vec<_> = told.iter().map(|told| (told.native_id.as_str(), told.kind.as_str(), told.text.as_deref())).collect();
     assert_eq!(told, [("1", "direct-message", Some("Buongiorno")), ("event:4", "page-edit", None), ("2", "direct-message", Some("R&D?"))]);
+}
+
+#[test]
+fn a_message_of_the_companys_is_its_own_and_belongs_to_whoever_gets_it() {
+    let _host = host().start();
+    let written = |from: &str, to: &str| {
+        json!([{
+            "type": "message_create", "id": "1900000000000000501", "created_timestamp": "1768478400000",
+            "message_create": {"sender_id": from, "target": {"recipient_id": to}, "message_data": {"text": "a &amp;lt; b"}},
+        }])
+    };
+    let newer = |rows: Value| event(4, "dm.sent", &json!({"direct_message_events": rows}), &json!([]));
+    let older = |rows: Value| account("direct_message_events", &rows);
+    for told in [only(&newer(written(COMPANY, MARIA))), only(&older(written(COMPANY, MARIA)))] {
+        assert_eq!((told.own, told.visibility), (true, Visibility::Participants));
+        assert_eq!((told.conversation.key, told.author.unwrap().id), (format!("dm:{MARIA}"), COMPANY.to_owned()));
+        assert_eq!(told.text.as_deref(), Some("a &lt; b"), "what was typed is not unescaped twice");
+    }
+    for body in [newer(written(MARIA, "42")), older(written(MARIA, "42"))] {
+        let refused = channel().deliver(&webhook::Request::post(body.to_string()));
+        assert!(matches!(&refused, Err(Error::Reject(reason)) if reason.contains("account 42")), "a message to somebody else: {refused:?}");
+    }
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! Versions of a post, and what was deleted.
 
 use serde_json::{Value, json};
-use sportello_sdk::Change;
+use sportello_sdk::testing::{Host, Running};
+use sportello_sdk::{Change, http};
 
-use crate::bodies::{MARIA, POST, account, account_post, deliver, event, host, identity, maria, only, post};
+use crate::bodies::{COMPANY, MARIA, POST, account, account_post, channel, deliver, event, host, identity, maria, only, post};
 
 #[test]
 fn an_edit_is_a_revision_of_its_first_version_and_a_deletion_of_any_version_is_of_the_thing() {
@@ -20,6 +21,42 @@ fn an_edit_is_a_revision_of_its_first_version_and_a_deletion_of_any_version_is_o
         let gone = only(&account("tweet_delete_events", &json!([row])));
         assert_eq!((identity(&gone), gone.occurred_at.as_str()), ((POST, "deleted"), "2026-01-15T12:00:00Z"));
     }
+}
+
+#[test]
+fn a_deletion_is_the_companys_own_where_the_post_was() {
+    let _host = host().start();
+    for (author, is_own) in [(COMPANY, true), (MARIA, false)] {
+        let newer = event(1, "post.delete", &json!({"id": POST, "author_id": author}), &json!([]));
+        let older = account("tweet_delete_events", &json!([{"status": {"id": POST, "user_id": author}, "timestamp_ms": "1768478400000"}]));
+        for gone in [only(&newer), only(&older)] {
+            assert_eq!((gone.own, gone.author.as_ref().unwrap().id.as_str()), (is_own, author), "{gone:?}");
+        }
+    }
+}
+
+/// X whose list of mentions shows one post, as its second version.
+fn listing_an_edited_post(version: &'static str) -> Running {
+    let mut row = post(version, "@Sole la rete è su");
+    row["edit_history_tweet_ids"] = json!([POST, version]);
+    row["conversation_id"] = json!(POST);
+    let list = json!({"data": [row], "meta": {"result_count": 1}});
+    Host::new().http(move |_: &http::Request| http::Response::with_json(200, &list)).start()
+}
+
+#[test]
+fn an_edit_known_from_the_list_only_and_the_deletion_of_a_version_are_of_one_thing_whichever_comes_first() {
+    let version = "1900000000000000777";
+    let deleted = || only(&event(1, "post.delete", &json!({"id": version, "author_id": MARIA}), &json!([])));
+    let listed = || channel().poll(None).unwrap().interactions;
+    {
+        let _host = listing_an_edited_post(version);
+        assert_eq!(listed().iter().map(identity).collect::<Vec<_>>(), [(POST, version)]);
+        assert_eq!(identity(&deleted()), (POST, "deleted"));
+    }
+    let _host = listing_an_edited_post(version);
+    deleted();
+    assert_eq!(listed().iter().map(identity).collect::<Vec<_>>(), [(POST, "deleted"), (POST, version)]);
 }
 
 #[test]

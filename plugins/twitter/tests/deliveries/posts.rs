@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::{Value, json};
 use sportello_sdk::{Change, Raw};
 
-use crate::bodies::{MARIA, POST, account, account_post, deliver, deliver_raw, event, host, identity, maria, only, post};
+use crate::bodies::{COMPANY, MARIA, POST, account, account_post, deliver, deliver_raw, event, host, identity, maria, only, post};
 
 #[test]
 fn the_same_post_is_the_same_thing_in_both_shapes_and_as_several_events() {
@@ -35,7 +35,7 @@ fn the_same_post_is_the_same_thing_in_both_shapes_and_as_several_events() {
 fn words_are_told_as_they_were_typed_in_both_shapes() {
     let _host = host().start();
     let (short, whole) = ("https://t.co/BPqMcQzhId", "https://example.org/a?b=1&c=2");
-    let (sent, typed) = (format!("@Sole R&amp;D &lt;b&gt; {short}"), format!("@Sole R&D <b> {whole}"));
+    let (sent, typed) = (format!("@Sole R&amp;D &lt;b&gt; &amp;lt; {short}"), format!("@Sole R&D <b> &lt; {whole}"));
     let mut newer = post(POST, &sent);
     newer["entities"]["urls"] =
         json!([{"start": 26, "end": 49, "url": short, "expanded_url": whole, "display_url": "example.org/a?b=1&c=2"}, {}]);
@@ -71,6 +71,40 @@ fn only_a_name_that_was_typed_addresses_the_company() {
         for told in [only(&event(1, "post.reply.create", &row, &maria())), only(&account("tweet_create_events", &json!([older])))] {
             assert_eq!(told.attributes.iter().any(|attribute| attribute.name == "addressed"), summons, "{start}: {told:?}");
         }
+    }
+}
+
+#[test]
+fn a_post_of_the_companys_that_names_it_addresses_nobody() {
+    let _host = host().start();
+    let mut newer = post(POST, "noi di @Sole");
+    newer["author_id"] = json!(COMPANY);
+    let mut older = account_post(1_900_000_000_000_000_101, "noi di @Sole");
+    older["user"] = json!({"id_str": COMPANY});
+    for told in [only(&event(1, "post.create", &newer, &json!([]))), only(&account("tweet_create_events", &json!([older])))] {
+        assert_eq!((told.kind.as_str(), told.own), ("post", true));
+        assert!(!told.attributes.iter().any(|attribute| attribute.name == "addressed"), "{told:?}");
+    }
+}
+
+#[test]
+fn a_name_addresses_the_company_however_its_letters_are_written() {
+    let _host = host().start();
+    for (username, addresses) in [("SOLE", true), ("sole_mio", false)] {
+        let mut row = post(POST, "@SOLE la rete è giù");
+        row["entities"] = json!({"mentions": [{"start": 0, "end": 5, "username": username}]});
+        let told = only(&event(1, "post.mention.create", &row, &maria()));
+        assert_eq!(told.kind, if addresses { "mention" } else { "post" }, "{username}");
+    }
+}
+
+#[test]
+fn a_language_that_x_cannot_tell_is_none() {
+    let _host = host().start();
+    for (said, told) in [("it", Some("it")), ("und", None), ("", None)] {
+        let mut row = post(POST, "@Sole");
+        row["lang"] = json!(said);
+        assert_eq!(only(&event(1, "post.mention.create", &row, &maria())).language.as_deref(), told);
     }
 }
 

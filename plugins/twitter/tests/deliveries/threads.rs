@@ -68,6 +68,19 @@ fn the_older_shape_does_not_say_which_thread_so_x_is_asked_once_for_all() {
 }
 
 #[test]
+fn of_a_delivery_that_answers_many_posts_a_hundred_threads_are_asked_for_at_once() {
+    let host = Host::new().http(|_: &http::Request| http::Response::with_json(200, &json!({"data": []}))).start();
+    let answering = |number: u64| {
+        let mut row = account_post(1_900_000_000_000_001_000 + number, "ancora niente");
+        row["in_reply_to_status_id_str"] = json!((1_900_000_000_000_000_000 + number).to_string());
+        row
+    };
+    deliver(&account("tweet_create_events", &json!((0..150).map(answering).collect::<Vec<_>>())));
+    let asked: Vec<_> = host.requests().iter().map(|request| request.query_value("ids").unwrap().split(',').count()).collect();
+    assert_eq!(asked, [100, 50]);
+}
+
+#[test]
 fn a_thread_that_cannot_be_asked_for_does_not_cost_the_delivery() {
     let host = host().start();
     let mut row = account_post(1_900_000_000_000_000_301, "ancora niente");
@@ -91,4 +104,23 @@ fn of_many_deliveries_of_a_call_one_waits_for_a_platform_that_hangs() {
         assert_eq!(taken.iter().map(|outcome| outcome.as_ref().unwrap().interactions.len()).sum::<usize>(), 64);
         assert_eq!(host.requests().len(), calls, "the next call asks anew");
     }
+}
+
+#[test]
+fn a_refusal_costs_no_other_delivery_of_the_call_its_thread() {
+    let host = Host::new()
+        .http(|request: &http::Request| match request.query_value("ids").as_deref() {
+            Some("1900000000000000150") => http::Response::with_json(400, &json!({"title": "Invalid Request"})),
+            _ => http::Response::with_json(200, &json!({"data": [{"id": "1900000000000000160", "conversation_id": POST}]})),
+        })
+        .start();
+    let delivery = |target: &str| {
+        let mut row = account_post(1_900_000_000_000_000_301, "ancora niente");
+        row["in_reply_to_status_id_str"] = json!(target);
+        webhook::Request::post(account("tweet_create_events", &json!([row])).to_string())
+    };
+    let taken = channel().deliver_all(&[delivery("1900000000000000150"), delivery("1900000000000000160")]);
+    let keys: Vec<_> = taken.iter().map(|outcome| outcome.as_ref().unwrap().interactions[0].conversation.key.as_str()).collect();
+    assert_eq!(keys, [format!("1900000000000000150/{MARIA}"), format!("{POST}/{MARIA}")]);
+    assert_eq!(host.requests().len(), 2);
 }
