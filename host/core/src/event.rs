@@ -6,6 +6,7 @@
 //! know is reported as such, so that a reader can set the event aside and go on.
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 use crate::domain::access::{self, TokenCreated, TokenRevoked};
@@ -48,9 +49,12 @@ pub enum EventError {
     },
 }
 
+/// Makes a domain's `Event` of its kinds: `number Payload = "word"`, each payload a type in scope. The numbers are the journal's: 1 to 999 are the
+/// core's, 1000 to 1999 the workflows'.
+#[macro_export]
 macro_rules! events {
-    ($($(#[$doc:meta])* $number:literal $name:ident = $word:literal),* $(,)?) => {
-        /// Something that happened.
+    ($(#[$about:meta])* pub enum Event; $($(#[$doc:meta])* $number:literal $name:ident = $word:literal),* $(,)?) => {
+        $(#[$about])*
         #[derive(Clone, Debug, PartialEq, Eq)]
         #[allow(clippy::large_enum_variant, reason = "events live for one command; boxing each payload would cost more than the largest one")]
         pub enum Event {
@@ -64,7 +68,7 @@ macro_rules! events {
         })*
 
         impl Event {
-            /// The number that stands for the event's kind in the journal: 1 to 999.
+            /// The number that stands for the event's kind in the journal.
             #[must_use]
             pub const fn kind(&self) -> u16 {
                 match self { $(Self::$name(_) => $number,)* }
@@ -78,19 +82,17 @@ macro_rules! events {
 
             /// Appends the stored form.
             pub fn encode(&self, record: &mut Vec<u8>) {
-                match self { $(Self::$name(event) => encode_event($number, EVENT_VERSION, event, record),)* }
+                match self { $(Self::$name(event) => $crate::event::encode_event($number, event, record),)* }
             }
 
             /// Reads a payload of the given kind and version.
             ///
             /// # Errors
-            /// [`EventError::UnknownKind`] or [`EventError::Unreadable`].
-            pub fn from_payload(kind: u16, version: u8, payload: &[u8]) -> Result<Self, EventError> {
-                match (kind, version) {
-                    $(($number, 1) => postcard::from_bytes::<$name>(payload)
-                        .map(Self::$name)
-                        .map_err(|_| EventError::Unreadable { kind, version }),)*
-                    _ => Err(EventError::UnknownKind { kind, version }),
+            /// [`EventError::UnknownKind`]($crate::event::EventError::UnknownKind) or [`EventError::Unreadable`]($crate::event::EventError::Unreadable).
+            pub fn from_payload(kind: u16, version: u8, payload: &[u8]) -> Result<Self, $crate::event::EventError> {
+                match kind {
+                    $($number => $crate::event::decode_event::<$name>(kind, version, payload).map(Self::$name),)*
+                    _ => Err($crate::event::EventError::UnknownKind { kind, version }),
                 }
             }
         }
@@ -98,6 +100,9 @@ macro_rules! events {
 }
 
 events! {
+    /// Something that happened.
+    pub enum Event;
+
     /// A component was installed.
     1 ConnectorInstalled = "connector.installed",
     /// A component was retired.
@@ -170,21 +175,32 @@ events! {
     101 TokenRevoked = "token.revoked",
 }
 
-/// The version new events are written in.
-pub const EVENT_VERSION: u8 = 1;
+/// The version new events are written in, the only one there is so far.
+const EVENT_VERSION: u8 = 1;
 /// Bytes in which the length of an event's payload is stored.
 const LENGTH_BYTES: usize = 4;
 
 /// Appends the stored form of an event of any domain.
-pub fn encode_event(kind: u16, version: u8, event: &impl Serialize, record: &mut Vec<u8>) {
+pub fn encode_event(kind: u16, event: &impl Serialize, record: &mut Vec<u8>) {
     record.extend_from_slice(&kind.to_le_bytes());
-    record.push(version);
+    record.push(EVENT_VERSION);
     record.extend_from_slice(&[0; LENGTH_BYTES]);
     let start = record.len();
     encoding::append(event, record);
     // A record is refused long before an event reaches 4 GiB.
     let length = u32::try_from(record.len() - start).unwrap_or(u32::MAX);
     record[start - LENGTH_BYTES..start].copy_from_slice(&length.to_le_bytes());
+}
+
+/// Reads the payload of an event of any domain.
+///
+/// # Errors
+/// [`EventError::UnknownKind`] for another version, [`EventError::Unreadable`].
+pub fn decode_event<E: DeserializeOwned>(kind: u16, version: u8, payload: &[u8]) -> Result<E, EventError> {
+    if version != EVENT_VERSION {
+        return Err(EventError::UnknownKind { kind, version });
+    }
+    postcard::from_bytes(payload).map_err(|_| EventError::Unreadable { kind, version })
 }
 
 /// One stored event, not yet read.

@@ -1,7 +1,6 @@
 //! What happened to workflows and runs, as it stands in the journal: the core's stored form, kinds 1000 to 1999.
 
 use serde::{Deserialize, Serialize};
-use sportello_core::event::{EVENT_VERSION, EventError, encode_event};
 use sportello_core::ids::{CaseId, Digest, EffectId, InteractionId};
 use sportello_core::numbers::Counter;
 use sportello_core::tables::Tables;
@@ -11,56 +10,10 @@ use crate::plan::{Plan, Trigger, Until};
 use crate::run::{self, Ending, RUNS, RUNS_BY_CASE, RUNS_OF_CASE, Run, RunId, Waiting};
 use crate::workflow;
 
-macro_rules! events {
-    ($($(#[$doc:meta])* $number:literal $name:ident = $word:literal),* $(,)?) => {
-        /// Something that happened to a workflow or a run.
-        #[derive(Clone, Debug, PartialEq, Eq)]
-        #[allow(clippy::large_enum_variant, reason = "events live for one command; boxing each payload would cost more than the largest one")]
-        pub enum Event {
-            $($(#[$doc])* $name($name),)*
-        }
+sportello_core::events! {
+    /// Something that happened to a workflow or a run.
+    pub enum Event;
 
-        $(impl From<$name> for Event {
-            fn from(event: $name) -> Self {
-                Self::$name(event)
-            }
-        })*
-
-        impl Event {
-            /// The number that stands for the event's kind in the journal: 1000 to 1999.
-            #[must_use]
-            pub const fn kind(&self) -> u16 {
-                match self { $(Self::$name(_) => $number,)* }
-            }
-
-            /// The kind's word in the API and in the live stream, for example `run.started`.
-            #[must_use]
-            pub const fn word(&self) -> &'static str {
-                match self { $(Self::$name(_) => $word,)* }
-            }
-
-            /// Appends the stored form.
-            pub fn encode(&self, record: &mut Vec<u8>) {
-                match self { $(Self::$name(event) => encode_event($number, EVENT_VERSION, event, record),)* }
-            }
-
-            /// Reads a payload of the given kind and version.
-            ///
-            /// # Errors
-            /// [`EventError::UnknownKind`] or [`EventError::Unreadable`].
-            pub fn from_payload(kind: u16, version: u8, payload: &[u8]) -> Result<Self, EventError> {
-                match (kind, version) {
-                    $(($number, 1) => postcard::from_bytes::<$name>(payload)
-                        .map(Self::$name)
-                        .map_err(|_| EventError::Unreadable { kind, version }),)*
-                    _ => Err(EventError::UnknownKind { kind, version }),
-                }
-            }
-        }
-    };
-}
-
-events! {
     /// A workflow was defined, or defined anew.
     1000 WorkflowDefined = "workflow.defined",
     /// A workflow was retired.

@@ -51,10 +51,8 @@ pub use set_up_channel::SetUpChannel;
 pub use start_effect::StartEffect;
 pub use take_contacts::{ContactNews, TakeContacts};
 
-use crate::draft::Draft;
 use crate::event::Event;
 use crate::ids::{CaseId, DeliveryId, EffectId, LinkId, TokenId};
-use crate::refusal::Refusal;
 
 /// What an accepted command came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,9 +78,12 @@ pub enum Accepted {
     Case(CaseId),
 }
 
+/// Makes a domain's `Command` of its commands, each a type in scope that decides itself, and `decide`, which carries any of them out in a draft of events
+/// that can be made from those named.
+#[macro_export]
 macro_rules! commands {
-    ($($name:ident),* $(,)?) => {
-        /// Any command of the core.
+    ($(#[$about:meta])* pub enum Command of $events:path; $($name:ident),* $(,)?) => {
+        $(#[$about])*
         #[derive(Clone, Debug, PartialEq, Eq)]
         #[allow(clippy::large_enum_variant, reason = "one command at a time is alive per queue slot")]
         pub enum Command {
@@ -99,13 +100,19 @@ macro_rules! commands {
         ///
         /// # Errors
         /// The reason of the refusal.
-        pub fn decide<E: From<Event>>(draft: &mut Draft<'_, E>, command: &Command) -> Result<Accepted, Refusal> {
+        pub fn decide<E: $events>(
+            draft: &mut $crate::draft::Draft<'_, E>,
+            command: &Command,
+        ) -> Result<$crate::commands::Accepted, $crate::refusal::Refusal> {
             match command { $(Command::$name(command) => command.decide(draft),)* }
         }
     };
 }
 
 commands! {
+    /// Any command of the core.
+    pub enum Command of From<Event>;
+
     AnswerLookUps, AssignCase, ConfigureChannel, CreateToken, DecideEffect, EndLink, EnforcePolicy, ErasePerson, FinishEffect, GrantConnector, Ingest,
     InstallConnector, LinkProfile, ParkDelivery, PrioritiseCase, QueueEffect, RecordErased, RequestDeletions, RetireConnector, RevokeToken, SetCaseState,
     SetUpChannel, StartEffect, TakeContacts,
