@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::Method;
 use jiff::Timestamp as Moment;
-use serde_json::json;
+use serde_json::{Value, json};
 use sportello_core::domain::access::Role;
 use sportello_core::domain::channel::CONNECTOR_STATE;
 use sportello_core::domain::delivery::DELIVERIES;
@@ -25,6 +25,7 @@ use sportello_views::Direction;
 const ANSWER: &str = "name: answer\non: case.opened\nsteps:\n  - reply: \"Caso ${case.number}: ci stiamo lavorando\"\n";
 /// How much time passes at once: a poll is made in each.
 const STEP: Duration = Duration::from_secs(5 * 60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long the page has no token.
 const AWAY: Duration = Duration::from_secs(5 * 60 * 60);
 
@@ -42,11 +43,21 @@ impl<'a> Stage<'a> {
         let now = Moment::from_second(Moment::now().as_second()).unwrap();
         let clock = Arc::new(SetClock::at(Timestamp(now.as_millisecond())));
         let facebook = Facebook::start_with(FacebookSettings { now, ..FacebookSettings::default() }).await.unwrap();
-        let plan = HostPlan::default().facebook_page(&facebook, "poll-seconds = 300").workflow("answer", ANSWER);
-        let running = RunningHost::start_at(folder, &plan, Arc::clone(&clock) as Arc<dyn Clock>).await;
+        let running = Self::host(folder, &facebook, &clock).await;
         facebook.subscribe(&running.url("/hooks/demo/facebook-page")).await.unwrap();
         let post = facebook.post(&facebook.page(), "Manutenzione sabato");
         Self { facebook, running, clock, folder, post }
+    }
+
+    async fn host(folder: &Path, facebook: &Facebook, clock: &Arc<SetClock>) -> RunningHost {
+        let plan = HostPlan::default().facebook_page(facebook, "poll-seconds = 300").workflow("answer", ANSWER);
+        RunningHost::start_at(folder, &plan, Arc::clone(clock) as Arc<dyn Clock>).await
+    }
+
+    /// The host stops and starts anew, with the settings of its file.
+    async fn restarts(self) -> Self {
+        self.running.stop().await;
+        Self { running: Self::host(self.folder, &self.facebook, &self.clock).await, ..self }
     }
 
     /// Somebody asks something, and it is delivered; gives the comment.
@@ -105,10 +116,39 @@ impl<'a> Stage<'a> {
     /// What an operator does: another token stands where the old one stood, and the channel is given its settings again.
     async fn binds_a_new_token(&self) {
         std::fs::write(self.folder.join("secret-page-token"), self.facebook.renew_token()).unwrap();
-        let channel = self.running.ask(Method::GET, "/channels/facebook-page", "", "").await.json().unwrap();
-        let settings = channel["settings"].to_string();
-        let answer = self.running.ask(Method::PUT, "/channels/facebook-page", "application/json", settings).await;
+        self.is_given(&self.channel().await["settings"]).await;
+    }
+
+    /// The operator wants to know when the token ends.
+    async fn asks_for_the_end(&self) {
+        let mut settings = self.channel().await["settings"].clone();
+        settings["settings"]["ask-token-end"] = json!(true);
+        settings["secrets"]["page-token-check"] = json!({ "token": "page-token" });
+        self.is_given(&settings).await;
+    }
+
+    async fn is_given(&self, settings: &Value) {
+        let answer = self.running.ask(Method::PUT, "/channels/facebook-page", "application/json", settings.to_string()).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+
+    async fn channel(&self) -> Value {
+        self.running.ask(Method::GET, "/channels/facebook-page", "", "").await.json().unwrap()
+    }
+
+    /// Until when the channel shows that the page's token works, and whether that is soon.
+    async fn shown_end(&self) -> (Option<Moment>, bool) {
+        let channel = self.channel().await;
+        let credentials = channel["live"]["credentials"].as_array().unwrap();
+        let token = credentials.iter().find(|credential| credential["credential"] == "page-token").unwrap();
+        let until = token["authorised_until"].as_str().map(|until| until.parse().unwrap());
+        (until, token["authorisation_ends_soon"].as_bool().unwrap())
+    }
+
+    /// What the connector has noted down.
+    fn noted(&self) -> Option<Vec<u8>> {
+        let rows = self.running.desk().tenant.list(&CONNECTOR_STATE, &[], None, Direction::Forward, usize::MAX).unwrap();
+        rows.first().map(|(_, state)| state.bytes.clone())
     }
 
     fn effects(&self) -> Vec<Effect> {
@@ -190,28 +230,41 @@ async fn a_page_token_that_ends_at_any_request_costs_no_post_once_there_is_a_new
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_page_token_is_asked_once_a_day_when_it_ends_where_an_operator_wants_to_know() {
+async fn a_page_token_is_asked_once_a_day_when_it_ends_and_the_channel_shows_it_until_there_is_another() {
     let folder = tempfile::tempdir().unwrap();
     let stage = Stage::start(folder.path()).await;
     let asked = stage.facebook.faults().arm(Fault::HoldBefore, &["GET", "/debug_token?"], usize::MAX);
     asked.release();
-    let mut settings = stage.running.ask(Method::GET, "/channels/facebook-page", "", "").await.json().unwrap()["settings"].clone();
-    settings["settings"]["token-days"] = json!(14);
-    settings["secrets"]["page-token-check"] = json!({ "token": "page-token" });
-    let answer = stage.running.ask(Method::PUT, "/channels/facebook-page", "application/json", settings.to_string()).await;
-    assert_eq!(answer.status, 200, "{}", answer.text());
+    let began = stage.facebook.now();
+    let end = began + DAY * 40;
+    stage.facebook.end_token_at(end);
+    assert_eq!(stage.shown_end().await, (None, false), "nobody was asked");
 
-    let wrote = |stage: &Stage<'_>| {
-        let rows = stage.running.desk().tenant.list(&CONNECTOR_STATE, &[], None, Direction::Forward, usize::MAX).unwrap();
-        rows.first().map(|(_, state)| state.bytes.clone())
-    };
-    stage.as_time_passes("it is told", |stage| wrote(stage).is_some()).await;
-    let first = wrote(&stage);
+    stage.asks_for_the_end().await;
+    stage.as_time_passes("it is told", |stage| stage.noted().is_some()).await;
+    assert_eq!(stage.shown_end().await, (Some(end), false));
+    let first = stage.noted();
     for _ in 0..6 {
         stage.passes(STEP * 12 * 3).await;
     }
     assert_eq!(asked.count(), 1);
-    stage.as_time_passes("it is told again", |stage| wrote(stage) != first).await;
+    stage.as_time_passes("it is told again", |stage| stage.noted() != first).await;
     assert_eq!(asked.count(), 2, "once a day");
+    stage.passes(DAY * 10).await;
+    assert_eq!(stage.shown_end().await, (Some(end), true));
+
+    // Neither a restart nor other settings make it another token.
+    let stage = stage.restarts().await;
+    assert_eq!(stage.shown_end().await, (Some(end), true));
+    stage.binds_a_new_token().await;
+    assert_eq!(stage.shown_end().await, (None, false), "that was said of another");
+    let stage = stage.restarts().await;
+    assert_eq!(stage.shown_end().await, (None, false));
+
+    // The new one has no end of its own, but what may be read with it has.
+    stage.asks_for_the_end().await;
+    let before = stage.noted();
+    stage.as_time_passes("it is told", |stage| stage.noted() != before).await;
+    assert_eq!(stage.shown_end().await, (Some(began + DAY * 90), false));
     stage.running.stop().await;
 }

@@ -56,11 +56,10 @@ impl ChannelCredentials {
     }
 
     fn usable(&self, credential: &str) -> Result<&SigningSecret, String> {
+        self.bound(credential)?;
         match self.usable.get(credential) {
             Some(found) if found.guest_may_use => Ok(found),
             Some(_) => Err(format!("the manifest does not declare {credential} for signing: set its `sign`")),
-            None if !self.declared.contains(credential) => Err(format!("the manifest declares no credential {credential}")),
-            None if !self.is_bound(credential) => Err(format!("the operator bound no secret to {credential}")),
             None => Err(format!("{credential} has several fields: signing needs exactly one")),
         }
     }
@@ -84,6 +83,14 @@ impl Credentials for ChannelCredentials {
 
     fn renew(&self, credential: &str) -> Result<(), String> {
         self.http.renew(credential)
+    }
+
+    fn bound(&self, credential: &str) -> Result<(), String> {
+        match credential {
+            _ if !self.declared.contains(credential) => Err(format!("the manifest declares no credential {credential}")),
+            _ if !self.is_bound(credential) => Err(format!("the operator bound no secret to {credential}")),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -23,6 +23,7 @@ use crate::contract::{Level, Mac};
 use crate::headroom::{Headroom, HeadroomWindow, is_name};
 use crate::limits::CallLimits;
 use crate::outbound::{CallHttp, ChannelHttp};
+use crate::output;
 use crate::sabotage::sabotaged;
 use crate::wasi::{self, GrantedFolder};
 
@@ -43,6 +44,8 @@ pub(crate) trait Credentials: Send + Sync {
     fn matches(&self, credential: &str, candidate: &str) -> Result<bool, String>;
     /// Forgets the session, or says why there is none.
     fn renew(&self, credential: &str) -> Result<(), String>;
+    /// Whether something is bound to it, or why not.
+    fn bound(&self, credential: &str) -> Result<(), String>;
 }
 
 /// For the calls that ask nobody anything: `describe` and `configuration.check`.
@@ -60,6 +63,10 @@ impl Credentials for NoCredentials {
     }
 
     fn renew(&self, _: &str) -> Result<(), String> {
+        Err(ASKS_NOBODY.into())
+    }
+
+    fn bound(&self, _: &str) -> Result<(), String> {
         Err(ASKS_NOBODY.into())
     }
 }
@@ -342,6 +349,19 @@ impl credentials::Host for GuestData {
 
     async fn renew(&mut self, credential: String) -> wasmtime::Result<Result<(), credentials::Refusal>> {
         Ok(self.credentials.renew(&credential).map_err(credentials::Refusal::NotGranted))
+    }
+
+    async fn ends(&mut self, credential: String, at: Option<String>) -> wasmtime::Result<Result<(), credentials::Refusal>> {
+        Ok(self.told_end(&credential, at.as_deref()))
+    }
+}
+
+impl GuestData {
+    fn told_end(&self, credential: &str, at: Option<&str>) -> Result<(), credentials::Refusal> {
+        self.credentials.bound(credential).map_err(credentials::Refusal::NotGranted)?;
+        let moment = |at| output::moment(at).ok_or_else(|| credentials::Refusal::Malformed(output::MOMENT.into()));
+        self.headroom.ends(credential, at.map(moment).transpose()?);
+        Ok(())
     }
 }
 

@@ -31,7 +31,7 @@ pub(crate) fn is_name(name: &str) -> bool {
     (1..=HEADROOM_NAME_BYTES_MAX).contains(&name.len())
 }
 
-/// Who counts what is left, for all calls of a channel.
+/// Who counts what is left, for all calls of a channel, and keeps until when its credentials work.
 pub trait Headroom: Send + Sync {
     /// One request is about to be made.
     ///
@@ -41,6 +41,9 @@ pub trait Headroom: Send + Sync {
 
     /// An answer said this.
     fn report(&self, window: HeadroomWindow);
+
+    /// The platform says that what is bound to this credential works until then; None: that it has no end. It is bound.
+    fn ends(&self, credential: &str, at: Option<Timestamp>);
 }
 
 /// Nobody counts, and there is always room: for calls outside of a host.
@@ -53,6 +56,8 @@ impl Headroom for Uncounted {
     }
 
     fn report(&self, _window: HeadroomWindow) {}
+
+    fn ends(&self, _credential: &str, _at: Option<Timestamp>) {}
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use thiserror::Error;
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 
 use crate::connectors::{ConnectorError, Connectors, grant_of};
-use crate::health::Health;
+use crate::health::{Bound, Health};
 use crate::ingress::gathering::Gathering;
 use crate::secrets::{SecretError, Secrets};
 use crate::tenant::{SubmitError, Tenant};
@@ -105,6 +105,8 @@ pub struct LiveChannel {
     pub health: Arc<Health>,
     /// Equal for generations with the same settings and secrets.
     pub account: Fingerprint,
+    /// What is bound to its credentials.
+    pub bound: Bound,
     /// Deliveries that wait for a guest.
     pub(crate) gathering: Gathering,
 }
@@ -290,14 +292,15 @@ impl Channels {
             .map_err(|error| ChannelError::Settings { channel: name.clone(), problem: error.to_string() })?;
         let mut secrets = BTreeMap::new();
         for (credential, fields) in &row.settings.secrets {
-            let mut bound = BTreeMap::new();
+            let mut read = BTreeMap::new();
             for (field, secret) in fields {
                 let secret = self.secrets.read(secret).map_err(|source| ChannelError::Secret { channel: name.clone(), source })?;
-                bound.insert(field.clone(), secret);
+                read.insert(field.clone(), secret);
             }
-            secrets.insert(credential.clone(), bound);
+            secrets.insert(credential.clone(), read);
         }
-        let account = account(&self.tenant, &row.settings, &secrets);
+        let bound = bound(&self.tenant, &secrets);
+        let account = account(&self.tenant, &row.settings, &bound);
         let options = ChannelOptions {
             tenant: self.tenant.name().to_owned(),
             name: name.to_string(),
@@ -329,7 +332,7 @@ impl Channels {
         }
         let health = self.health(name);
         let gathering = Gathering::default();
-        Ok(Some(Arc::new(LiveChannel { name: name.clone(), row, prepared, runtime, health, account, gathering })))
+        Ok(Some(Arc::new(LiveChannel { name: name.clone(), row, prepared, runtime, health, account, bound, gathering })))
     }
 
     /// How a channel is. There are as many as there are channels.
@@ -362,6 +365,7 @@ impl Channels {
     fn swap(&self, name: &ChannelName, next: Option<Arc<LiveChannel>>) {
         if let Some(channel) = &next {
             channel.health.serve(channel.account);
+            channel.health.ends.bind(channel.account, &channel.bound);
         }
         let mut live = LiveChannels::clone(&self.live.load());
         match next {
@@ -384,24 +388,30 @@ fn problem_of_recheck(asked_ms: Option<u64>, can_look: bool) -> Option<&'static 
     }
 }
 
-/// Whom the channel is to its platform, as far as the host can tell.
-fn account(tenant: &Tenant, settings: &ChannelSettings, secrets: &BTreeMap<String, BTreeMap<String, BoundField>>) -> Fingerprint {
-    let mut context = digest::Context::new(&digest::SHA256);
-    let mut add = |text: &str| {
-        context.update(&(text.len() as u64).to_le_bytes());
-        context.update(text.as_bytes());
-    };
-    for (credential, fields) in secrets {
+/// What is bound to each credential.
+fn bound(tenant: &Tenant, secrets: &BTreeMap<String, BTreeMap<String, BoundField>>) -> Bound {
+    let of = |fields: &BTreeMap<String, BoundField>| {
+        let mut context = digest::Context::new(&digest::SHA256);
+        let mut add = |text: &str| {
+            context.update(&(text.len() as u64).to_le_bytes());
+            context.update(text.as_bytes());
+        };
         for (field, bound) in fields {
-            add(credential);
             add(field);
             add(match bound {
                 BoundField::Secret(secret) => secret.expose(),
                 BoundField::Plain(text) => text,
             });
         }
-    }
-    tenant.fingerprint("account", &[&settings.connector, &settings.settings, &hex::encode(context.finish())])
+        tenant.fingerprint("bound", &[&hex::encode(context.finish())])
+    };
+    secrets.iter().map(|(credential, fields)| (credential.clone(), of(fields))).collect()
+}
+
+/// Whom the channel is to its platform, as far as the host can tell.
+fn account(tenant: &Tenant, settings: &ChannelSettings, bound: &Bound) -> Fingerprint {
+    let bound: Vec<String> = bound.iter().map(|(credential, bound)| format!("{credential} {}", hex::encode(bound.0))).collect();
+    tenant.fingerprint("account", &[&settings.connector, &settings.settings, &bound.join("\n")])
 }
 
 /// Problems of settings as people read them: one line each, with the setting and the line in it.
@@ -452,8 +462,8 @@ mod tests {
                 policy: None,
                 enabled: true,
             };
-            let bound = BTreeMap::from([("token".to_owned(), BoundField::Secret(Secret::new(token)))]);
-            account(&tenant, &settings, &BTreeMap::from([("bearer".to_owned(), bound)]))
+            let fields = BTreeMap::from([("token".to_owned(), BoundField::Secret(Secret::new(token)))]);
+            account(&tenant, &settings, &bound(&tenant, &BTreeMap::from([("bearer".to_owned(), fields)])))
         };
         let first = of("{}", "a-token");
         assert_eq!(first, of("{}", "a-token"));

@@ -11,6 +11,8 @@
 //! an answer says otherwise. So a limit is kept before the platform has to refuse. Limits are an account's: with other settings or another credential
 //! the channel begins anew, and what calls of before have still to say is passed over.
 
+mod ends;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,13 +23,15 @@ use sportello_core::time::Timestamp;
 use sportello_runtime::limits::HEADROOM_WINDOWS_MAX;
 use sportello_runtime::{Headroom, HeadroomWindow};
 
+pub use ends::{Bound, Ends};
+
 /// The longest a window is believed: a wrong date must not freeze a channel for years.
 const WINDOW_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
 /// How long the windows that follow an ended one are believed to last, until an answer says when it ends.
 const UNSAID_MS: u64 = 60_000;
 /// A window is written down when no more than this is left of it: above, the calls under way when a host starts anew cannot use it up.
 const LITTLE_LEFT: u32 = 16;
-/// The longest file that is read: all windows and the account.
+/// The longest file that is read: all windows and the account, or the ends of all credentials.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
 
 /// What a channel is called for.
@@ -143,6 +147,8 @@ pub struct Health {
     state: Mutex<State>,
     /// Where windows with little left are written down; None: nowhere.
     file: Option<PathBuf>,
+    /// Until when its credentials work.
+    pub ends: Ends,
 }
 
 impl Health {
@@ -150,12 +156,11 @@ impl Health {
     #[must_use]
     pub fn open(folder: &Path, channel: &ChannelName) -> Self {
         let file = folder.join(format!("headroom-{channel}.json"));
-        let is_short = std::fs::metadata(&file).is_ok_and(|metadata| metadata.len() <= FILE_BYTES_MAX);
-        let bytes = if is_short { std::fs::read(&file).unwrap_or_default() } else { Vec::new() };
-        let kept: Option<File<Window>> = serde_json::from_slice(&bytes).ok();
+        let kept: Option<File<Window>> = serde_json::from_slice(&short_file(&file)).ok();
         let account = kept.as_ref().map(|kept| kept.account);
         let windows = kept.into_iter().flat_map(|kept| kept.windows).map(|window| (window.name.clone(), window)).collect();
-        Self { state: Mutex::new(State { account, windows, written: true, ..State::default() }), file: Some(file) }
+        let state = Mutex::new(State { account, windows, written: true, ..State::default() });
+        Self { state, file: Some(file), ends: Ends::open(folder, channel) }
     }
 
     /// From now on the channel serves this account. What was said of another one says nothing of it.
@@ -180,11 +185,7 @@ impl Health {
             return;
         }
         state.written = !little.is_empty();
-        let beside = file.with_extension("json.new");
-        let written = serde_json::to_vec(&File { account, windows: little })
-            .map_err(std::io::Error::other)
-            .and_then(|bytes| std::fs::write(&beside, bytes));
-        if let Err(error) = written.and_then(|()| std::fs::rename(&beside, file)) {
+        if let Err(error) = put_in_place(file, &File { account, windows: little }) {
             tracing::warn!(%error, file = %file.display(), "what is left under a platform's limits could not be written down");
         }
     }
@@ -290,6 +291,19 @@ impl Health {
     }
 }
 
+/// What a file says; nothing, if it cannot be read or is too long.
+fn short_file(file: &Path) -> Vec<u8> {
+    let is_short = std::fs::metadata(file).is_ok_and(|metadata| metadata.len() <= FILE_BYTES_MAX);
+    if is_short { std::fs::read(file).unwrap_or_default() } else { Vec::new() }
+}
+
+/// Writes a file whole or not at all.
+fn put_in_place(file: &Path, what: &impl Serialize) -> std::io::Result<()> {
+    let beside = file.with_extension("json.new");
+    std::fs::write(&beside, serde_json::to_vec(what)?)?;
+    std::fs::rename(&beside, file)
+}
+
 /// What the calls of one purpose take and are told.
 #[derive(Clone, Debug)]
 pub struct Counting {
@@ -312,6 +326,10 @@ impl Headroom for Counting {
         if self.health.serves(self.account) {
             self.health.report(self.purpose, self.now, window);
         }
+    }
+
+    fn ends(&self, credential: &str, at: Option<jiff::Timestamp>) {
+        self.health.ends.tell(self.account, credential, at.map(|at| Timestamp(at.as_millisecond())));
     }
 }
 

@@ -19,7 +19,7 @@ pub struct Settings {
     #[serde(default = "default_page_rows")]
     pub(crate) page_rows: usize,
     #[serde(default)]
-    pub(crate) token_days: Option<u32>,
+    pub(crate) ask_token_end: bool,
 }
 
 fn default_graph_version() -> String {

@@ -1,14 +1,14 @@
 //! When the page's token ends. Facebook tells nobody of it unasked:
 //! <https://developers.facebook.com/docs/facebook-login/guides/%20access-tokens/debugging>
 //!
-//! Where the settings say so, the token is asked about itself once a day, after a poll has come to its end, and what ends within so many days is said to
-//! the operator. It costs the poll nothing whatever becomes of it: that a token has ended shows with the next call.
+//! Where the settings say so, the token is asked about itself once a day, after a poll has come to its end, and the host is told. It costs the poll
+//! nothing whatever becomes of it: that a token has ended shows with the next call.
 
 use serde::Deserialize;
-use sportello_sdk::{Context, Error, diagnostics, http, lenient, state, time};
+use sportello_sdk::{Context, Error, credentials, diagnostics, http, lenient, state, time};
 
 use crate::graph::{Purpose, send_with};
-use crate::{PAGE_TOKEN_CHECK, Settings};
+use crate::{PAGE_TOKEN, PAGE_TOKEN_CHECK, Settings};
 
 /// Where in the channel's state it stands when the token was asked about itself last, in milliseconds since 1970.
 const ASKED_AT: &str = "token-asked-at";
@@ -31,33 +31,31 @@ struct Token {
     data_access_expires_at: Option<i64>,
 }
 
-/// Tells the operator what of the token ends soon.
+impl Token {
+    /// When a person must have authorised the app anew; None: Facebook names no end.
+    fn ends(&self) -> Option<String> {
+        let ends = [self.expires_at, self.data_access_expires_at];
+        ends.into_iter().flatten().filter(|ends_ms| *ends_ms > 0).min().map(time::from_milliseconds)
+    }
+}
+
+/// Tells the host when the token ends.
 ///
 /// # Errors
 /// The channel's state is not as this connector wrote it.
 pub(crate) fn watch(context: &Context<Settings>) -> Result<(), Error> {
-    let Some(days) = context.settings.token_days else { return Ok(()) };
     let now_ms = time::milliseconds(&context.now).unwrap_or_default();
-    if state::get::<i64>(ASKED_AT)?.is_some_and(|asked_ms| now_ms < asked_ms.saturating_add(DAY_MS)) {
+    let is_fresh = |asked_ms: i64| now_ms < asked_ms.saturating_add(DAY_MS);
+    if !context.settings.ask_token_end || state::get(ASKED_AT)?.is_some_and(is_fresh) {
         return Ok(());
     }
-    let token = match asked(context) {
-        Ok(token) => token,
+    match asked(context).and_then(|token| credentials::ends(PAGE_TOKEN, token.ends().as_deref())) {
+        Ok(()) => state::set(ASKED_AT, &now_ms),
         Err(error) => {
             diagnostics::warning!("when the page's token ends could not be asked: {}", error.reason());
-            return Ok(());
-        }
-    };
-    let until_ms = now_ms + i64::from(days) * DAY_MS;
-    for (what, ends_ms) in
-        [("the page's token", token.expires_at), ("what may be read with the page's token", token.data_access_expires_at)]
-    {
-        if let Some(ends_ms) = ends_ms.filter(|ends_ms| (1..=until_ms).contains(ends_ms)) {
-            let ends = time::from_milliseconds(ends_ms);
-            diagnostics::warning!("{what} ends at {ends}: have a person authorise the app anew before, and put the new token in its place");
+            Ok(())
         }
     }
-    state::set(ASKED_AT, &now_ms)
 }
 
 fn asked(context: &Context<Settings>) -> Result<Token, Error> {

@@ -1,4 +1,6 @@
-//! What a connector may do with secrets it never sees: credentials whose manifest entry says `sign`.
+//! What a connector may do with secrets it never sees, and say of them.
+//!
+//! Only credentials whose manifest entry says `sign` sign and match.
 
 use crate::bindings::shared::sportello::connector::credentials;
 use crate::{Error, Mac};
@@ -50,7 +52,22 @@ pub fn renew(credential: &str) -> Result<(), Error> {
     outcome.map_err(|refusal| refused(credential, refusal))
 }
 
+/// Tells the host until when what is bound to the credential works, as the platform says (RFC 3339 in UTC); None: it has no end that the platform
+/// knows of. An operator sees it until it is told anew or another secret is bound: a person must bring another before.
+///
+/// # Errors
+/// [`Error::auth`]: not declared, or no secret bound. [`Error::reject`]: `at` is no such moment.
+pub fn ends(credential: &str, at: Option<&str>) -> Result<(), Error> {
+    #[cfg(target_arch = "wasm32")]
+    let outcome = credentials::ends(credential, at);
+    #[cfg(not(target_arch = "wasm32"))]
+    let outcome = crate::testing::ends(credential, at);
+    outcome.map_err(|refusal| refused(credential, refusal))
+}
+
 fn refused(credential: &str, refusal: credentials::Refusal) -> Error {
-    let credentials::Refusal::NotGranted(reason) = refusal;
-    Error::auth(format!("credential `{credential}`: {reason}"))
+    match refusal {
+        credentials::Refusal::NotGranted(reason) => Error::auth(format!("credential `{credential}`: {reason}")),
+        credentials::Refusal::Malformed(reason) => Error::reject(format!("credential `{credential}`: {reason}")),
+    }
 }

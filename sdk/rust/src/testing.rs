@@ -70,6 +70,7 @@ struct Double {
     requests: Vec<Request>,
     diagnostics: Vec<(Level, String)>,
     renewed: Vec<String>,
+    ends: BTreeMap<String, Option<String>>,
     headroom: Vec<Window>,
 }
 
@@ -103,6 +104,7 @@ impl Host {
                 requests: Vec::new(),
                 diagnostics: Vec::new(),
                 renewed: Vec::new(),
+                ends: BTreeMap::new(),
                 headroom: Vec::new(),
             },
         }
@@ -175,6 +177,12 @@ impl Running {
     #[must_use]
     pub fn renewed(&self) -> Vec<String> {
         self.double.borrow().renewed.clone()
+    }
+
+    /// Until when a credential works, as was said last (RFC 3339 in UTC; none: it has no end), or None where nothing was said.
+    #[must_use]
+    pub fn ends(&self, credential: &str) -> Option<Option<String>> {
+        self.double.borrow().ends.get(credential).cloned()
     }
 
     /// What was said of rate limits so far, in order.
@@ -451,5 +459,13 @@ pub(crate) fn matches(credential: &str, candidate: &str) -> Result<bool, credent
 
 pub(crate) fn renew(credential: &str) -> Result<(), credentials::Refusal> {
     running("a credential").borrow_mut().renewed.push(credential.into());
+    Ok(())
+}
+
+pub(crate) fn ends(credential: &str, at: Option<&str>) -> Result<(), credentials::Refusal> {
+    if let Some(at) = at.filter(|at| time::normalise(at).as_deref() != Some(at)) {
+        return Err(credentials::Refusal::Malformed(format!("`{at}` is not RFC 3339 in UTC")));
+    }
+    running("a credential").borrow_mut().ends.insert(credential.into(), at.map(Into::into));
     Ok(())
 }

@@ -117,6 +117,12 @@ fn nothing_is_granted_that_a_test_did_not_grant() {
     assert_eq!(time::now(), "2026-02-03T04:05:06.007Z");
     credentials::renew("login").unwrap();
     assert_eq!(host.renewed(), ["login"]);
+    assert_eq!(host.ends("login"), None, "nothing was said");
+    credentials::ends("login", Some("2026-03-01T00:00:00Z")).unwrap();
+    assert!(matches!(credentials::ends("login", Some("soon")), Err(Error::Reject(_))));
+    assert_eq!(host.ends("login"), Some(Some("2026-03-01T00:00:00Z".into())));
+    credentials::ends("login", None).unwrap();
+    assert_eq!(host.ends("login"), Some(None));
 }
 
 #[test]

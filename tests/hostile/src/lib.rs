@@ -191,7 +191,8 @@ impl Configuration for Hostile {
         let answer = tell(http::Request::get(&context.settings.target).send());
         let renewed = credentials::renew("token");
         let signed = credentials::sign("signing", Mac::HmacSha256, b"data");
-        let message = format!("answer={answer} renewed={renewed:?} signed={signed:?}");
+        let ends = credentials::ends("token", None);
+        let message = format!("answer={answer} renewed={renewed:?} signed={signed:?} ends={ends:?}");
         vec![configuration::Problem { pointer: String::new(), line: None, message }]
     }
 }
@@ -279,7 +280,8 @@ fn use_credentials(context: &Context<Settings>) -> String {
     let signed =
         credentials::sign("signing", Mac::HmacSha256, b"data").map(|mac| mac.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
     format!(
-        "signed={signed:?} document={:?} long={:?} token={:?} undeclared={:?} matches={:?}/{:?} renewed={:?} settings={}",
+        "signed={signed:?} document={:?} long={:?} token={:?} undeclared={:?} matches={:?}/{:?} renewed={:?} ends={:?} \
+         ends-undeclared={:?} ends-some-time={:?} ends-elsewhere={:?} settings={}",
         credentials::sign("signing", Mac::HmacSha256, br#"{"entry":[]}"#),
         credentials::sign("signing", Mac::HmacSha256, &[b'x'; 257]),
         credentials::sign("token", Mac::HmacSha256, b"data"),
@@ -287,6 +289,10 @@ fn use_credentials(context: &Context<Settings>) -> String {
         credentials::matches("signing", "wrong"),
         credentials::matches("signing", "the-signing-secret"),
         credentials::renew("token"),
+        credentials::ends("token", Some("2026-12-22T10:15:00Z")),
+        credentials::ends("other", Some("2026-12-22T10:15:00Z")),
+        credentials::ends("token", Some("soon")),
+        credentials::ends("token", Some("2026-12-22T10:15:00+01:00")),
         context.settings.granted,
     )
 }

@@ -139,7 +139,7 @@ async fn a_check_of_settings_reaches_nobody_and_uses_no_credential() {
     let problems = channel.check_settings("2026-11-22T10:15:00Z".parse().unwrap()).await.unwrap();
     let message = &problems[0].message;
     assert!(echo.requests().is_empty(), "a check of settings reached the network: {message}");
-    assert_eq!(message.matches("ask nobody anything").count(), 2, "{message}");
+    assert_eq!(message.matches("ask nobody anything").count(), 3, "{message}");
     assert!(!message.contains("Ok("), "{message}");
     house.still_serves().await;
 }
@@ -200,6 +200,12 @@ async fn a_guest_uses_credentials_as_declared_and_reads_none() {
         assert!(told.contains(&refused), "what may be a delivery is not signed with its key ({what}): {told}");
     }
     assert!(told.contains("matches=Ok(false)/Ok(true)"), "{told}");
+    assert!(told.contains(" ends=Ok(())"), "{told}");
+    let no_moment = "Err(Error::Reject(\"credential `token`: a time is written in UTC";
+    let no_such = "Err(Error::Auth(\"credential `other`: the manifest declares no credential other";
+    for (what, why) in [("ends-undeclared", no_such), ("ends-some-time", no_moment), ("ends-elsewhere", no_moment)] {
+        assert!(told.contains(&format!("{what}={why}")), "{what}: {told}");
+    }
     for refused in ["token=Err", "undeclared=Err", "renewed=Err"] {
         assert!(told.contains(refused), "{refused}: {told}");
     }

@@ -112,8 +112,8 @@ pub(crate) struct CredentialView {
     optional: bool,
     /// How its session stands; null: it has none, or is not bound.
     session: Option<SessionView>,
-    /// When the application's authorisation ends for good, however often the host logs in: a person must authorise it anew before. Null: the
-    /// platform does not say, or was not asked yet.
+    /// When the application's authorisation ends for good, however often the host logs in, or what is bound stops working: a person must authorise
+    /// it anew before. Null: the platform does not say, or was not asked yet.
     authorised_until: Option<Moment>,
     /// Whether fewer than 30 days are left until then, or none.
     authorisation_ends_soon: bool,
@@ -266,7 +266,8 @@ fn credential_views(live: &LiveChannel, now: Timestamp, role: Role) -> Vec<Crede
     let declared = live.prepared.manifest().credentials.iter();
     declared
         .map(|credential| {
-            let authorised_until = live.runtime.authorised_until(&credential.name).map(|ends_at| Timestamp(ends_at.as_millisecond()));
+            let rotates_until = live.runtime.authorised_until(&credential.name).map(|ends_at| Timestamp(ends_at.as_millisecond()));
+            let authorised_until = rotates_until.into_iter().chain(live.health.ends.of(&credential.name)).min();
             CredentialView {
                 credential: credential.name.clone(),
                 purpose: credential.purpose.clone(),
