@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use sportello_sdk::{Error, http, time};
 
+use crate::usage::Counted;
 use crate::{APP_TOKEN, PAGE_TOKEN, usage};
 
 /// How long to wait before a look that failed in passing is made again.
@@ -15,6 +16,8 @@ pub(crate) const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(10);
 /// The same words stand there already: Facebook takes no post that is like the one before.
 /// <https://developers.facebook.com/docs/graph-api/guides/error-handling>
 const DUPLICATE: i64 = 506;
+/// The app has used up its hour, whosever token a call brought. <https://developers.facebook.com/docs/graph-api/overview/rate-limiting>
+const APP_LIMIT: i64 = 4;
 
 #[derive(Deserialize)]
 struct Failed {
@@ -44,6 +47,7 @@ pub(crate) enum Purpose {
 pub(crate) struct Refusal {
     error: GraphError,
     response: http::Response,
+    counted: Counted,
 }
 
 /// Sends a request with the page's token; a refusal is given apart, for those who know more of it than its usual meaning.
@@ -53,22 +57,22 @@ pub(crate) fn send(request: http::Request) -> Result<Result<http::Response, Refu
 
 /// The same, where this credential brings the page's token.
 pub(crate) fn send_with(credential: &str, request: http::Request) -> Result<Result<http::Response, Refusal>, Error> {
-    usage::take()?;
-    let response = request.credential(credential).send()?;
-    usage::report(&response);
-    answered(response)
+    sent(request.credential(credential), Counted::Page)
 }
 
 /// Sends a request with the app's own token, which is counted under no window of the page's.
 pub(crate) fn send_as_the_app(request: http::Request) -> Result<Result<http::Response, Refusal>, Error> {
-    answered(request.credential(APP_TOKEN).send()?)
+    sent(request.credential(APP_TOKEN), Counted::App)
 }
 
-fn answered(response: http::Response) -> Result<Result<http::Response, Refusal>, Error> {
+fn sent(request: http::Request, counted: Counted) -> Result<Result<http::Response, Refusal>, Error> {
+    usage::take(counted)?;
+    let response = request.send()?;
+    usage::report(&response);
     match serde_json::from_slice(&response.body) {
-        Ok(Failed { error }) => Ok(Err(Refusal { error, response })),
+        Ok(Failed { error }) => Ok(Err(Refusal { error, response, counted })),
         // Whatever stands before the Graph API can refuse, too.
-        Err(_) if response.status == 429 => Err(Error::rate_limited(time::after(usage::limit_met(&response)), "HTTP 429")),
+        Err(_) if response.status == 429 => Err(Error::rate_limited(time::after(usage::limit_met(&response, counted)), "HTTP 429")),
         Err(_) => response.success().map(Ok),
     }
 }
@@ -81,12 +85,13 @@ impl Refusal {
 
     /// What the host must do.
     pub(crate) fn meaning(&self, purpose: Purpose) -> Error {
-        let Self { error, response } = self;
+        let Self { error, response, counted } = self;
         let subcode = error.error_subcode.map_or(String::new(), |subcode| format!("/{subcode}"));
         let trace = error.fbtrace_id.as_deref().unwrap_or("none");
         let reason = format!("Facebook says ({}{subcode}): {} [HTTP {}, trace {trace}]", error.code, error.message, response.status);
         match error.code {
-            4 | 17 | 32 | 613 | 80001..=80008 => Error::rate_limited(time::after(usage::limit_met(response)), reason),
+            APP_LIMIT => Error::rate_limited(time::after(usage::limit_met(response, Counted::App)), reason),
+            17 | 32 | 613 | 80001..=80008 => Error::rate_limited(time::after(usage::limit_met(response, *counted)), reason),
             102 | 190 => Error::auth(reason),
             // The documented meaning is a permission that was not granted or was taken away; what is the matter with one object has a subcode.
             // <https://developers.facebook.com/docs/graph-api/guides/error-handling>

@@ -23,8 +23,19 @@ const MINUTE_MS: i64 = 60 * 1000;
 /// What the host calls the windows.
 const PAGE: &str = "page";
 const APP: &str = "app";
-/// What a refusal says of all calls, which may come from whatever stands before the Graph API.
+/// What a refusal says of all calls with the page's token, which may come from whatever stands before the Graph API.
 const REFUSED: &str = "refused";
+/// The same of all calls of the app, its own token's and the page's.
+const APP_REFUSED: &str = "app-refused";
+
+/// What a call is counted under.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Counted {
+    /// The page's window, and the app's.
+    Page,
+    /// The app's alone.
+    App,
+}
 
 /// How much of a window is used.
 #[derive(Default)]
@@ -39,9 +50,12 @@ struct Usage {
 ///
 /// # Errors
 /// Nothing is left: rate limited.
-pub(crate) fn take() -> Result<(), Error> {
-    headroom::take(REFUSED)?;
-    headroom::take(PAGE)?;
+pub(crate) fn take(counted: Counted) -> Result<(), Error> {
+    if counted == Counted::Page {
+        headroom::take(REFUSED)?;
+        headroom::take(PAGE)?;
+    }
+    headroom::take(APP_REFUSED)?;
     headroom::take(APP)
 }
 
@@ -57,13 +71,13 @@ pub(crate) fn report(response: &http::Response) {
     }
 }
 
-/// A limit was met: how long to wait. No call is made meanwhile, whatever for.
-pub(crate) fn limit_met(response: &http::Response) -> Duration {
+/// A limit was met: how long to wait. No call that is counted so is made meanwhile, whatever for.
+pub(crate) fn limit_met(response: &http::Response, counted: Counted) -> Duration {
     let pause = match of_the_page(response) {
-        Some(usage) if usage.regained_after > 0 => usage.pause(),
+        Some(usage) if usage.regained_after > 0 && counted == Counted::Page => usage.pause(),
         _ => response.retry_after().unwrap_or(PAUSE).min(PAUSE_MAX),
     };
-    headroom::report_refusal(REFUSED, &time::after(pause));
+    headroom::report_refusal(if counted == Counted::Page { REFUSED } else { APP_REFUSED }, &time::after(pause));
     pause
 }
 

@@ -2,9 +2,9 @@
 
 use facebook::Facebook;
 use serde_json::{Value, json};
-use sportello_sdk::Error;
 use sportello_sdk::http::{Request, Response};
 use sportello_sdk::testing::{Channel, Host, reply};
+use sportello_sdk::{Error, webhook};
 
 const PAGE: &str = "100200300400500";
 
@@ -73,6 +73,38 @@ fn where_nothing_is_left_nothing_is_asked_whatever_it_is_for() {
         assert!(matches!(channel().publish(&reply("k2", "900_901", "Di nuovo")), Err(Error::RateLimited(_))));
         assert!(matches!(channel().find(&reply("k2", "900_901", "Di nuovo")), Err(Error::RateLimited(_))));
         assert_eq!(host.requests().len(), 1);
+    }
+}
+
+/// Somebody asks to be deleted, so that Facebook is asked who that is.
+fn asks_to_be_deleted() {
+    let body = json!({ "algorithm": "HMAC-SHA256", "issued_at": 1_768_478_400, "user_id": "218471" }).to_string();
+    let settings = json!({ "page-id": PAGE, "graph-url": "https://graph.facebook.com", "public-url": "https://sportello.example.org/w" });
+    Channel::<Facebook>::new(settings).deliver(&webhook::Request::post(body.into_bytes())).unwrap();
+}
+
+#[test]
+fn an_app_that_has_used_up_its_hour_asks_nothing_with_its_own_token_either_and_a_page_that_has_its_day_does() {
+    let refusing = |code: u64, headers: &[(&'static str, String)]| {
+        let headers = headers.to_vec();
+        let host = Host::new().now("2026-01-15T12:00:00Z").credential("app-secret", "segreto").http(move |request: &Request| {
+            let is_of_the_app = request.path().ends_with("ids_for_pages");
+            let refusal = json!({ "error": { "message": "limit", "type": "OAuthException", "code": code } });
+            let answer = if is_of_the_app { Response::with_json(200, &json!({ "data": [] })) } else { Response::with_json(400, &refusal) };
+            headers.iter().fold(answer, |answer, (name, value)| answer.with_header(name, value))
+        });
+        host.start()
+    };
+    let app_usage = [("x-app-usage", app(100).to_string())];
+    for (case, code, headers, is_asked) in
+        [("refused for the app", 4, &[][..], false), ("told of the app", 17, &app_usage, false), ("refused for the page", 80001, &[], true)]
+    {
+        let host = refusing(code, headers);
+        assert!(matches!(channel().publish(&reply("k", "900_901", "Eccoci")), Err(Error::RateLimited(_))), "{case}");
+        asks_to_be_deleted();
+        assert_eq!(host.requests().len(), 1 + usize::from(is_asked), "{case}");
+        assert!(matches!(channel().publish(&reply("k", "900_901", "Eccoci")), Err(Error::RateLimited(_))), "{case}");
+        assert_eq!(host.requests().len(), 1 + usize::from(is_asked), "{case}");
     }
 }
 
