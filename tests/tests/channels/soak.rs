@@ -218,8 +218,7 @@ fn judge<N: Network>(desk: &Desk<N>, things: &BTreeMap<String, Thing>) {
     if N::cannot(Promise::Headroom).is_none() {
         assert_eq!(desk.network.calls_over_limit(), 0, "limits that were told beforehand");
     }
-    // A connector counts from the time at which its call began: where calls last for minutes of this clock it comes early by as many.
-    let too_early = if N::CAN_GO_THROUGH_ALL { desk.network.faults().too_early() } else { Vec::new() };
+    let too_early = desk.network.faults().too_early();
     assert!(too_early.is_empty(), "{} requests came before they were told to come again: {too_early:#?}", too_early.len());
     assert_eq!(desk.parked(), 0, "deliveries were set aside");
     let edits = desk.said().iter().filter(|(row, _)| row.change == Change::Edited).count();

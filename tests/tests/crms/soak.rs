@@ -25,8 +25,8 @@ use sportello_server::health::Purpose;
 use sportello_server::tenant::Event;
 use sportello_server::tenant::content::ContactContent;
 use sportello_tests::host::{HostPlan, RunningHost};
-use sportello_tests::stand_ins::DeliveryPlan;
 use sportello_tests::stand_ins::facebook::{Facebook, FacebookSettings, Person};
+use sportello_tests::stand_ins::{DeliveryPlan, Fault, Faults};
 use sportello_views::Direction;
 use tempfile::TempDir;
 
@@ -35,6 +35,8 @@ use crate::books::{Books, Entry};
 
 /// Share of requests and moments that meet each kind of trouble.
 const TROUBLE_PERCENT: u8 = 5;
+/// A limit that lasts longer than the clock's steps.
+const LIMIT: Fault = Fault::Refuse { status: 429, retry_after_s: Some(300) };
 const MINUTE: Duration = Duration::from_secs(60);
 /// The longest it is waited for, by the machine's clock, until nothing is left to do.
 const SETTLE_MAX: Duration = Duration::from_secs(240);
@@ -95,7 +97,7 @@ pub(crate) async fn everything_goes_wrong<B: Books>(hours: u64) {
     println!("{hours} hours, SPORTELLO_SEED={seed}");
     let mut random = fastrand::Rng::with_seed(seed);
     let mut day = Day::begin(books).await;
-    let trouble = |day: &Day<B>, percent, seed| day.books.faults().into_iter().for_each(|faults| faults.at_random(percent, seed, &[]));
+    let trouble = |day: &Day<B>, percent, seed| day.books.faults().into_iter().for_each(|faults| faults.at_random(percent, seed, &[LIMIT]));
     trouble(&day, TROUBLE_PERCENT, seed);
     let mut troubles = 0;
     for minute in 0..hours * 60 {
@@ -140,6 +142,10 @@ impl<B: Books> Day<B> {
         let post = facebook.post(&facebook.page(), "Manutenzione sabato");
         let plan = books.plan(workflow(B::TAKES_NOTES)).facebook_page(&facebook, "poll-seconds = 0");
         let folder = tempfile::tempdir().expect("a folder");
+        if let Some(faults) = books.faults() {
+            let time = Arc::clone(&clock);
+            faults.go_by(move || Moment::from_millisecond(time.now().0).expect("a time"));
+        }
         let running = RunningHost::start_at(folder.path(), &plan, Arc::clone(&clock) as Arc<dyn Clock>).await;
         let agent = create_token(&running.desk().tenant, "test", "anna", Role::Agent).await.expect("a token").secret;
         let (records, customers, asked) = (BTreeMap::new(), Vec::new(), Asked::default());
@@ -154,6 +160,7 @@ impl<B: Books> Day<B> {
 
     async fn restarted(self) -> Self {
         self.running.stop().await;
+        self.books.faults().into_iter().for_each(Faults::is_cut_off);
         let running = RunningHost::start_at(self.folder.path(), &self.plan, Arc::clone(&self.clock) as Arc<dyn Clock>).await;
         let day = Self { running, ..self };
         day.subscribe().await;
@@ -161,7 +168,7 @@ impl<B: Books> Day<B> {
     }
 
     fn troubles(&self) -> usize {
-        self.books.faults().map_or(0, sportello_tests::stand_ins::Faults::struck_at_random)
+        self.books.faults().map_or(0, Faults::struck_at_random)
     }
 
     fn advance(&self, time: Duration) {
@@ -315,6 +322,8 @@ impl<B: Books> Day<B> {
 
     async fn judge(&self) {
         assert_eq!(self.open_matters(), [""; 0]);
+        let too_early = self.books.faults().map(Faults::too_early).unwrap_or_default();
+        assert!(too_early.is_empty(), "{} requests came before they were told to come again: {too_early:#?}", too_early.len());
         // Nobody is here twice, and each state of a record was taken in once.
         let tenant = &self.running.desk().tenant;
         assert_eq!(self.contents().len(), self.contacts().len(), "a record is here twice");

@@ -6,7 +6,7 @@ use sportello_core::commands::{EffectOutcome, Setback, StartEffect};
 use sportello_core::domain::effect::{EFFECTS, Effect, EffectState};
 use sportello_core::ids::EffectId;
 use sportello_core::time::Timestamp;
-use sportello_runtime::contract::{self, Attribute, ConnectorError, ConversationReference, Presence, Receipt};
+use sportello_runtime::contract::{self, Attribute, ConnectorError, ConversationReference, Presence, RateLimit, Receipt};
 use sportello_runtime::{CallFailure, Done};
 
 use super::{ACTOR, OWN_PAUSE, finish};
@@ -120,7 +120,7 @@ fn failed_call(desk: &Desk, effect: &Effect, error: &ConnectorError) -> Called {
         }
         ConnectorError::RateLimited(limit) => {
             let setback = setback(desk, effect, "the platform's limit is reached", error);
-            let due_at = moment(&limit.until).unwrap_or_default().clamp(now.plus_ms(1_000), now.plus_ms(PAUSE_MAX_MS));
+            let due_at = limit_ends_at(limit, now);
             Called { outcome: EffectOutcome::NotStarted { due_at, setback }, paused: Some(due_at) }
         }
         ConnectorError::Auth(_) => {
@@ -136,25 +136,38 @@ fn failed_call(desk: &Desk, effect: &Effect, error: &ConnectorError) -> Called {
     }
 }
 
+/// Until when a limit is waited for.
+fn limit_ends_at(limit: &RateLimit, now: Timestamp) -> Timestamp {
+    moment(&limit.until).unwrap_or_default().clamp(now.plus_ms(1_000), now.plus_ms(PAUSE_MAX_MS))
+}
+
+/// When it is looked again for what was started then: the longer ago, the rarer the looks, and never before a limit of the platform's ends.
+fn next_look_at(started_at: Timestamp, now: Timestamp, error: Option<&ConnectorError>) -> Timestamp {
+    let due_at = now.plus_ms((now.ms_since(started_at) / 2).clamp(LOOK_SHORTEST_MS, LOOK_LONGEST_MS));
+    match error {
+        Some(ConnectorError::RateLimited(limit)) => due_at.max(limit_ends_at(limit, now)),
+        _ => due_at,
+    }
+}
+
 /// Looks whether an effect of unknown outcome took place.
 async fn look(desk: &Desk, live: &LiveChannel, id: EffectId, effect: &Effect) {
     let now = desk.tenant.now();
-    // The longer it has been unknown, the rarer the looks.
-    let pause_ms = (now.ms_since(effect.started_at.unwrap_or(now)) / 2).clamp(LOOK_SHORTEST_MS, LOOK_LONGEST_MS);
-    let look_again = |setback: Setback| EffectOutcome::LookAgain { due_at: now.plus_ms(pause_ms), setback };
+    let started_at = effect.started_at.unwrap_or(now);
+    let look_again = |setback, error| EffectOutcome::LookAgain { due_at: next_look_at(started_at, now, error), setback };
     let outcome = match contract_effect(desk, effect) {
         // Without its words nobody can tell it from another.
         Ok(None) => EffectOutcome::CannotTell,
-        Err(problem) => look_again(Setback { problem, detail: Vec::new() }),
+        Err(problem) => look_again(Setback { problem, detail: Vec::new() }, None),
         Ok(Some(_)) if !live.prepared.capabilities().find => EffectOutcome::CannotTell,
         Ok(Some(request)) => match find(desk, live, request).await {
             Ok(done) => match done.value {
                 Ok(Presence::Present(receipt)) => done_outcome(desk, live, effect, receipt),
                 Ok(Presence::Absent) => EffectOutcome::Absent,
                 Ok(Presence::CannotTell) => EffectOutcome::CannotTell,
-                Err(error) => look_again(setback(desk, effect, "it could not be looked for", &error)),
+                Err(error) => look_again(setback(desk, effect, "it could not be looked for", &error), Some(&error)),
             },
-            Err(failure) => look_again(failed(desk, effect, &failure)),
+            Err(failure) => look_again(failed(desk, effect, &failure), None),
         },
     };
     desk.metrics.effect(&live.name, word(&outcome));
@@ -225,5 +238,26 @@ fn word(outcome: &EffectOutcome) -> &'static str {
         EffectOutcome::Absent => "absent",
         EffectOutcome::LookAgain { .. } => "look-again",
         EffectOutcome::CannotTell => "cannot-tell",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_795_342_500_000);
+
+    #[test]
+    fn a_look_comes_not_before_the_platforms_limit_ends_nor_sooner_than_the_time_it_has_been_unknown_asks() {
+        let limited = |after_ms: u64| {
+            let until = jiff::Timestamp::from_millisecond(NOW.plus_ms(after_ms).0).unwrap().to_string();
+            let error = ConnectorError::RateLimited(RateLimit { until, reason: String::new() });
+            next_look_at(NOW, NOW, Some(&error)).ms_since(NOW)
+        };
+        assert_eq!(next_look_at(NOW, NOW, None).ms_since(NOW), LOOK_SHORTEST_MS);
+        assert_eq!((limited(10), limited(LOOK_SHORTEST_MS + 7)), (LOOK_SHORTEST_MS, LOOK_SHORTEST_MS + 7));
+        assert_eq!(limited(PAUSE_MAX_MS + 1), PAUSE_MAX_MS);
+        let long_ago = Timestamp(NOW.0 - 40 * LOOK_LONGEST_MS.cast_signed());
+        assert_eq!(next_look_at(long_ago, NOW, None).ms_since(NOW), LOOK_LONGEST_MS);
     }
 }
