@@ -17,7 +17,7 @@ const NO_ROLE: &str = "an empty list was shown, as it is to those without a role
 
 /// What a look brought.
 pub(crate) enum Look {
-    /// The whole list was read.
+    /// The list was read as far as it is shown.
     Seen(Candidates),
     /// Nobody can tell, and why.
     Blind(&'static str),
@@ -44,6 +44,7 @@ pub(crate) fn post(context: &Context<Settings>, effect: &Effect, whole: bool) ->
     Ok(match posts::since(context, if whole { i64::MIN } else { since_ms(effect) })? {
         Listed::All(rows) if rows.is_empty() && role::ours(context)? != Role::Administrator => Look::Blind(NO_ROLE),
         Listed::All(rows) => Look::Seen(posts::candidates(&rows, effect)),
+        Listed::Some(rows) => Look::Seen(not_all(posts::candidates(&rows, effect))),
         Listed::TooMany => Look::Blind("there are too many posts to read them all"),
         Listed::Gone => Look::Blind("LinkedIn knows no posts of the organisation"),
     })
@@ -53,7 +54,8 @@ pub(crate) fn post(context: &Context<Settings>, effect: &Effect, whole: bool) ->
 pub(crate) fn reply(context: &Context<Settings>, effect: &Effect, target: Target) -> Result<Look, Error> {
     match below(context, &target)? {
         Listed::All(rows) if rows.is_empty() => below_nothing(context, effect, &target),
-        Listed::All(rows) => Ok(compare(context, effect, target.post(), &rows)),
+        Listed::All(rows) => Ok(Look::Seen(compare(context, effect, target.post(), &rows))),
+        Listed::Some(rows) => Ok(Look::Seen(not_all(compare(context, effect, target.post(), &rows)))),
         Listed::TooMany => Ok(Look::Blind("there are too many comments to read them all")),
         // What was below it went with it.
         Listed::Gone => Ok(Look::Blind("the comment or post that was answered is gone")),
@@ -80,7 +82,8 @@ fn below_nothing(context: &Context<Settings>, effect: &Effect, target: &Target) 
     match shown.parent().filter(|parent| parent != comment) {
         // An answer itself: whatever answers it stands beside it.
         Some(parent) => match below(context, &Target::Comment(parent))? {
-            Listed::All(rows) if !rows.is_empty() => Ok(compare(context, effect, target.post(), &rows)),
+            Listed::All(rows) if !rows.is_empty() => Ok(Look::Seen(compare(context, effect, target.post(), &rows))),
+            Listed::Some(rows) => Ok(Look::Seen(not_all(compare(context, effect, target.post(), &rows)))),
             _ => Ok(Look::Blind("the comment above the one that was answered shows no answers")),
         },
         None if shown.answers() > 0 => Ok(Look::Blind("the comment has answers that are not shown")),
@@ -88,7 +91,13 @@ fn below_nothing(context: &Context<Settings>, effect: &Effect, target: &Target) 
     }
 }
 
-fn compare(context: &Context<Settings>, effect: &Effect, post: &str, rows: &[Shown]) -> Look {
+/// What is not shown may be ours.
+fn not_all(mut candidates: Candidates) -> Candidates {
+    candidates.unclear();
+    candidates
+}
+
+fn compare(context: &Context<Settings>, effect: &Effect, post: &str, rows: &[Shown]) -> Candidates {
     let mut candidates = Candidates::new(effect);
     for row in rows.iter().filter(|row| row.text().is_some_and(|text| same_words(text, &effect.text))) {
         let at_ms = row.created_ms();
@@ -101,5 +110,5 @@ fn compare(context: &Context<Settings>, effect: &Effect, post: &str, rows: &[Sho
             _ => {}
         }
     }
-    Look::Seen(candidates)
+    candidates
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use sportello_sdk::{Context, Error, lenient};
+use sportello_sdk::{Context, Error, diagnostics, lenient};
 
 use crate::Settings;
 use crate::api;
@@ -58,6 +58,8 @@ impl<T> Page<T> {
 /// What a list holds.
 pub(crate) enum Listed<T> {
     All(Vec<T>),
+    /// What is shown of a list that says itself that it is longer.
+    Some(Vec<T>),
     /// There is more than is read.
     TooMany,
     /// There is no such list any more.
@@ -87,10 +89,19 @@ pub(crate) fn read<T: DeserializeOwned>(
             return Err(Error::retry(READ_AGAIN_AFTER, "the list became shorter while it was read"));
         }
         total = page.total();
-        let has_more = page.has_more(start, ROWS) && !is_enough(&page.elements);
+        let (has_more, is_enough) = (page.has_more(start, ROWS), is_enough(&page.elements));
         rows.extend(page.elements);
-        if !has_more {
+        if is_enough {
             return Ok(Listed::All(rows));
+        }
+        if !has_more {
+            return Ok(match total.filter(|total| rows.len() < *total) {
+                Some(total) => {
+                    diagnostics::warning!("a list shows {} of the {total} that it says there are", rows.len());
+                    Listed::Some(rows)
+                }
+                None => Listed::All(rows),
+            });
         }
     }
     Ok(Listed::TooMany)

@@ -144,6 +144,25 @@ fn what_is_gone_took_its_answers_along_and_nobody_can_tell() {
 }
 
 #[test]
+fn a_list_that_says_it_is_longer_than_it_shows_does_not_say_that_something_is_absent() {
+    let look = |rows: Vec<Value>| {
+        let world = with(rows);
+        let _host = Host::new()
+            .http(move |request: &Request| {
+                let mut document: Value = world.borrow_mut().answer(request).json().unwrap();
+                document["paging"]["total"] = json!(3);
+                Response::with_json(200, &document)
+            })
+            .start();
+        channel().find(&effect()).unwrap()
+    };
+    assert_eq!(look(vec![]), Presence::CannotTell);
+    assert_eq!(look(vec![theirs(7)]), Presence::CannotTell);
+    assert!(matches!(look(vec![theirs(7), ours(5, TEXT, NOW_MS)]), Presence::Present(_)), "what is seen is there");
+    assert_eq!(look(vec![theirs(7), theirs(8), theirs(9)]), Presence::Absent);
+}
+
+#[test]
 fn a_list_that_became_shorter_while_it_was_read_is_read_again_later() {
     let world = with((0..150).map(|n| theirs(1000 + n)));
     let shared = Rc::clone(&world);
