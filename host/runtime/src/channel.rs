@@ -151,7 +151,7 @@ impl Channel {
         let indices = self.exported("webhook", self.inner.prepared.indices().webhook.as_ref())?;
         let context = self.context(&call);
         let (mut store, mut running) = self.open(place.0, call, Access::Write)?;
-        running.accountable = matches!(requests, [request] if request.method == "POST");
+        running.accountable &= matches!(requests, [request] if request.method == "POST");
         let answer = call::until(running.deadline, async {
             let instance = self.inner.prepared.pre().instantiate_async(&mut store).await?;
             indices.load(&mut store, &instance)?.call_handle(&mut store, &context, requests).await
@@ -160,7 +160,8 @@ impl Channel {
         running.end(store, answer, |answers| output::webhook(requests, answers))
     }
 
-    /// Has a challenge answered. It waits for other challenges only, whatever else the channel is busy with.
+    /// Has a challenge answered. It waits for other challenges only, whatever else the channel is busy with, and is tried while it is
+    /// quarantined, too (see `quarantine.rs`).
     pub async fn challenge(
         &self,
         call: Call,
@@ -350,10 +351,14 @@ impl Channel {
         self.open(self.admit(name, Errand::Work).await?, call, access)
     }
 
-    /// Asks the quarantine and waits for a slot.
+    /// Asks the quarantine, which concerns no challenges, and waits for a slot.
     async fn admit(&self, name: &'static str, errand: Errand) -> Result<Running, CallFailure> {
         let inner = &self.inner;
-        let probe = match inner.quarantine().admit(Instant::now()) {
+        let admission = match errand {
+            Errand::Work => inner.quarantine().admit(Instant::now()),
+            Errand::Challenge => Admission::Serve,
+        };
+        let probe = match admission {
             Admission::Serve => false,
             Admission::Probe => true,
             Admission::Refuse { retry_after } => {
@@ -370,7 +375,7 @@ impl Channel {
             inner: Arc::clone(inner),
             call: name,
             probe,
-            accountable: true,
+            accountable: errand == Errand::Work,
             settled: false,
             started: Instant::now(),
             deadline: Instant::now(),

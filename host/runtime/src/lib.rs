@@ -33,7 +33,7 @@
 //!
 //! [`RuntimeError`] is what can go wrong before a call, [`CallFailure`] in one. A connector's own *answers* (`retry`, `rate-limited`, `auth`,
 //! `reject`, `uncertain`) are not failures: they are values inside [`Done`]. Repeated failures take the channel out of service
-//! (`quarantine.rs`): its calls are refused at once, and one call from time to time probes whether it has recovered.
+//! (`quarantine.rs`): its calls but challenges are refused at once, and one call from time to time probes whether it has recovered.
 
 mod bindings;
 mod cache;

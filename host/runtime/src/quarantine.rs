@@ -11,6 +11,11 @@
 //! ```
 //!
 //! A probe given up (its caller went away) rests again, but only until the next call: nothing was learnt from it.
+//!
+//! Challenges pass by all of this. They are tried whatever the state: a platform gives up an address that misses some, and a connector whose deliveries
+//! or polls fail may well answer them. They have slots of their own and are limited like any call, so that trying costs little. Nobody signed
+//! them, so their failures are not the connector's, and an answered one says nothing of the calls that failed: they neither count,
+//! nor probe, nor end a quarantine.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -40,12 +45,12 @@ pub enum QuarantineState {
         /// Failures in the window.
         failures: u32,
     },
-    /// No call goes through.
+    /// No call goes through but challenges.
     Resting {
         /// How long still.
         remaining: Duration,
     },
-    /// One call is on its way and decides.
+    /// One call is on its way and decides. No other goes through but challenges.
     Probing,
 }
 

@@ -66,3 +66,42 @@ async fn what_is_not_signed_or_not_alone_takes_no_connector_out_of_service() {
     assert_eq!(channel.quarantine(), QuarantineState::Serving { failures: 1 }, "a signed delivery by itself says something about it");
     house.still_serves().await;
 }
+
+#[tokio::test]
+async fn a_challenge_is_tried_while_its_channel_is_quarantined_and_neither_lengthens_nor_ends_that() {
+    let house = House::new();
+    let request = |method: &str, query: &[(String, String)], body: &str| WebhookRequest {
+        method: method.into(),
+        query: query.to_vec(),
+        headers: vec![],
+        body: body.into(),
+    };
+    let (asks, traps) = (request("GET", &[("code".to_owned(), "47".to_owned())], ""), request("GET", &[], "trap"));
+    for rest in [Duration::from_secs(600), Duration::ZERO] {
+        let channel = house
+            .configured("well-behaved", |options| {
+                options.quarantine = QuarantineLimits { failures_max: 3, window: Duration::from_secs(600), rest };
+            })
+            .await
+            .unwrap();
+        for _ in 0..3 {
+            channel.webhook(call(), &[request("POST", &[], "trap")]).await.unwrap_err();
+        }
+        let QuarantineState::Resting { remaining: before } = channel.quarantine() else { panic!("{:?}", channel.quarantine()) };
+        for _ in 0..4 {
+            let failure = channel.challenge(call(), &traps).await.unwrap_err();
+            assert!(matches!(failure, CallFailure::Trap { .. }), "{failure}");
+            let answered = channel.challenge(call(), &asks).await.unwrap().value;
+            assert_eq!(answered[0].as_ref().unwrap().response.as_ref().unwrap().body, b"47");
+        }
+        let after = channel.quarantine();
+        assert!(matches!(after, QuarantineState::Resting { remaining } if remaining <= before), "{after:?}");
+        let delivered = channel.webhook(call(), &[request("POST", &[], "says hello")]).await;
+        match rest {
+            // It is over: what is no challenge probes, and ends it.
+            Duration::ZERO => assert!(delivered.is_ok() && channel.quarantine() == QuarantineState::Serving { failures: 0 }),
+            _ => assert!(matches!(delivered, Err(CallFailure::Quarantined { .. }))),
+        }
+    }
+    house.still_serves().await;
+}

@@ -9,7 +9,7 @@
 //! | no room (queue, guests, deliveries or challenges under way) | 503 with Retry-After | nothing: the platform comes again |
 //! | signed, and the connector takes it | the connector's answer, or 200 | its interactions, durable |
 //! | signed, and the connector fails | 200 | the delivery, sealed and parked, durable |
-//! | challenge (GET) | the connector's answer | nothing |
+//! | challenge (GET), also while the channel is quarantined | the connector's answer | nothing |
 
 use std::borrow::Cow;
 use std::sync::Arc;
