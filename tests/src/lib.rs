@@ -11,3 +11,4 @@ pub mod missing;
 pub mod networks;
 pub mod servers;
 pub mod stand_ins;
+pub mod waiting_guests;

@@ -1,44 +1,26 @@
 //! Deliveries that come together are read together, and stay each other's strangers.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use http::Method;
-use ring::hmac;
 use sportello_core::domain::delivery::{DELIVERIES, DeliveryState};
 use sportello_core::domain::interaction::INTERACTIONS;
 use sportello_runtime::limits::EngineLimits;
 use sportello_server::desk::Desk;
 use sportello_server::ingress::webhook::DELIVERIES_UNDER_WAY_MAX;
-use sportello_tests::host::{HostPlan, RunningHost};
+use sportello_tests::host::RunningHost;
 use sportello_tests::http_client::HttpClient;
+use sportello_tests::waiting_guests::{SOON, answer, asked, deliver, host, host_asking};
 use sportello_views::Direction;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-const SECRET: &str = "the-signing-secret";
-/// What must not wait for anything slow.
-const AT_ONCE: Duration = Duration::from_secs(20);
-
-/// A host with one channel whose guests trap, wait at `target`, or say something, as each delivery asks.
-async fn host(folder: &std::path::Path, target: &str) -> RunningHost {
-    let channel = format!(
-        "connector = \"hostile\"\ncomponent = \"{{component:hostile}}\"\norigins = [\"{target}\"]\nprivate-network = true\n\
-         settings = {{ behaviour = \"well-behaved\", granted = \"{target}\", target = \"{target}/slow\" }}\n\
-         secrets.signing.secret = \"signing\"\nsecrets.token.token = \"token\"\n"
-    );
-    let plan = HostPlan::default().channel("counter", &channel).secret("signing", SECRET).secret("token", "not used");
-    RunningHost::start(folder, &plan).await
-}
-
 /// Sends deliveries at the same time; gives how often each status came.
-async fn deliver(running: &RunningHost, bodies: impl IntoIterator<Item = String>) -> BTreeMap<u16, usize> {
+async fn deliver_all(running: &RunningHost, bodies: impl IntoIterator<Item = String>) -> BTreeMap<u16, usize> {
     let url = running.url("/hooks/demo/counter");
     let mut sending = JoinSet::new();
     for body in bodies {
-        let url = url.clone();
-        sending.spawn(async move { send(&url, body).await });
+        sending.spawn(deliver(url.clone(), body));
     }
     let mut statuses = BTreeMap::new();
     while let Some(status) = sending.join_next().await {
@@ -47,31 +29,14 @@ async fn deliver(running: &RunningHost, bodies: impl IntoIterator<Item = String>
     statuses
 }
 
-async fn send(url: &str, body: String) -> u16 {
-    let signature = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes()), body.as_bytes());
-    let client = HttpClient::new(AT_ONCE);
-    let answer = client.send(Method::POST, url, &[("x-signature", &hex::encode(signature))], body.into()).await;
-    answer.unwrap().status
-}
-
 /// Delivers so many times what lets its guest ask the listener; gives what comes of the deliveries, and the connections the guests wait on.
 async fn let_wait(running: &RunningHost, listener: &TcpListener, count: usize) -> (JoinSet<u16>, Vec<TcpStream>) {
     let (mut waiting, mut held) = (JoinSet::new(), Vec::new());
     for _ in 0..count {
-        let url = running.url("/hooks/demo/counter");
-        waiting.spawn(async move { send(&url, "wait".to_owned()).await });
-        held.push(tokio::time::timeout(AT_ONCE, listener.accept()).await.expect("its guest asks").unwrap().0);
+        waiting.spawn(deliver(running.url("/hooks/demo/counter"), "wait"));
+        held.push(asked(listener).await);
     }
     (waiting, held)
-}
-
-/// Answers the request that comes on it.
-async fn answer(mut stream: TcpStream) {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(stream.read_u8().await.unwrap());
-    }
-    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await.unwrap();
 }
 
 fn says(count: usize) -> impl Iterator<Item = String> {
@@ -93,7 +58,7 @@ async fn deliveries_that_come_together_share_records_and_each_enters_once() {
     let running = host(folder.path(), "http://127.0.0.1:1").await;
     let before = running.desk().tenant.cursor();
     // Each of them twice: what is the same stands in one call, too.
-    let statuses = deliver(&running, says(150).chain(says(150))).await;
+    let statuses = deliver_all(&running, says(150).chain(says(150))).await;
     assert_eq!(statuses, [(200, 300)].into());
     assert_eq!(interactions(&running.desk()), 150);
     let records = running.desk().tenant.cursor() - before;
@@ -108,10 +73,10 @@ async fn a_delivery_that_breaks_its_guest_is_parked_alone() {
     let running = host(folder.path(), "http://127.0.0.1:1").await;
     // Fewer than a quarantine takes: had the calls they broke together counted, too, the channel would be closed now.
     let poison = (0..4).map(|_| "trap".to_owned());
-    let statuses = deliver(&running, says(100).chain(poison)).await;
+    let statuses = deliver_all(&running, says(100).chain(poison)).await;
     assert_eq!(statuses, [(200, 104)].into());
     assert_eq!((interactions(&running.desk()), parked(&running.desk())), (100, 4));
-    assert_eq!(deliver(&running, ["says more".to_owned()]).await, [(200, 1)].into());
+    assert_eq!(deliver_all(&running, ["says more".to_owned()]).await, [(200, 1)].into());
     assert_eq!(interactions(&running.desk()), 101, "the channel is in service");
     running.stop().await;
 }
@@ -121,10 +86,10 @@ async fn nobody_waits_behind_a_guest_that_waits() {
     let folder = tempfile::tempdir().unwrap();
     // A server that takes requests and answers none.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let running = host(folder.path(), &format!("http://{}", listener.local_addr().unwrap())).await;
+    let running = host_asking(folder.path(), &listener).await;
     // More than guests that compute at once, fewer than a channel may have.
     let (mut waiting, held) = let_wait(&running, &listener, std::thread::available_parallelism().unwrap().get() + 4).await;
-    let statuses = tokio::time::timeout(AT_ONCE, deliver(&running, says(3))).await.expect("nobody waits for the others");
+    let statuses = tokio::time::timeout(SOON, deliver_all(&running, says(3))).await.expect("nobody waits for the others");
     assert_eq!(statuses, [(200, 3)].into());
     assert!(waiting.try_join_next().is_none(), "those are waiting all the while");
     for stream in held {
@@ -141,19 +106,18 @@ async fn nobody_waits_behind_a_guest_that_waits() {
 async fn while_every_guest_of_a_channel_waits_challenges_are_answered_and_deliveries_wait_together() {
     let folder = tempfile::tempdir().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let running = host(folder.path(), &format!("http://{}", listener.local_addr().unwrap())).await;
+    let running = host_asking(folder.path(), &listener).await;
     let (mut waiting, mut held) = let_wait(&running, &listener, EngineLimits::default().channel_calls_max as usize).await;
     let url = running.url("/hooks/demo/counter");
     // A platform asks whether we are still there, more than once.
     for _ in 0..3 {
-        let challenged = HttpClient::new(AT_ONCE).send(Method::GET, &format!("{url}?code=47"), &[], Vec::new().into()).await.unwrap();
+        let challenged = HttpClient::new(SOON).send(Method::GET, &format!("{url}?code=47"), &[], Vec::new().into()).await.unwrap();
         assert_eq!((challenged.status, &*challenged.text()), (200, "47"));
     }
     let before = running.desk().tenant.cursor();
     let mut saying = JoinSet::new();
     for (number, said) in says(5).enumerate() {
-        let url = url.clone();
-        saying.spawn(async move { send(&url, said).await });
+        saying.spawn(deliver(url.clone(), said));
         let under_way = held.len() + number + 1;
         running.until("it waits", |desk| desk.deliveries_under_way.available_permits() == DELIVERIES_UNDER_WAY_MAX - under_way).await;
     }
