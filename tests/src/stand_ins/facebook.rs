@@ -31,7 +31,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use axum::Router;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::json;
 
 pub use self::access::Permission;
@@ -44,7 +44,7 @@ use self::access::Access;
 use self::limits::Limits;
 use self::world::{Body, World};
 use super::webhook::Outbox;
-use super::{Faults, Reply, Serving, random_hex, replies};
+use super::{Faults, Reply, Serving, random_hex, replies, signed};
 use crate::error::Result;
 use crate::http_client::HttpClient;
 
@@ -314,28 +314,26 @@ impl Facebook {
 
     /// Moves the platform's clock: redeliveries come due, rate limits end.
     pub fn advance(&self, time: Duration) {
-        let step = SignedDuration::try_from(time).expect("a test moves the clock by less than 292 billion years");
-        self.inside().world.advance(step);
+        self.inside().world.advance(signed(time));
     }
 
     /// What is written from now on stands in lists only so much later; it is delivered, and can be read by its id, at once. [comments] "Read-after-write
     /// may be delayed."
     pub fn late_lists(&self, lag: Duration) {
-        let lag = SignedDuration::try_from(lag).expect("a list lags by less than 292 billion years");
-        self.inside().world.list_late(lag);
+        self.inside().world.list_late(signed(lag));
     }
 
     /// Refuses calls of the Graph API for this long on the platform's clock.
     pub fn limit_rate(&self, limit: RateLimit, time: Duration) {
         let mut inside = self.inside();
-        let until = inside.world.now() + SignedDuration::try_from(time).expect("a rate limit is shorter than 292 billion years");
+        let until = inside.world.now() + signed(time);
         inside.limits.refuse(limit, until);
     }
 
     /// Another app of the company's called the page so often, so long ago: all of them share what is allowed.
     pub fn others_called(&self, calls: u64, ago: Duration) {
         let mut inside = self.inside();
-        let at = inside.world.now() - SignedDuration::try_from(ago).expect("less than 292 billion years ago");
+        let at = inside.world.now() - signed(ago);
         inside.limits.count(calls, at);
     }
 

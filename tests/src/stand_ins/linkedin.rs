@@ -46,7 +46,7 @@ use self::access::Access;
 use self::delivery::Standing;
 use self::world::{Author, World};
 use super::webhook::Outbox;
-use super::{Faults, Reply, Serving, replies};
+use super::{Faults, Reply, Serving, replies, signed};
 use crate::error::Result;
 use crate::http_client::HttpClient;
 
@@ -255,13 +255,13 @@ impl LinkedIn {
 
     /// Moves the platform's clock: redeliveries and challenges come due, tokens end, daily limits begin anew.
     pub fn advance(&self, time: Duration) {
-        self.inside().world.advance(step(time));
+        self.inside().world.advance(signed(time));
     }
 
     /// Refuses all calls for this long on the platform's clock, as it does to protect itself. [limits]
     pub fn limit_rate(&self, time: Duration) {
         let mut inside = self.inside();
-        let until = inside.world.now() + step(time);
+        let until = inside.world.now() + signed(time);
         inside.access.limit_rate(until);
     }
 
@@ -272,12 +272,12 @@ impl LinkedIn {
 
     /// Comments stand in lists only when they are this old; they can be read by their id at once. Ours: lists may lag behind.
     pub fn late_comments(&self, lag: Duration) {
-        self.inside().comments_lag = step(lag);
+        self.inside().comments_lag = signed(lag);
     }
 
     /// What happens from now on can be pulled only so much later; it is delivered at once. Ours, as above.
     pub fn late_notifications(&self, lag: Duration) {
-        self.inside().world.list_late(step(lag));
+        self.inside().world.list_late(signed(lag));
     }
 
     /// Takes the administrator's role from the member whose tokens these are, or gives it back: without it lists are empty, writing is
@@ -355,8 +355,4 @@ impl LinkedIn {
     fn inside(&self) -> MutexGuard<'_, Inside> {
         self.inside.lock().expect("no panic while the platform is held")
     }
-}
-
-fn step(time: Duration) -> SignedDuration {
-    SignedDuration::try_from(time).expect("a test moves the clock by less than 292 billion years")
 }

@@ -22,10 +22,12 @@ pub use webhook::{Counts, DeliveryPlan, DeliveryReport};
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
 use axum::{Form, Router};
+use jiff::SignedDuration;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -66,6 +68,11 @@ impl Drop for Serving {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+/// So much of a platform's time.
+pub(crate) fn signed(time: Duration) -> SignedDuration {
+    SignedDuration::try_from(time).expect("tests move a clock by less than 292 billion years")
 }
 
 /// `count` random bytes as lower-case hexadecimal digits.

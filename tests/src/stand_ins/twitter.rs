@@ -37,7 +37,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use axum::Router;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 pub use self::limits::{CallsMax, Endpoint, Limit, calls_max_default};
 pub use self::sender::{Forgery, PAUSE_MAX};
@@ -50,7 +50,7 @@ use self::oauth1::Keys;
 use self::sender::Standing;
 use self::world::World;
 use super::webhook::Outbox;
-use super::{Faults, Reply, Serving, random_hex, replies};
+use super::{Faults, Reply, Serving, random_hex, replies, signed};
 use crate::error::Result;
 use crate::http_client::HttpClient;
 
@@ -443,8 +443,4 @@ impl Twitter {
 /// An id as the platform counts; what is none is nobody's.
 fn number(id: &str) -> u64 {
     id.parse().unwrap_or_default()
-}
-
-fn signed(time: Duration) -> SignedDuration {
-    SignedDuration::try_from(time).expect("tests move the clock by less than 292 billion years")
 }
