@@ -24,8 +24,11 @@ fn an_activity_is_a_note_with_its_key_in_the_last_line() {
 
 #[test]
 fn an_activity_is_found_by_its_whole_key() {
-    let _host = play(&["note_found"]).start();
+    let host = play(&["note_found"]).start();
     let found = channel(&json!({})).find(&effect()).unwrap();
+    let domain = &host.requests()[0].body_json::<Value>().unwrap()["params"][0];
+    assert_eq!(domain, &json!([["resource", "=", "party.party,1"], ["message", "like", "%(sportello run-1-activity-1)%"]]));
+    drop(host);
     assert!(
         matches!(found, Presence::Present(receipt) if receipt.native_id == "ir.note,7" && receipt.at.as_deref() == Some("2026-11-22T11:26:34.375Z"))
     );
@@ -54,6 +57,27 @@ fn each_error_of_tryton_becomes_what_the_host_must_do() {
     assert!(matches!(outcome("login_exception"), Error::Auth(_)));
     assert!(matches!(outcome("wrong_database"), Error::Reject(_)));
     assert!(matches!(outcome("nothing_found"), Error::Uncertain(_)), "an answer that names no note");
+}
+
+#[test]
+fn what_the_database_refuses_in_passing_is_tried_again() {
+    for words in [
+        "database is locked",
+        "could not serialize access due to concurrent update",
+        "deadlock detected",
+        "canceling statement due to lock timeout",
+    ] {
+        let _host = Host::new().http(move |_: &Request| Response::with_json(200, &json!({ "id": 1, "error": [words, ""] }))).start();
+        let outcome = channel(&json!({})).publish(&effect());
+        assert!(matches!(outcome, Err(Error::Retry(_))), "{words}: {outcome:?}");
+    }
+}
+
+#[test]
+fn a_result_that_is_not_understood_may_be_of_something_that_was_done() {
+    let _host = Host::new().http(|_: &Request| Response::with_json(200, &json!({ "id": 1, "result": "7" }))).start();
+    assert!(matches!(channel(&json!({})).publish(&effect()), Err(Error::Uncertain(_))));
+    assert!(matches!(channel(&json!({})).find(&effect()), Err(Error::Reject(_))), "a look has done nothing");
 }
 
 /// Recorded: a session that was deleted while its request was carried out. The request had been committed by then.

@@ -4,6 +4,7 @@ mod recorded;
 
 use recorded::{channel, response};
 use serde_json::{Value, json};
+use sportello_sdk::find::Presence;
 use sportello_sdk::http::{Request, Response};
 use sportello_sdk::testing::{Host, Running, effect};
 use sportello_sdk::{Attribute, Effect, Error};
@@ -124,9 +125,70 @@ fn a_party_that_did_not_come_back_is_uncertain() {
         "model.party.party.create" => Response::new(502),
         _ => response("nothing_found"),
     });
-    let _host = host.start();
+    let host = host.start();
     let unsure = channel(&json!({})).publish(&contact(None, &[("email", "ada@example.org")]));
     assert!(matches!(unsure, Err(Error::Uncertain(_))), "{unsure:?}");
+    assert_eq!(sent(&host, "model.party.party.create").len(), 1, "it may have been made, so it is not asked for again");
+}
+
+#[test]
+fn somebody_who_was_put_away_is_no_reason_not_to_make_a_party() {
+    let made = |is_put_away: bool| {
+        let host = Host::new().http(move |request: &Request| match method(request).as_str() {
+            "model.party.party.create" => Response::with_json(200, &json!({ "id": 1, "result": [7] })),
+            "model.party.contact_mechanism.search_read" => response("mechanism_found"),
+            _ => {
+                let mut body: Value = response("parties").json().unwrap();
+                body["result"][0]["active"] = (!is_put_away).into();
+                Response::with_json(200, &body)
+            }
+        });
+        let _host = host.start();
+        channel(&json!({})).publish(&contact(None, &[("wiki.handle", "Ada L")]))
+    };
+    assert_eq!(made(true).unwrap().native_id, "party.party,7");
+    assert!(matches!(made(false), Err(Error::Reject(reason)) if reason.contains("party 1 has this `wiki.handle`")));
+}
+
+/// The recorded party with these identifiers: number, type, code.
+fn with_identifiers(identifiers: &'static [(u64, Option<&str>, &str)]) -> Running {
+    let host = Host::new().http(move |request: &Request| {
+        if method(request) == "model.party.party.write" {
+            return Response::with_json(200, &json!({ "id": 1, "result": null }));
+        }
+        let mut body: Value = response("parties").json().unwrap();
+        body["result"][0]["_timestamp"] = "1795346794".into();
+        let held = identifiers.iter().map(|(id, kind, code)| json!({ "id": id, "type": kind, "code": code, "_timestamp": "1795346790" }));
+        body["result"][0]["identifiers."] = held.collect();
+        Response::with_json(200, &body).with_header("date", LATER)
+    });
+    host.start()
+}
+
+#[test]
+fn the_key_takes_the_place_of_the_last_one_and_never_that_of_a_customer_number_under_the_lock_of_all_of_them() {
+    let host = with_identifiers(&[(4, Some("it_vat"), "sportello 4"), (5, None, "sportello old-1"), (6, None, "K-1")]);
+    let settings = json!({ "external": { "from": "identifier" } });
+    channel(&settings).publish(&contact(Some("1"), &[("external", "K-2")])).unwrap();
+    let values = json!({ "identifiers": [["write", [5], { "code": "sportello api-1-a" }], ["write", [6], { "code": "K-2" }]] });
+    let lock = json!({
+        "party.party,1": "1795346794",
+        "party.identifier,4": "1795346790",
+        "party.identifier,5": "1795346790",
+        "party.identifier,6": "1795346790",
+    });
+    assert_eq!(sent(&host, "model.party.party.write"), [json!([[1], values, { "_timestamp": lock }])]);
+}
+
+#[test]
+fn a_look_finds_the_key_on_the_party_that_was_to_be_changed_only() {
+    let found = |parties: &'static [u64]| {
+        let rows: Vec<Value> = parties.iter().map(|party| json!({ "id": 9, "party": party })).collect();
+        let _host = Host::new().http(move |_: &Request| Response::with_json(200, &json!({ "id": 1, "result": rows }))).start();
+        channel(&json!({})).find(&contact(Some("1"), &[("display-name", "Ada")])).unwrap()
+    };
+    assert!(matches!(found(&[2, 1]), Presence::Present(receipt) if receipt.native_id == "party.party,1"));
+    assert_eq!(found(&[2]), Presence::Absent, "somebody copied it");
 }
 
 #[test]

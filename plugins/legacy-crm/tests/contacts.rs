@@ -48,6 +48,80 @@ fn only_the_exact_value_counts_whatever_the_search_gives() {
     assert_eq!(body["params"][0], json!(["OR", [["type", "=", "email"], ["value", "ilike", "ada\\_example.org"]]]));
 }
 
+/// The recorded party, changed so, as a look-up by its wiki handle gives it.
+fn looked_up(settings: &Value, change: impl Fn(&mut Value) + 'static) -> Vec<Contact> {
+    let respond = move |request: &Request| {
+        let asked: Value = request.body_json().unwrap();
+        if asked["method"] == "model.party.contact_mechanism.search_read" {
+            return response("mechanism_found");
+        }
+        let mut body: Value = response("parties").json().unwrap();
+        change(&mut body["result"][0]);
+        Response::with_json(200, &body)
+    };
+    let _host = Host::new().http(respond).start();
+    channel(settings).look_up("wiki.handle", "Ada L").unwrap()
+}
+
+#[test]
+fn a_label_in_the_comment_counts_only_where_there_is_no_name() {
+    let named = |name: Value| {
+        looked_up(&json!({}), move |party| {
+            party["contact_mechanisms."][2]["name"] = name.clone();
+            party["contact_mechanisms."][2]["comment"] = "wiki".into();
+        })
+    };
+    assert_eq!(named(Value::Null).len(), 1);
+    assert_eq!(named("sito".into()), [], "it is called something else");
+    let host = play(&["nothing_found"]).start();
+    channel(&json!({})).look_up("wiki.handle", "Ada L").unwrap();
+    let labelled = json!(["OR", ["name", "=", "wiki"], ["comment", "=", "wiki"]]);
+    let domain = json!(["OR", [["type", "=", "other"], ["value", "=", "Ada L"], labelled]]);
+    assert_eq!(host.requests()[0].body_json::<Value>().unwrap()["params"][0], domain);
+}
+
+#[test]
+fn a_customer_number_is_looked_for_among_those_put_away_too() {
+    let host = play(&["nothing_found"]).start();
+    channel(&json!({})).look_up("external", "EXT-1").unwrap();
+    let body: Value = host.requests()[0].body_json().unwrap();
+    assert_eq!((&body["params"][0], &body["params"][5]), (&json!([["code", "=", "EXT-1"]]), &json!({ "active_test": false })));
+}
+
+#[test]
+fn the_key_of_an_effect_is_no_customer_number() {
+    let settings = json!({ "external": { "from": "identifier" } });
+    let found = looked_up(&settings, |party| {
+        party["identifiers."] = json!([{ "id": 5, "type": null, "code": "sportello api-1-a" }, { "id": 6, "type": null, "code": "K-1" }]);
+    });
+    let external: Vec<_> = identifiers(&found[0]).into_iter().filter(|(scheme, _)| *scheme == "external").collect();
+    assert_eq!(external, [("external", "K-1")]);
+}
+
+#[test]
+fn a_version_changes_with_whatever_hangs_on_a_party_and_with_what_leaves_no_moment() {
+    let written = |list: &'static str| {
+        move |party: &mut Value| {
+            let mut moment = party["create_date"].clone();
+            moment["minute"] = 50.into();
+            party[list] = json!([{ "id": 9, "create_date": moment, "write_date": null }]);
+        }
+    };
+    let version = |change: fn(&mut Value)| looked_up(&json!({}), change)[0].version.clone();
+    let hanging = |list| looked_up(&json!({}), written(list))[0].version.clone();
+    let as_it_was = version(|_| {});
+    assert_eq!(version(|_| {}), as_it_was);
+    for other in [
+        hanging("addresses."),
+        hanging("identifiers."),
+        version(|party| party["contact_mechanisms."][0]["write_date"]["minute"] = 50.into()),
+        // A mechanism was deleted.
+        version(|party| drop(party["contact_mechanisms."].as_array_mut().unwrap().remove(3))),
+    ] {
+        assert_ne!(other, as_it_was);
+    }
+}
+
 /// What is asked for a look at changes: these lists (in the order of the cursor) have something to tell, all others nothing.
 fn lists(told: &[(usize, &[&'static str])], then: &[&'static str]) -> Vec<&'static str> {
     let of = |list: usize| told.iter().find(|(number, _)| *number == list).map_or(&["nothing_found"][..], |(_, exchanges)| exchanges);
@@ -69,6 +143,41 @@ fn a_null_write_date_does_not_hide_a_party() {
     let body: Value = host.requests()[0].body_json().unwrap();
     assert_eq!(body["params"][3], json!([["create_date", "ASC"], ["id", "ASC"]]));
     assert_eq!(body["params"][5], json!({ "active_test": false }), "who became inactive changed too");
+}
+
+#[test]
+fn parties_and_all_that_hangs_on_them_are_followed_by_their_making_and_by_their_changes() {
+    let host = play(&["nothing_found"; 8]).start();
+    channel(&json!({})).changes(None).unwrap();
+    let asked = |request: &Request| {
+        let body: Value = request.body_json().unwrap();
+        let model = body["method"].as_str().unwrap().trim_start_matches("model.").trim_end_matches(".search_read").to_owned();
+        (model, body["params"][3][0][0].as_str().unwrap().to_owned())
+    };
+    let followed: Vec<_> = host.requests().iter().map(asked).collect();
+    let models = ["party.party", "party.contact_mechanism", "party.address", "party.identifier"];
+    let expected: Vec<_> =
+        models.iter().flat_map(|model| ["create_date", "write_date"].map(|field| ((*model).to_owned(), field.to_owned()))).collect();
+    assert_eq!(followed, expected);
+}
+
+#[test]
+fn a_hundred_parties_are_read_at_once() {
+    let respond = |request: &Request| {
+        let body: Value = request.body_json().unwrap();
+        let is_parties_made = body["method"] == "model.party.party.search_read" && body["params"][4] == json!(["create_date"]);
+        let moment: Value = response("parties").json::<Value>().unwrap()["result"][0]["create_date"].clone();
+        let is_behind = body["params"][0][0] == "OR";
+        let rows: Vec<Value> =
+            (1..=150).filter(|_| is_parties_made && is_behind).map(|id| json!({ "id": id, "create_date": moment })).collect();
+        Response::with_json(200, &json!({ "id": 1, "result": rows }))
+    };
+    let host = Host::new().now("2026-11-22T11:30:00Z").http(respond).start();
+    channel(&json!({ "page-size": 200 })).changes(None).unwrap();
+    let bodies = host.requests().into_iter().map(|request| request.body_json::<Value>().unwrap());
+    let read: Vec<usize> =
+        bodies.filter(|body| body["params"][0][0][1] == "in").map(|body| body["params"][0][0][2].as_array().unwrap().len()).collect();
+    assert_eq!(read, [100, 50]);
 }
 
 /// What is asked where only mechanisms were written, and their party is read.

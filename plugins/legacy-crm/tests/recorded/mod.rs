@@ -1,12 +1,11 @@
 //! Plays recorded exchanges, written after what Tryton 6.0.29 answered on loopback.
 
 use std::collections::VecDeque;
-use std::path::Path;
 
 use legacy_crm::LegacyCrm;
 use serde_json::{Value, json};
 use sportello_sdk::http::{Request, Response};
-use sportello_sdk::testing::{Channel, Host};
+use sportello_sdk::testing::{Channel, Host, answered, exchange};
 
 /// A channel with the settings every test has, and more.
 pub(crate) fn channel(more: &Value) -> Channel<LegacyCrm> {
@@ -17,16 +16,13 @@ pub(crate) fn channel(more: &Value) -> Channel<LegacyCrm> {
     Channel::new(settings)
 }
 
-fn exchange(name: &str) -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/exchanges").join(name).with_extension("json");
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+fn recorded(name: &str) -> Value {
+    exchange("tests/exchanges", name)
 }
 
 /// The recorded answer.
 pub(crate) fn response(name: &str) -> Response {
-    let recorded = &exchange(name)["response"];
-    Response::with_json(u16::try_from(recorded["status"].as_u64().unwrap()).unwrap(), &recorded["body"])
+    answered(&recorded(name))
 }
 
 /// Plays these exchanges in order; each request must be what Tryton understands, and carry no secret.
@@ -41,7 +37,7 @@ pub(crate) fn play(names: &[&'static str]) -> Host {
         let keys: Vec<_> = body.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(keys, ["id", "method", "params"], "exactly these, or the answer is not wrapped");
         assert!(body["params"].as_array().unwrap().last().unwrap().is_object(), "{name}: the last parameter is the context");
-        let expected = &exchange(name)["request"]["method"];
+        let expected = &recorded(name)["request"]["method"];
         assert!(expected.is_null() || *expected == body["method"], "{name}: {}", body["method"]);
         response(name)
     })
