@@ -32,7 +32,9 @@ fn likes_reposts_follows_and_messages_come_in_and_say_who() {
     assert_eq!((repost.kind.as_str(), repost.text.as_deref(), repost.in_reply_to.as_deref()), ("repost", None, Some(POST)));
     let user = |id: &str, name: &str| json!({"data": {"id": id, "username": name, "name": name}});
     let follow = only(&event(3, "follow.follow", &json!({"source": user(MARIA, "maria_b"), "target": user(COMPANY, "sole")}), &json!([])));
-    assert_eq!((follow.kind.as_str(), follow.author.unwrap().handle.as_deref()), ("follow", Some("maria_b")));
+    assert_eq!((follow.kind.as_str(), follow.own, follow.author.unwrap().handle.as_deref()), ("follow", false, Some("maria_b")));
+    let ours = only(&event(3, "follow.follow", &json!({"source": user(COMPANY, "sole"), "target": user(MARIA, "maria_b")}), &json!([])));
+    assert!(ours.own, "whom the company follows");
     let message = json!({
         "direct_message_events": [{
             "type": "message_create", "id": "1900000000000000500", "created_timestamp": "1768478400000",

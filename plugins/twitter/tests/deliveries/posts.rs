@@ -147,7 +147,12 @@ fn each_events_own_words_are_a_range_of_the_body() {
 #[test]
 fn a_thousand_events_in_one_delivery_all_come_in() {
     let _host = host().start();
-    let rows: Vec<Value> = (0..1_000).map(|number| account_post(9_007_199_254_740_993 + number, "ciao")).collect();
+    let row = |number: u64| {
+        let mut row = account_post(9_007_199_254_740_993 + number, "ciao");
+        row.as_object_mut().unwrap().remove("id_str");
+        row
+    };
+    let rows: Vec<Value> = (0..1_000).map(row).collect();
     let told = deliver(&account("tweet_create_events", &json!(rows)));
     let ids: HashSet<_> = told.iter().map(|told| told.native_id.clone()).collect();
     assert_eq!(ids.len(), 1_000);
