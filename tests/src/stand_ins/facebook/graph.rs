@@ -69,13 +69,13 @@ fn called(
 ) -> Answer {
     let caller = inside.access.caller(token, inside.world.now())?;
     inside.access.check_proof(token, parameters.get("appsecret_proof").map(String::as_str))?;
-    if caller == Caller::Page {
-        // [limits] The window of the page is of calls with its token.
-        inside.limits.take(inside.world.now()).map_err(|limit| {
-            let (code, text) = limit.code_and_text();
-            GraphError { transient: true, ..GraphError::new("OAuthException", code, None, text) }
-        })?;
-    }
+    let now = inside.world.now();
+    // [limits] The window of the page is of calls with its token, that of the app of all.
+    let taken = if caller == Caller::Page { inside.limits.take(now) } else { inside.limits.take_of_the_app(now) };
+    taken.map_err(|limit| {
+        let (code, text) = limit.code_and_text();
+        GraphError { transient: true, ..GraphError::new("OAuthException", code, None, text) }
+    })?;
     match caller {
         _ if *method == Method::GET && parts(path)?[1..] == ["debug_token"] => described(inside, parameters),
         Caller::App => of_the_app(inside, method, path, parameters),

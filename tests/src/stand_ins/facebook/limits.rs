@@ -80,6 +80,13 @@ impl Limits {
         limit.map_or(Ok(()), Err)
     }
 
+    /// Refuses a call with the app's own token while the app's limit is met: it is counted in no page's window. [limits]
+    pub(super) fn take_of_the_app(&mut self, now: Timestamp) -> Result<(), RateLimit> {
+        let limit = self.refused_now(now).map(|(limit, _)| limit).filter(|limit| *limit == RateLimit::App);
+        self.calls_over += u64::from(limit.is_some());
+        limit.map_or(Ok(()), Err)
+    }
+
     /// The headers that tell what is used: `X-Business-Use-Case-Usage` and `X-App-Usage`. [limits]
     pub(super) fn usage(&self, page_id: &str, now: Timestamp) -> [(&'static str, Value); 2] {
         let limit = self.refused_now(now);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sportello_tests::http_client::Answer;
-use sportello_tests::stand_ins::facebook::Person;
+use sportello_tests::stand_ins::facebook::{Person, RateLimit};
 
 use super::{Graph, code_of};
 
@@ -35,6 +35,22 @@ async fn the_app_is_told_by_which_id_the_page_knows_somebody() {
     }
     let by_the_pages_id = format!("/v24.0/{}/ids_for_pages", ada.id);
     assert_eq!(code_of(&graph.ask_as_the_app(&by_the_pages_id, &[]).await), (400, 100, Some(33)));
+}
+
+/// <https://developers.facebook.com/docs/graph-api/overview/rate-limiting>
+#[tokio::test]
+async fn an_app_that_has_used_up_its_hour_is_refused_with_its_own_token_too_and_one_whose_page_has_its_day_is_not() {
+    let (graph, post) = Graph::start().await;
+    let anna = graph.facebook.person("Anna");
+    graph.facebook.comment(&anna, &post, "Ciao");
+    for (limit, status) in [(RateLimit::App, 400), (RateLimit::BusinessUseCase, 200)] {
+        graph.facebook.limit_rate(limit, Duration::from_secs(60));
+        let answer = graph.ask_as_the_app(&ids_for_pages(&anna), &[]).await;
+        assert_eq!(answer.status, status, "{limit:?}");
+        assert!(status == 200 || code_of(&answer).1 == 4);
+        graph.facebook.advance(Duration::from_secs(60));
+    }
+    assert_eq!(graph.facebook.calls_over_limit(), 1);
 }
 
 /// <https://developers.facebook.com/docs/graph-api/guides/secure-requests>
