@@ -355,16 +355,6 @@ fn a_list_that_goes_on_without_a_cursor_is_told_as_far_as_it_can_be_read_and_rea
     assert_eq!(sweep(&reader(2), &mut cursor).len(), TOLD, "from where it began");
 }
 
-fn name(error: &Error) -> &'static str {
-    match error {
-        Error::Retry(_) => "retry",
-        Error::RateLimited(_) => "rate-limited",
-        Error::Auth(_) => "auth",
-        Error::Reject(_) => "reject",
-        Error::Uncertain(_) => "uncertain",
-    }
-}
-
 /// Plays an answer, or none.
 type Answering = fn() -> Result<Response, Failure>;
 
@@ -407,7 +397,7 @@ fn any_failure_leaves_the_cursor_and_the_poll_goes_on_from_there() {
                         }
                     }
                     Err(error) => {
-                        assert_eq!(name(&error), outcome, "request {failing}");
+                        assert_eq!(error.name(), outcome, "request {failing}");
                         failed += 1;
                         if let Error::RateLimited(limit) = error {
                             host.passes_until(&limit.until);

@@ -1,34 +1,23 @@
 //! What the connector promises about replies; what holds for posts as well is tested for both. The exchanges stand in `exchanges/graph`, written after Facebook's public documentation.
 
-use std::path::Path;
-
 use facebook::Facebook;
 use serde_json::{Value, json};
 use sportello_sdk::find::Presence;
 use sportello_sdk::http::{Failure, Request, Response};
-use sportello_sdk::testing::{Channel, Host, reply};
+use sportello_sdk::testing::{Channel, Host, answered, exchange, reply};
 use sportello_sdk::{Effect, Error, Idempotency};
 
 fn channel() -> Channel<Facebook> {
     Channel::new(json!({ "page-id": "100200300400500", "graph-url": "https://graph.facebook.com" }))
 }
 
-fn exchange(name: &str) -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("exchanges/graph").join(name).with_extension("json");
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
-fn response(exchange: &Value) -> Response {
-    let recorded = &exchange["response"];
-    let response = Response::with_json(u16::try_from(recorded["status"].as_u64().unwrap()).unwrap(), &recorded["body"]);
-    let headers = recorded["headers"].as_object().unwrap().iter();
-    headers.fold(response, |response, (name, value)| response.with_header(name, value.as_str().unwrap()))
+fn recorded(name: &str) -> Value {
+    exchange("exchanges/graph", name)
 }
 
 /// Plays recorded exchanges in order; each request must be the one that was recorded.
 fn play(names: &'static [&'static str]) -> Host {
-    let mut exchanges = names.iter().map(|name| exchange(name));
+    let mut exchanges = names.iter().map(|name| recorded(name));
     Host::new().http(move |request: &Request| {
         let exchange = exchanges.next().unwrap_or_else(|| panic!("one request too many: {}", request.url()));
         let expected = &exchange["request"];
@@ -38,7 +27,7 @@ fn play(names: &'static [&'static str]) -> Host {
         for (name, value) in expected["form"].as_object().into_iter().flatten() {
             assert_eq!(request.form_value(name).as_deref(), value.as_str());
         }
-        response(&exchange)
+        answered(&exchange)
     })
 }
 
@@ -62,13 +51,6 @@ fn a_rate_limit_lasts_as_long_as_the_platform_says() {
 
 #[test]
 fn each_error_code_becomes_what_the_host_must_do() {
-    let name = |error: &Error| match error {
-        Error::Retry(_) => "retry",
-        Error::RateLimited(_) => "rate-limited",
-        Error::Auth(_) => "auth",
-        Error::Reject(_) => "reject",
-        Error::Uncertain(_) => "uncertain",
-    };
     // status, error object, outcome of a reply, outcome of a look
     let mut table = vec![
         (400, json!({ "code": 190, "error_subcode": 463 }), "auth", "auth"),
@@ -94,18 +76,18 @@ fn each_error_code_becomes_what_the_host_must_do() {
         let answer =
             if error.is_null() { Response::with_text(status, "<html>") } else { Response::with_json(status, &json!({ "error": error })) };
         let _host = Host::new().http(move |_: &Request| answer.clone()).start();
-        assert_eq!(name(&channel().publish(&effect()).unwrap_err()), of_reply, "reply: HTTP {status} {error}");
+        assert_eq!(channel().publish(&effect()).unwrap_err().name(), of_reply, "reply: HTTP {status} {error}");
         let look = match channel().find(&effect()) {
             Ok(Presence::CannotTell) => "cannot tell",
             Ok(other) => panic!("HTTP {status} {error}: {other:?}"),
-            Err(error) => name(&error),
+            Err(error) => error.name(),
         };
         assert_eq!(look, of_look, "look: HTTP {status} {error}");
     }
     for (file, of_reply) in [("token_expired", "auth"), ("object_gone", "reject")] {
-        let answer = response(&exchange(file));
+        let answer = answered(&recorded(file));
         let _host = Host::new().http(move |_: &Request| answer.clone()).start();
-        assert_eq!(name(&channel().publish(&effect()).unwrap_err()), of_reply, "{file}");
+        assert_eq!(channel().publish(&effect()).unwrap_err().name(), of_reply, "{file}");
     }
 }
 

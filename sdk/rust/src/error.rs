@@ -31,6 +31,18 @@ impl Error {
         Self::Reject(cut(reason, REASON_BYTES_MAX))
     }
 
+    /// What it asks of the host, in the contract's word: `retry`, `rate-limited`, `auth`, `reject`, `uncertain`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Retry(_) => "retry",
+            Self::RateLimited(_) => "rate-limited",
+            Self::Auth(_) => "auth",
+            Self::Reject(_) => "reject",
+            Self::Uncertain(_) => "uncertain",
+        }
+    }
+
     /// What it says went wrong.
     #[must_use]
     pub fn reason(&self) -> &str {

@@ -97,13 +97,7 @@ pub(crate) fn attribute<'a>(interaction: &'a Interaction, name: &str) -> Option<
 
 /// What an error asks of the host.
 pub(crate) fn name(error: &Error) -> &'static str {
-    match error {
-        Error::Retry(_) => "retry",
-        Error::RateLimited(_) => "rate-limited",
-        Error::Auth(_) => "auth",
-        Error::Reject(_) => "reject",
-        Error::Uncertain(_) => "uncertain",
-    }
+    error.name()
 }
 
 /// Plays an answer, or none.

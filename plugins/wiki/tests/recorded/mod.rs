@@ -1,11 +1,10 @@
 //! Plays recorded exchanges, written after what MediaWiki 1.39.17 answered on loopback.
 
 use std::collections::VecDeque;
-use std::path::Path;
 
 use serde_json::{Value, json};
 use sportello_sdk::http::{Request, Response};
-use sportello_sdk::testing::{Channel, Host};
+use sportello_sdk::testing::{Channel, Host, answered, exchange};
 use wiki::Wiki;
 
 /// A channel with the settings every test has, and more.
@@ -17,18 +16,13 @@ pub(crate) fn channel(more: &Value) -> Channel<Wiki> {
     Channel::new(settings)
 }
 
-fn exchange(name: &str) -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/exchanges").join(name).with_extension("json");
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+fn recorded(name: &str) -> Value {
+    exchange("tests/exchanges", name)
 }
 
 /// The recorded answer.
 pub(crate) fn response(name: &str) -> Response {
-    let recorded = &exchange(name)["response"];
-    let response = Response::with_json(u16::try_from(recorded["status"].as_u64().unwrap()).unwrap(), &recorded["body"]);
-    let headers = recorded["headers"].as_object().unwrap().iter();
-    headers.fold(response, |response, (name, value)| response.with_header(name, value.as_str().unwrap()))
+    answered(&recorded(name))
 }
 
 /// Plays these exchanges in order; each request must be the one that was recorded, and carry no secret.
@@ -36,7 +30,7 @@ pub(crate) fn play(names: &[&'static str]) -> Host {
     let mut names = VecDeque::from(names.to_vec());
     Host::new().now("2026-11-22T11:30:00Z").http(move |request: &Request| {
         let name = names.pop_front().unwrap_or_else(|| panic!("one request too many: {}", request.url()));
-        let expected = &exchange(name)["request"];
+        let expected = &recorded(name)["request"];
         assert_eq!(request.path(), "/w/api.php");
         assert_eq!(expected["method"].as_str().unwrap_or(request.method()), request.method(), "{name}");
         for (field, value) in expected["query"].as_object().into_iter().flatten() {
