@@ -229,7 +229,7 @@ impl GuestData {
             Some(channel) => {
                 let notes = Arc::clone(&diagnostics);
                 let note = Arc::new(move |note: &str| lock(&notes).push(Level::Warning, note.to_owned()));
-                GuestHttp::Channel(CallHttp::new(channel, options.time, limits.wall_max, note))
+                GuestHttp::Channel(CallHttp::new(channel, options.time, Arc::clone(&options.headroom), limits.wall_max, note))
             }
             None => GuestHttp::Nowhere(NoHttp),
         };

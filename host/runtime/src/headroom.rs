@@ -31,7 +31,7 @@ pub(crate) fn is_name(name: &str) -> bool {
     (1..=HEADROOM_NAME_BYTES_MAX).contains(&name.len())
 }
 
-/// Who counts what is left, for all calls of a channel, and keeps until when its credentials work.
+/// Who counts what is left, for all calls of a channel and the host's log-ins, and keeps until when its credentials work.
 pub trait Headroom: Send + Sync {
     /// One request is about to be made.
     ///

@@ -16,6 +16,7 @@ use super::channel::{ChannelHttp, RETRY_WHEN_BUSY};
 use super::client::Caps;
 use super::failure::Failure;
 use crate::call_time::CallTime;
+use crate::headroom::Headroom;
 
 /// Where messages for the operator of the channel go: why a request was refused or failed, and the line of configuration that would change
 /// it. At most one per request; no secrets in it.
@@ -25,11 +26,19 @@ pub type OperatorNote = Arc<dyn Fn(&str) + Send + Sync>;
 /// that may last less than ten seconds it is a tenth.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
+/// A call, as what is sent for it is to know it.
+#[derive(Clone)]
+pub(super) struct Caller {
+    /// For request limits, and for requests that are signed with a time. The guest is told it with every answer.
+    pub(super) time: CallTime,
+    /// Where it is kept how long a platform asks to wait with a log-in.
+    pub(super) headroom: Arc<dyn Headroom>,
+}
+
 /// Outgoing HTTP of one call.
 pub struct CallHttp {
     channel: Arc<ChannelHttp>,
-    /// For request limits, and for requests that are signed with a time. The guest is told it with every answer.
-    time: CallTime,
+    caller: Caller,
     /// When the last request is over.
     deadline: Instant,
     note: OperatorNote,
@@ -41,10 +50,11 @@ pub struct CallHttp {
 
 impl CallHttp {
     /// The hooks for one call on `channel` that begins now and lasts at most `wall_max`.
-    pub fn new(channel: Arc<ChannelHttp>, time: CallTime, wall_max: Duration, note: OperatorNote) -> Self {
+    pub fn new(channel: Arc<ChannelHttp>, time: CallTime, headroom: Arc<dyn Headroom>, wall_max: Duration, note: OperatorNote) -> Self {
         let permits = channel.limits.requests_at_once_per_call_max.clamp(1, Semaphore::MAX_PERMITS);
         let deadline = Instant::now() + (wall_max - LAST_WORDS.min(wall_max / 10));
-        Self { channel, time, deadline, note, requests: 0, received: Arc::default(), permits: Arc::new(Semaphore::new(permits)) }
+        let (caller, permits) = (Caller { time, headroom }, Arc::new(Semaphore::new(permits)));
+        Self { channel, caller, deadline, note, requests: 0, received: Arc::default(), permits }
     }
 
     /// Requests made so far.
@@ -75,13 +85,13 @@ impl WasiHttpHooks for CallHttp {
             channel: Arc::clone(&self.channel),
             received: Arc::clone(&self.received),
             permits: Arc::clone(&self.permits),
-            time: self.time.clone(),
+            caller: self.caller.clone(),
             call_deadline: self.deadline,
             number: self.requests,
         };
         let note = Arc::clone(&self.note);
         Box::new(async move {
-            let (channel, time) = (Arc::clone(&sending.channel), sending.time.clone());
+            let (channel, time) = (Arc::clone(&sending.channel), sending.caller.time.clone());
             let outcome = sending.send(request, options.unwrap_or_default()).await;
             time.tell();
             match outcome {
@@ -107,7 +117,7 @@ struct Sending {
     channel: Arc<ChannelHttp>,
     received: Arc<AtomicUsize>,
     permits: Arc<Semaphore>,
-    time: CallTime,
+    caller: Caller,
     call_deadline: Instant,
     /// Which request of the call it is, from 1.
     number: u32,
@@ -133,7 +143,7 @@ impl Sending {
         let received = self.received.load(Ordering::Relaxed);
         let response_bytes = limits.response_body_bytes_max.min(limits.response_bytes_per_call_max.saturating_sub(received));
         let caps = Caps { deadline, headers_deadline, response_bytes };
-        let response = self.channel.answer(request, caps, &self.time).await?;
+        let response = self.channel.answer(request, caps, &self.caller).await?;
         self.received.fetch_add(response.body().len(), Ordering::Relaxed);
         Ok(response)
     }

@@ -13,6 +13,7 @@ use serde_json::Value;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
 
+use super::call::Caller;
 use super::client::{Caps, Pool};
 use super::credential::{BoundCredential, BoundSession, resolve_origin};
 use super::failure::Failure;
@@ -23,7 +24,6 @@ use super::session::{LoginFailure, Session, SessionStanding, lock};
 use super::template::BoundField;
 use super::window::{WINDOW_TIMES_MAX, Windows};
 use super::{Origin, Outbound, OutboundError};
-use crate::call_time::CallTime;
 use crate::contract;
 use crate::vault::Vault;
 
@@ -281,25 +281,25 @@ impl ChannelHttp {
         self: &Arc<Self>,
         request: Result<Request<Bytes>, Failure>,
         caps: Caps,
-        time: &CallTime,
+        caller: &Caller,
     ) -> Result<Response<Bytes>, Failure> {
         let outcome = match request {
-            Ok(request) => self.send(request, caps, time).await,
+            Ok(request) => self.send(request, caps, caller).await,
             Err(failure) => Err(failure),
         };
         self.state.count(&outcome);
         outcome
     }
 
-    async fn send(self: &Arc<Self>, request: Request<Bytes>, caps: Caps, time: &CallTime) -> Result<Response<Bytes>, Failure> {
+    async fn send(self: &Arc<Self>, request: Request<Bytes>, caps: Caps, caller: &Caller) -> Result<Response<Bytes>, Failure> {
         let started = Instant::now();
         let header_bytes_max = self.limits.request_header_bytes_max;
         let allowed = Allowed::judge(request, &self.allow_list, header_bytes_max, |origin| self.credentials_of(origin).next().is_some())?;
         let repeatable = allowed.method == Method::GET || allowed.method == Method::HEAD;
         let mut repeated = false;
         loop {
-            self.state.reserve(time.now())?;
-            let used = self.use_credentials(&allowed, time, caps.deadline).await?;
+            self.state.reserve(caller.time.now())?;
+            let used = self.use_credentials(&allowed, caller, caps.deadline).await?;
             let permit = self.permit(caps.deadline).await?;
             let now = Instant::now();
             if now >= caps.deadline {
@@ -307,7 +307,7 @@ impl ChannelHttp {
                 let reason = format!("the request to {} found no place in time", allowed.origin);
                 return Err(Failure::Limit { after: RETRY_WHEN_BUSY, reason });
             }
-            let outgoing = allowed.with_credentials(&used, now, time.now())?;
+            let outgoing = allowed.with_credentials(&used, now, caller.time.now())?;
             let response = self.pool.exchange(&allowed.origin, outgoing, caps).await?;
             drop(permit);
             for used in &used {
@@ -333,7 +333,7 @@ impl ChannelHttp {
     }
 
     /// The credentials a request carries, logged in: the one it names, or all of its origin.
-    async fn use_credentials(self: &Arc<Self>, request: &Allowed, time: &CallTime, deadline: Instant) -> Result<Vec<Used<'_>>, Failure> {
+    async fn use_credentials(self: &Arc<Self>, request: &Allowed, caller: &Caller, deadline: Instant) -> Result<Vec<Used<'_>>, Failure> {
         let is_meant = |credential: &BoundCredential| request.credential.as_ref().is_none_or(|named| *named == credential.name);
         let meant: Vec<_> = self.credentials_of(&request.origin).filter(|(_, credential)| is_meant(credential)).collect();
         if let Some(named) = request.credential.as_ref().filter(|_| meant.is_empty()) {
@@ -349,9 +349,9 @@ impl ChannelHttp {
             }
             let session = match &credential.session {
                 Some(session) => {
-                    let (channel, now) = (Arc::clone(self), time.now());
+                    let (channel, now) = (Arc::clone(self), caller.time.now());
                     let log_in = move || async move { channel.log_in(index, now).await };
-                    Some(session.slot.obtain(&credential.name, time, deadline, log_in).await?)
+                    Some(session.slot.obtain(&credential.name, caller, deadline, log_in).await?)
                 }
                 None => None,
             };

@@ -219,11 +219,12 @@ impl LoginContext<'_> {
     }
 
     fn not_kept(&self, field: &str, problem: &str) -> LoginFailure {
-        LoginFailure::Unreachable(format!("its field {field} changes with every use and must be kept first, which failed: {problem}"))
+        let reason = format!("its field {field} changes with every use and must be kept first, which failed: {problem}");
+        LoginFailure::Unreachable(reason, None)
     }
 
-    fn unreachable(&self, reason: &str) -> LoginFailure {
-        LoginFailure::Unreachable(self.failed(reason))
+    fn unreachable(&self, reason: &str, asked: Option<Duration>) -> LoginFailure {
+        LoginFailure::Unreachable(self.failed(reason), asked)
     }
 
     fn too_many(&self, reason: &str, asked: Option<Duration>) -> LoginFailure {
@@ -293,7 +294,7 @@ impl Step {
         }
         let response = context.pool.exchange(context.origin, request, caps).await.map_err(|failure| match &failure {
             Failure::Address { .. } => context.refused(&failure.to_string()),
-            _ => context.unreachable(&failure.to_string()),
+            _ => context.unreachable(&failure.to_string(), None),
         })?;
         if let Some(jar) = jar {
             jar.take(response.headers().get_all(header::SET_COOKIE), &path, context.origin.is_secure(), now);
@@ -356,7 +357,7 @@ impl Step {
             return Err(context.too_many(&format!("it answered {status}"), retry_after(response.headers())));
         }
         if status.is_server_error() {
-            return Err(context.unreachable(&format!("it answered {status}")));
+            return Err(context.unreachable(&format!("it answered {status}"), retry_after(response.headers())));
         }
         if !status.is_success() {
             return Err(context.refused(&format!("it answered {status}")));

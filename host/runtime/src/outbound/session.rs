@@ -1,7 +1,8 @@
 //! Sessions: what a log-in brought, who waits for it, and when it may be tried again.
 //!
 //! A [`SessionSlot`] belongs to a channel's credential with its present definition and secrets, and lives as long as any generation of the
-//! channel uses it: a swap of connectors keeps the session. It is in memory only, but for what the vault keeps. Its life:
+//! channel uses it: a swap of connectors keeps the session. It is in memory only, but for what the vault keeps, and for the time before which the
+//! platform asked not to log in. Its life:
 //!
 //! ```text
 //! empty ──obtain──► logging in ──► live ──401, renew, lifetime──► empty
@@ -9,7 +10,9 @@
 //!   └── paused ◄─ failed┘         (1 s, 2 s, 4 s … up to 5 min after a refusal, 10 s after an unreachable server)
 //! ```
 //!
-//! Where the platform says that there were too many log-ins it is waited as after a refusal, and as long as it asks for.
+//! Where the platform says that there were too many log-ins it is waited as after a refusal. Where it says with that, or while it is out of order, how
+//! long to wait, it is waited so long at least. That is told as a window of a limit of the account, called after the credential, with nothing
+//! left in it: so it holds after a restart, and until it ends the calls that need the log-in are not made.
 //!
 //! One log-in serves everybody who waits; it runs in a task of its own, so that a call that is cut off does not take it along. Log-ins that
 //! succeed are limited too: a connector that renews all the time would look like an attack to the platform.
@@ -24,6 +27,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
+use super::call::Caller;
 use super::cookie::Jar;
 use super::credential::{BoundCredential, Rendered};
 use super::failure::Failure;
@@ -32,14 +36,15 @@ use super::template::BoundField;
 use super::window::Windows;
 use crate::Secret;
 use crate::call_time::CallTime;
+use crate::headroom::HeadroomWindow;
 
 /// The first pause after a failed log-in; it doubles with every further failure.
 pub const LOGIN_PAUSE_MIN: Duration = Duration::from_secs(1);
 /// The longest pause after the platform refused a log-in: platforms slow down or lock whoever keeps trying a wrong password.
 pub const LOGIN_PAUSE_AFTER_REFUSAL_MAX: Duration = Duration::from_secs(300);
-/// The longest pause a platform may ask for that has had too many log-ins: what it says beyond that is not believed.
+/// The longest pause a platform may ask for: what it says beyond that is not believed.
 pub const LOGIN_PAUSE_ASKED_MAX: Duration = Duration::from_secs(3600);
-/// The longest pause after a log-in got no answer.
+/// The longest pause after a log-in got no answer, unless the platform asks for a longer one.
 pub const LOGIN_PAUSE_UNREACHABLE_MAX: Duration = Duration::from_secs(10);
 /// At most so many log-ins of one credential …
 pub const LOGINS_MAX: u32 = 6;
@@ -137,10 +142,20 @@ impl Session {
 pub(super) enum LoginFailure {
     /// The platform said no, or said something the recipe does not expect.
     Refused(String),
-    /// No answer, or the platform is out of order: the credential may be good.
-    Unreachable(String),
+    /// No answer, or the platform is out of order, and may say for how long: the credential may be good.
+    Unreachable(String, Option<Duration>),
     /// The platform has had too many log-ins, and may say how long to wait: the credential may be good.
     TooMany(String, Option<Duration>),
+}
+
+impl LoginFailure {
+    /// How long the platform asks to wait.
+    fn asked(&self) -> Option<Duration> {
+        match self {
+            Self::Refused(_) => None,
+            Self::Unreachable(_, asked) | Self::TooMany(_, asked) => *asked,
+        }
+    }
 }
 
 type Outcome = Result<Arc<Session>, (LoginFailure, Duration)>;
@@ -196,14 +211,14 @@ impl SessionSlot {
     pub(super) async fn obtain<F>(
         self: &Arc<Self>,
         name: &str,
-        time: &CallTime,
+        caller: &Caller,
         deadline: Instant,
         log_in: impl FnOnce() -> F,
     ) -> Result<Arc<Session>, Failure>
     where
         F: Future<Output = Result<Session, LoginFailure>> + Send + 'static,
     {
-        let mut outcome = match self.join_or_start(name, time, log_in)? {
+        let mut outcome = match self.join_or_start(name, caller, log_in)? {
             Joined::Live(session) => return Ok(session),
             Joined::Waiting(outcome) => outcome,
         };
@@ -227,11 +242,11 @@ impl SessionSlot {
         }
     }
 
-    fn join_or_start<F>(self: &Arc<Self>, name: &str, time: &CallTime, log_in: impl FnOnce() -> F) -> Result<Joined, Failure>
+    fn join_or_start<F>(self: &Arc<Self>, name: &str, caller: &Caller, log_in: impl FnOnce() -> F) -> Result<Joined, Failure>
     where
         F: Future<Output = Result<Session, LoginFailure>> + Send + 'static,
     {
-        let now = Instant::now();
+        let (now, time) = (Instant::now(), &caller.time);
         let mut state = lock(&self.state);
         match &state.phase {
             Phase::Live(session) if !session.is_over(now) => return Ok(Joined::Live(Arc::clone(session))),
@@ -242,15 +257,23 @@ impl SessionSlot {
         if let Some((pause, left)) = paused.filter(|(_, left)| !left.is_zero()) {
             return Err(as_failure(name, &pause.failure, left));
         }
+        let window = format!("log-in {name}");
+        caller.headroom.take(&window).map_err(|until| asked_to_wait(name, until, time))?;
         let too_often = |after| Failure::Limit { after, reason: format!("credential {name} logs in too often") };
         state.logins.take(time.now()).map_err(too_often)?;
         let (sender, outcome) = watch::channel(None);
         state.phase = Phase::LoggingIn(outcome.clone());
         drop(state);
         let slot = Arc::clone(self);
-        let (running, time) = (log_in(), time.clone());
+        let (running, Caller { time, headroom }) = (log_in(), caller.clone());
         tokio::spawn(async move {
             let settled = slot.settle(running.await, &time);
+            if let Err((failure, pause)) = &settled
+                && failure.asked().is_some()
+                && let Ok(resets_at) = time.now().checked_add(*pause)
+            {
+                headroom.report(HeadroomWindow { name: window, allowed: None, remaining: 0, resets_at });
+            }
             // Nobody may be waiting any more.
             let _ = sender.send(Some(settled));
         });
@@ -269,13 +292,12 @@ impl SessionSlot {
             }
             Err(failure) => {
                 state.phase = Phase::Empty;
-                let (longest, asked) = match failure {
-                    LoginFailure::Refused(_) => (LOGIN_PAUSE_AFTER_REFUSAL_MAX, None),
-                    LoginFailure::Unreachable(_) => (LOGIN_PAUSE_UNREACHABLE_MAX, None),
-                    LoginFailure::TooMany(_, asked) => (LOGIN_PAUSE_AFTER_REFUSAL_MAX, asked),
+                let longest = match failure {
+                    LoginFailure::Refused(_) | LoginFailure::TooMany(..) => LOGIN_PAUSE_AFTER_REFUSAL_MAX,
+                    LoginFailure::Unreachable(..) => LOGIN_PAUSE_UNREACHABLE_MAX,
                 };
                 let growing = LOGIN_PAUSE_MIN.saturating_mul(1 << state.failures.min(16)).min(longest);
-                let pause = growing.max(asked.unwrap_or_default().min(LOGIN_PAUSE_ASKED_MAX));
+                let pause = growing.max(failure.asked().unwrap_or_default().min(LOGIN_PAUSE_ASKED_MAX));
                 state.failures = state.failures.saturating_add(1);
                 state.pause = Some(Pause::new(failure.clone(), pause, time));
                 Err((failure, pause))
@@ -311,7 +333,9 @@ impl SessionSlot {
             (_, Some(Pause { failure, until, .. })) => SessionStanding::Failed {
                 refused: matches!(failure, LoginFailure::Refused(_)),
                 reason: match failure {
-                    LoginFailure::Refused(reason) | LoginFailure::Unreachable(reason) | LoginFailure::TooMany(reason, _) => reason.clone(),
+                    LoginFailure::Refused(reason) | LoginFailure::Unreachable(reason, _) | LoginFailure::TooMany(reason, _) => {
+                        reason.clone()
+                    }
                 },
                 retry_in: until.saturating_duration_since(now),
             },
@@ -362,10 +386,16 @@ fn as_failure(name: &str, failure: &LoginFailure, pause: Duration) -> Failure {
             credential: name.to_owned(),
             reason: format!("{reason} (the next log-in is tried in {} s at the earliest)", pause.as_secs_f32().ceil()),
         },
-        LoginFailure::Unreachable(reason) | LoginFailure::TooMany(reason, _) => {
+        LoginFailure::Unreachable(reason, _) | LoginFailure::TooMany(reason, _) => {
             Failure::Limit { after: pause, reason: format!("credential {name}: {reason}") }
         }
     }
+}
+
+/// The platform was asked before this process began.
+fn asked_to_wait(name: &str, until: Timestamp, time: &CallTime) -> Failure {
+    let after = Duration::try_from(until.duration_since(time.now())).unwrap_or_default();
+    Failure::Limit { after, reason: format!("credential {name}: the platform asked to wait with its log-in until {until}") }
 }
 
 /// A panic while one of these locks was held leaves nothing half done: every change under them is one assignment or a whole value.

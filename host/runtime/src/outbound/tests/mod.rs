@@ -34,6 +34,7 @@ use jiff::Timestamp;
 use crate::Secret;
 use crate::call_time::{CallTime, Clock};
 use crate::contract::{self, Credential, Manifest};
+use crate::headroom::{Headroom, Uncounted};
 use crate::limits::CallLimits;
 use crate::vault::{NoVault, Vault};
 
@@ -313,11 +314,15 @@ impl Call {
     }
 
     fn with(now: Timestamp, wall_max: Duration, channel: &Arc<ChannelHttp>) -> Self {
+        Self::counted(now, wall_max, Arc::new(Uncounted), channel)
+    }
+
+    fn counted(now: Timestamp, wall_max: Duration, headroom: Arc<dyn Headroom>, channel: &Arc<ChannelHttp>) -> Self {
         let notes = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&notes);
         let note = move |note: &str| kept.lock().unwrap().push(note.to_owned());
         let time = CallTime::begin(Running { began: now, started: tokio::time::Instant::now() });
-        let http = CallHttp::new(Arc::clone(channel), time, wall_max, Arc::new(note));
+        let http = CallHttp::new(Arc::clone(channel), time, headroom, wall_max, Arc::new(note));
         Self { http, notes }
     }
 

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use contract::{Capture, Encoding, Expectation, LoginBody, LoginStep, Place, Session};
 
 use super::*;
+use crate::headroom::HeadroomWindow;
 use crate::outbound::{LOGIN_PAUSE_AFTER_REFUSAL_MAX, LOGIN_PAUSE_ASKED_MAX, LOGINS_MAX, LOGINS_PERIOD, REDACTED};
 
 const PASSWORD: &str = "p\"ss & w&rd + \\";
@@ -275,6 +276,62 @@ async fn a_pause_is_over_when_it_is_in_the_time_of_calls_or_in_that_which_passes
     assert_eq!(logins_at(-86_400).await, 2);
     advance(Duration::from_secs(91)).await;
     assert_eq!(logins_at(-86_400).await, 3);
+}
+
+/// What outlasts a process: the end of each window in which nothing is left.
+#[derive(Default)]
+struct Kept(Mutex<BTreeMap<String, Timestamp>>);
+
+/// The same as a call sees it that began at this moment.
+struct KeptAt(Arc<Kept>, Timestamp);
+
+impl Headroom for KeptAt {
+    fn take(&self, window: &str) -> Result<(), Timestamp> {
+        let ends = self.0.0.lock().unwrap();
+        ends.get(window).copied().filter(|end| *end > self.1).map_or(Ok(()), Err)
+    }
+
+    fn report(&self, window: HeadroomWindow) {
+        assert_eq!((window.allowed, window.remaining), (None, 0));
+        self.0.0.lock().unwrap().insert(window.name, window.resets_at);
+    }
+
+    fn ends(&self, _: &str, _: Option<Timestamp>) {}
+}
+
+#[tokio::test]
+async fn the_pause_that_a_platform_asks_of_a_log_in_is_kept_over_a_restart() {
+    let hour = LOGIN_PAUSE_ASKED_MAX;
+    for (code, asked, pause) in [(429, "90", Some(90)), (503, "90", Some(90)), (429, "31536000", Some(hour.as_secs())), (429, "soon", None)]
+    {
+        let server = Server::start(move |seen| {
+            let mut answer = status(if seen.uri.path() == "/login" { code } else { 200 }, "not now");
+            answer.headers_mut().insert("retry-after", asked.parse().unwrap());
+            answer
+        })
+        .await;
+        let kept = Arc::new(Kept::default());
+        // Each process has sessions of its own.
+        let logins_after = async |seconds: u64| {
+            let mut setup = Setup::for_server(&server).with(crm_credential(&server), &["sportello", PASSWORD]);
+            setup.outbound = outbound(&[]);
+            let now = clock() + Duration::from_secs(seconds);
+            let headroom = Arc::new(KeptAt(Arc::clone(&kept), now));
+            let mut call = Call::counted(now, CallLimits::default().wall_max, headroom, &setup.build());
+            let text = internal_error(call.get(&server.url("/read")).await);
+            assert!(text.starts_with("limit: retry after"), "{text}");
+            server.count("/login")
+        };
+        assert_eq!(logins_after(0).await, 1);
+        let names: Vec<String> = kept.0.lock().unwrap().keys().cloned().collect();
+        let Some(pause) = pause else {
+            assert_eq!((names.len(), logins_after(1).await), (0, 2), "{code} {asked}: it asked for nothing");
+            continue;
+        };
+        assert_eq!(names, ["log-in bot"]);
+        assert_eq!(logins_after(pause - 1).await, 1, "{code} {asked}: tried again too early");
+        assert_eq!(logins_after(pause + 1).await, 2, "{code} {asked}: not tried again");
+    }
 }
 
 #[tokio::test]
