@@ -116,5 +116,9 @@ mod tests {
         let rows: Vec<_> = (0..5000).map(|id| (2_000_000_000_000, format!("{:016x}", u64::MAX - id))).collect();
         let cursor = Cursor::from(0).further(0, &rows).at_end(&rows, 3600);
         assert!(cursor::written(&cursor).unwrap().len() < 16 << 10);
+
+        let rows: Vec<_> = (0..1000).map(|at_ms| (at_ms, "1".to_owned())).collect();
+        let cursor = Cursor::from(0).further(0, &rows);
+        assert!(has_read(&cursor, 999, 1) && !has_read(&cursor, 0, 1), "the oldest are forgotten");
     }
 }

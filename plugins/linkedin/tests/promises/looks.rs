@@ -97,6 +97,9 @@ fn the_same_words_of_nobody_known_may_be_ours() {
     let hidden = row(&comment_urn(5), Some(QUESTION), None, TEXT, NOW_MS);
     let _host = started(&with([hidden, theirs(6)]));
     assert_eq!(channel().find(&effect()).unwrap(), Presence::CannotTell);
+    let from_before = row(&comment_urn(5), Some(QUESTION), None, TEXT, NOW_MS - 86_400_000);
+    let _host = started(&with([from_before]));
+    assert_eq!(channel().find(&effect()).unwrap(), Presence::Absent, "what was written before the effect is not it");
 }
 
 #[test]

@@ -239,14 +239,15 @@ fn a_comment_that_can_never_be_read_does_not_stop_the_poll() {
     world.borrow_mut().comments.retain(|row| row["id"] != "1001");
     let shared = Rc::clone(&world);
     let _host = Host::new()
-        .http(move |request: &Request| match request.path().ends_with("/1002") {
+        .http(move |request: &Request| match request.path().ends_with("/1000") {
             true => refused(400, "ILLEGAL_ARGUMENT", None, "no"),
             false => shared.borrow_mut().answer(request),
         })
         .start();
     let found = sweep(&reader(20), &mut None);
     assert_eq!(found.len(), 3);
-    assert_eq!(found.iter().filter(|one| attribute(one, "thread") == Some("unknown")).count(), 2);
+    let places: Vec<_> = found.iter().map(|one| attribute(one, "thread")).collect();
+    assert_eq!(places, [Some("unknown"), Some("unknown"), None], "a comment that is refused costs no other its place");
 }
 
 #[test]
@@ -259,6 +260,36 @@ fn an_empty_list_without_the_role_is_no_answer_and_says_which_role_is_missing() 
     assert!(matches!(&refused, Err(Error::Auth(text)) if text.contains(ORGANIZATION) && text.contains("ADMINISTRATOR")), "{refused:?}");
     world.borrow_mut().is_administrator = true;
     assert!(reader(20).poll(None).is_ok());
+}
+
+#[test]
+fn only_the_approved_role_of_an_administrator_of_this_organisation_is_one() {
+    let other = "urn:li:organization:1";
+    let polled = |roles: Vec<Value>, total: usize| {
+        let world = world();
+        let host = Host::new().http(move |request: &Request| match request.path().ends_with("/organizationAcls") {
+            true => Response::with_json(200, &json!({ "elements": roles, "paging": { "total": total } })),
+            false => world.borrow_mut().answer(request),
+        });
+        let _host = host.start();
+        reader(20).poll(None)
+    };
+    for role in [
+        json!({ "organization": ORGANIZATION, "role": "ADMINISTRATOR", "state": "APPROVED" }),
+        json!({ "organizationalTarget": ORGANIZATION, "role": "ADMINISTRATOR" }),
+    ] {
+        assert!(polled(vec![role.clone()], 1).is_ok(), "{role}");
+    }
+    for role in [
+        json!({ "organization": other, "role": "ADMINISTRATOR", "state": "APPROVED" }),
+        json!({ "organization": ORGANIZATION, "role": "ANALYST", "state": "APPROVED" }),
+        json!({ "organization": ORGANIZATION, "role": "ADMINISTRATOR", "state": "REQUESTED" }),
+    ] {
+        assert!(matches!(polled(vec![role.clone()], 1), Err(Error::Auth(_))), "{role}");
+    }
+    let others = vec![json!({ "organization": other, "role": "ADMINISTRATOR", "state": "APPROVED" }); 100];
+    assert!(polled(others.clone(), 101).is_ok(), "it may be among those that are not shown");
+    assert!(matches!(polled(others, 100), Err(Error::Auth(_))));
 }
 
 #[test]

@@ -28,6 +28,15 @@ fn an_answer_and_our_own_answer_belong_to_the_comment_above_them() {
 }
 
 #[test]
+fn a_comment_that_names_itself_as_its_parent_answers_none() {
+    let world = world();
+    world.borrow_mut().comments[0]["parentComment"] = json!(QUESTION);
+    let _host = started(&world);
+    let told = only(&notification(1, "COMMENT", QUESTION, "Perché?"));
+    assert_eq!((told.kind.as_str(), told.conversation.key.as_str(), told.in_reply_to.as_deref()), ("comment", QUESTION, Some(POST)));
+}
+
+#[test]
 fn a_comment_told_of_twice_in_one_delivery_is_read_once() {
     let host = started(&answered());
     let told = ["COMMENT", "COMMENT_EDIT"].map(|action| notification(1, action, &comment_urn(ANSWER), "x"));
