@@ -8,7 +8,7 @@ use crate::limits::HEADROOM_NAME_BYTES_MAX;
 /// A window of a platform's limit, as an answer told of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeadroomWindow {
-    /// Its name by the connector, 1 to [`HEADROOM_NAME_BYTES_MAX`] bytes.
+    /// Its name by the connector, 1 to [`HEADROOM_NAME_BYTES_MAX`] bytes; or the host's for a credential's log-in.
     pub name: String,
     /// How much is allowed, if the platform says so.
     pub allowed: Option<u32>,

@@ -9,7 +9,8 @@
 //! needs which window shows by what its calls took and reported. While nothing is left, none of them is called before the window ends; while
 //! something is left, no more calls are under way than could be made. Of a window that has ended the next one has what the platform allows, until
 //! an answer says otherwise. So a limit is kept before the platform has to refuse. Limits are an account's: with other settings or another credential
-//! the channel begins anew, and what calls of before have still to say is passed over.
+//! the channel begins anew, and what calls of before have still to say is passed over. The host itself counts here where it logs in: what a platform asks
+//! it to wait with that is a window with nothing left.
 
 mod ends;
 
@@ -27,6 +28,9 @@ pub use ends::{Bound, Ends};
 
 /// The longest a window is believed: a wrong date must not freeze a channel for years.
 const WINDOW_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
+/// The end of a limit is told in whole seconds and by another clock than ours: it is believed to last so much longer. Clocks that differ by more cost one
+/// refusal, which tells anew.
+const CLOCKS_DIFFER_MS: u64 = 1_000;
 /// How long the windows that follow an ended one are believed to last, until an answer says when it ends.
 const UNSAID_MS: u64 = 60_000;
 /// A window is written down when no more than this is left of it: above, the calls under way when a host starts anew cannot use it up.
@@ -97,7 +101,7 @@ impl From<&'static str> for Trouble {
 /// A window of a platform's limit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
-    /// Its name, by the connector.
+    /// Its name, by the connector; `log-in CREDENTIAL` where the platform asked to wait with a log-in.
     pub name: String,
     /// How much is allowed, if the platform says so.
     pub allowed: Option<u32>,
@@ -110,6 +114,23 @@ pub struct Window {
     /// It followed one that ended then, and no answer has told of it yet.
     #[serde(default, skip)]
     follows: Option<Timestamp>,
+}
+
+impl Window {
+    /// Until when nothing is called that it has no room for.
+    fn held_until(&self) -> Timestamp {
+        later_there(self.resets_at)
+    }
+
+    fn is_over(&self, now: Timestamp) -> bool {
+        self.held_until() <= now
+    }
+}
+
+/// By our clock: when a platform's clock surely shows this moment, if the two differ by a second at most.
+#[must_use]
+pub const fn later_there(moment: Timestamp) -> Timestamp {
+    moment.plus_ms(CLOCKS_DIFFER_MS)
 }
 
 #[derive(Debug, Default)]
@@ -221,14 +242,14 @@ impl Health {
         // Of what the platform has said nothing, nothing can be counted.
         let Some(window) = state.windows.get_mut(name) else { return Ok(()) };
         window.used_by.insert(purpose);
-        if window.resets_at <= now {
+        if window.is_over(now) {
             let Some(allowed) = window.allowed else { return Ok(()) };
             window.follows = window.follows.or(Some(window.resets_at));
             (window.remaining, window.resets_at) = (allowed, now.plus_ms(UNSAID_MS));
         }
         match window.remaining.checked_sub(1) {
             Some(remaining) => window.remaining = remaining,
-            None => return Err(window.resets_at),
+            None => return Err(window.held_until()),
         }
         self.write_down(&mut state);
         Ok(())
@@ -239,7 +260,7 @@ impl Health {
         let resets_at = Timestamp(reported.resets_at.as_millisecond()).min(now.plus_ms(WINDOW_MS_MAX));
         let mut state = self.state();
         if !state.windows.contains_key(&reported.name) && state.windows.len() >= HEADROOM_WINDOWS_MAX {
-            state.windows.retain(|_, window| window.resets_at > now);
+            state.windows.retain(|_, window| !window.is_over(now));
             if state.windows.len() >= HEADROOM_WINDOWS_MAX {
                 return;
             }
@@ -265,11 +286,11 @@ impl Health {
     #[must_use]
     pub fn room(&self, purpose: Purpose, now: Timestamp) -> Option<(usize, Timestamp)> {
         let state = self.state();
-        let windows = state.windows.values().filter(|window| window.resets_at > now && window.used_by.contains(&purpose));
+        let windows = state.windows.values().filter(|window| !window.is_over(now) && window.used_by.contains(&purpose));
         windows
-            .map(|window| (window.remaining as usize, window.resets_at))
+            .map(|window| (window.remaining as usize, window.held_until()))
             // Of two that leave nothing the one counts that ends last.
-            .min_by_key(|(remaining, resets_at)| (*remaining, std::cmp::Reverse(*resets_at)))
+            .min_by_key(|(remaining, until)| (*remaining, std::cmp::Reverse(*until)))
     }
 
     /// Until when no call may be made, because nothing is left.
@@ -282,7 +303,7 @@ impl Health {
     #[must_use]
     pub fn shown(&self, now: Timestamp) -> Shown {
         let state = self.state();
-        let windows = state.windows.values().filter(|window| window.resets_at > now);
+        let windows = state.windows.values().filter(|window| !window.is_over(now));
         Shown {
             calls: state.calls.iter().map(|(purpose, calls)| (*purpose, calls.clone())).collect(),
             windows: windows.cloned().collect(),
@@ -341,6 +362,11 @@ mod tests {
     const ACCOUNT: Fingerprint = Fingerprint([1; 16]);
     const ANOTHER: Fingerprint = Fingerprint([2; 16]);
 
+    /// When a window is over that ends so long after [`NOW`].
+    fn over(after_ms: u64) -> Timestamp {
+        later_there(NOW.plus_ms(after_ms))
+    }
+
     fn say(health: &Health, purpose: Purpose, now: Timestamp, name: &str, remaining: u32, ends_after_ms: i64) {
         let resets_at = jiff::Timestamp::from_millisecond(NOW.0 + ends_after_ms).unwrap();
         health.report(purpose, now, HeadroomWindow { name: name.into(), allowed: Some(15), remaining, resets_at });
@@ -352,13 +378,13 @@ mod tests {
         say(&health, Purpose::Poll, NOW, "mentions", 0, 60_000);
         say(&health, Purpose::Poll, NOW, "app", 0, 90_000);
         say(&health, Purpose::Poll, NOW, "day", 7, 3_600_000);
-        assert_eq!(health.held(Purpose::Poll, NOW), Some(NOW.plus_ms(90_000)));
+        assert_eq!(health.held(Purpose::Poll, NOW), Some(over(90_000)));
         assert_eq!(health.held(Purpose::Publish, NOW), None);
         // Who is found to need it, too, is held with them.
-        assert_eq!(health.take(Purpose::Publish, NOW, "app"), Err(NOW.plus_ms(90_000)));
-        assert_eq!(health.held(Purpose::Publish, NOW), Some(NOW.plus_ms(90_000)));
-        let later = NOW.plus_ms(90_000);
-        assert_eq!((health.held(Purpose::Poll, later), health.room(Purpose::Poll, later)), (None, Some((7, NOW.plus_ms(3_600_000)))));
+        assert_eq!(health.take(Purpose::Publish, NOW, "app"), Err(over(90_000)));
+        assert_eq!(health.held(Purpose::Publish, NOW), Some(over(90_000)));
+        let later = over(90_000);
+        assert_eq!((health.held(Purpose::Poll, later), health.room(Purpose::Poll, later)), (None, Some((7, over(3_600_000)))));
     }
 
     #[test]
@@ -389,26 +415,26 @@ mod tests {
         assert_eq!(health.take(Purpose::Webhook, NOW, "timeline"), Ok(()));
         say(&health, Purpose::Find, NOW, "timeline", 2, 60_000);
         assert_eq!(health.take(Purpose::Find, NOW, "timeline"), Ok(()));
-        assert_eq!(health.take(Purpose::Find, NOW, "timeline"), Err(NOW.plus_ms(60_000)));
+        assert_eq!(health.take(Purpose::Find, NOW, "timeline"), Err(over(60_000)));
     }
 
     #[test]
     fn the_next_window_has_what_is_allowed_until_an_answer_tells() {
         let health = Health::default();
         say(&health, Purpose::Find, NOW, "timeline", 0, 60_000);
-        let next = NOW.plus_ms(60_000);
+        let next = over(60_000);
         for _ in 0..15 {
             assert_eq!(health.take(Purpose::Find, next, "timeline"), Ok(()));
         }
-        assert_eq!(health.take(Purpose::Find, next, "timeline"), Err(next.plus_ms(UNSAID_MS)));
+        assert_eq!(health.take(Purpose::Find, next, "timeline"), Err(later_there(next.plus_ms(UNSAID_MS))));
         // A call that began before the end of the one before is told of that one, too late.
         say(&health, Purpose::Find, NOW, "timeline", 0, 60_000);
-        assert_eq!(health.take(Purpose::Find, next, "timeline"), Err(next.plus_ms(UNSAID_MS)));
+        assert_eq!(health.take(Purpose::Find, next, "timeline"), Err(later_there(next.plus_ms(UNSAID_MS))));
         // The first answer says when it ends; those under way stay counted.
         say(&health, Purpose::Find, next, "timeline", 14, 960_000);
-        assert_eq!(health.held(Purpose::Find, next), Some(NOW.plus_ms(960_000)));
+        assert_eq!(health.held(Purpose::Find, next), Some(over(960_000)));
         // Of a window without a number nothing can be counted.
-        let resets_at = jiff::Timestamp::from_millisecond(next.0).unwrap();
+        let resets_at = jiff::Timestamp::from_millisecond(NOW.plus_ms(60_000).0).unwrap();
         health.report(Purpose::Poll, NOW, HeadroomWindow { name: "mentions".into(), allowed: None, remaining: 0, resets_at });
         assert_eq!(health.take(Purpose::Poll, NOW, "mentions"), Err(next));
         assert_eq!(health.take(Purpose::Poll, next, "mentions"), Ok(()));
@@ -426,8 +452,8 @@ mod tests {
         assert_eq!(health.take(Purpose::Publish, NOW, "posts"), Ok(()));
         let again = Health::open(folder.path(), &channel);
         again.serve(ACCOUNT);
-        assert_eq!(again.held(Purpose::Publish, NOW), Some(NOW.plus_ms(60_000)));
-        assert_eq!((again.held(Purpose::Find, NOW), again.held(Purpose::Publish, NOW.plus_ms(60_000))), (None, None));
+        assert_eq!(again.held(Purpose::Publish, NOW), Some(over(60_000)));
+        assert_eq!((again.held(Purpose::Find, NOW), again.held(Purpose::Publish, over(60_000))), (None, None));
         // Where much is left again nothing stays behind; what is no such file says nothing.
         say(&again, Purpose::Publish, NOW.plus_ms(60_000), "posts", 100, 120_000);
         assert_eq!(Health::open(folder.path(), &channel).room(Purpose::Publish, NOW), None);
@@ -475,7 +501,7 @@ mod tests {
     fn a_wrong_date_and_too_many_windows_do_no_harm() {
         let health = Health::default();
         say(&health, Purpose::Poll, NOW, "mentions", 0, 365 * 24 * 3_600_000);
-        assert_eq!(health.held(Purpose::Poll, NOW), Some(NOW.plus_ms(WINDOW_MS_MAX)));
+        assert_eq!(health.held(Purpose::Poll, NOW), Some(over(WINDOW_MS_MAX)));
         for number in 0..100 {
             say(&health, Purpose::Poll, NOW, &format!("window-{number}"), 5, 60_000);
         }

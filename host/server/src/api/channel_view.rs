@@ -163,7 +163,7 @@ pub(crate) struct CallsView {
 pub(crate) struct WindowView {
     /// Which calls need it.
     used_by: Vec<&'static str>,
-    /// Its name, by the connector.
+    /// Its name, by the connector; `log-in CREDENTIAL` where the platform asked to wait with a log-in.
     name: String,
     /// How much is allowed in the window; null: the platform does not say.
     allowed: Option<u32>,
