@@ -314,6 +314,13 @@ fn an_identifier_fills_a_free_place_and_takes_nobody_elses() {
 }
 
 #[test]
+fn a_system_that_answers_with_another_record_is_sent_nothing() {
+    let host = users(json!({ "id": 32, "Name": "ada", "RealName": "Ada" }), obeys);
+    is_rejected(tracker().publish(&contact(Some("31"), &[("display-name", "Ada King")])), "answers with another record than 31");
+    assert!(writes(&host).is_empty());
+}
+
+#[test]
 fn what_a_system_says_it_did_and_did_not_is_told() {
     let user = json!({ "id": 31, "Name": "ada", "RealName": "Ada" });
     // As RT does with an address that somebody else has.

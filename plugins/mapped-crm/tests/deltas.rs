@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use mapped_crm::MappedCrm;
 use odata::{MANNERS, Manner, Service};
 use serde_json::{Value, json};
-use sportello_sdk::Error;
 use sportello_sdk::crm::ContactPage;
 use sportello_sdk::http::{Request, Response};
 use sportello_sdk::testing::{Channel, Host};
+use sportello_sdk::{Contact, Error};
 
 /// Somebody's id, and their name; nothing of who is gone.
 type Told = (String, Option<String>);
@@ -19,7 +19,9 @@ type At = (Option<String>, usize);
 
 /// Whom a page tells of.
 fn told(page: &ContactPage) -> Vec<Told> {
-    page.contacts.iter().map(|contact| (contact.id.clone(), (!contact.deleted).then(|| contact.display_name.clone()).flatten())).collect()
+    // Who is there has a name, if only an empty one.
+    let name = |contact: &Contact| (!contact.deleted).then(|| contact.display_name.clone().unwrap_or_default());
+    page.contacts.iter().map(|contact| (contact.id.clone(), name(contact))).collect()
 }
 
 /// One walk to its end: what was told, and every cursor on the way.
