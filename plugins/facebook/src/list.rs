@@ -86,3 +86,24 @@ pub(crate) fn reaches_behind<'a>(rows: impl IntoIterator<Item = &'a Row>, since_
     let is_newest_first = made.len() > 1 && made.is_sorted_by(|one, other| one >= other);
     is_newest_first && made.last().is_some_and(|last| last.is_some_and(|at_ms| at_ms < since_ms))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_list_goes_on_only_with_a_cursor_that_moves_and_can_be_kept() {
+        let behind = |after: Option<&str>, cursor: &str| {
+            let page = json!({ "data": [], "paging": { "cursors": { "after": cursor }, "next": "https://graph.facebook.com/…" } });
+            serde_json::from_str::<Page<Row>>(&page.to_string()).unwrap().next(after)
+        };
+        assert_eq!(behind(None, "b"), Next::After("b".to_owned()));
+        assert_eq!(behind(Some("a"), "b"), Next::After("b".to_owned()));
+        assert_eq!(behind(Some("b"), "b"), Next::OutOfReach);
+        let longest = "b".repeat(CURSOR_BYTES_MAX);
+        assert_eq!(behind(None, &longest), Next::After(longest.clone()));
+        assert_eq!(behind(None, &format!("{longest}b")), Next::OutOfReach);
+    }
+}

@@ -381,8 +381,16 @@ fn the_challenge_is_echoed_only_to_who_knows_the_verify_token() {
 
 /// What Facebook is asked and what the host is told when the person with the id 218471 for the app asks to be deleted.
 fn asks_to_be_deleted<A: Answer>(settings: Value, answer: impl FnMut(&Request) -> A + 'static) -> Result<webhook::Outcome, Error> {
+    somebody_asks_to_be_deleted("218471", settings, answer)
+}
+
+fn somebody_asks_to_be_deleted<A: Answer>(
+    user: &str,
+    settings: Value,
+    answer: impl FnMut(&Request) -> A + 'static,
+) -> Result<webhook::Outcome, Error> {
     let _host = Host::new().credential("app-secret", "the secret of the app").http(answer).start();
-    let document = json!({"algorithm": "HMAC-SHA256", "issued_at": 1_291_836_800, "user_id": "218471"}).to_string();
+    let document = json!({"algorithm": "HMAC-SHA256", "issued_at": 1_291_836_800, "user_id": user}).to_string();
     Channel::<Facebook>::new(settings).deliver(&webhook::Request::post(document.into_bytes()))
 }
 
@@ -419,6 +427,15 @@ fn a_request_for_deletion_is_passed_on_by_the_id_for_the_page_and_answered_with_
     // Without the address nothing is promised, and the delivery can be replayed once it is there.
     let error = asks_to_be_deleted(json!({ "page-id": PAGE, "graph-url": "https://graph.facebook.com" }), answer).unwrap_err();
     assert!(matches!(&error, Error::Reject(reason) if reason.contains("public-url")), "{error:?}");
+}
+
+#[test]
+fn nobody_can_follow_with_their_code_what_became_of_somebody_else() {
+    let code = |user: &str| {
+        let outcome = somebody_asks_to_be_deleted(user, reachable(), |_: &Request| known_as(&[])).unwrap();
+        outcome.deletion_requests[0].confirmation.clone()
+    };
+    assert_ne!(code("218471"), code("218472"));
 }
 
 #[test]
