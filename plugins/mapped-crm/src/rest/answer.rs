@@ -54,11 +54,11 @@ pub(crate) fn send(rest: &Rest, purpose: Purpose, request: Request) -> Result<Op
     }
 }
 
-/// The answer's document.
-pub(crate) fn document<'a>(rest: &Rest, purpose: Purpose, response: &'a Response) -> Result<&'a Json, Error> {
+/// The document of an answer to a look.
+pub(crate) fn document<'a>(rest: &Rest, response: &'a Response) -> Result<&'a Json, Error> {
     pointer::whole(&response.body).map_err(|error| {
         let reason = format!("{}: HTTP {} is not the JSON expected: {error}", rest.name, response.status);
-        if purpose == Purpose::Look { Error::retry(sportello_sdk::http::RETRY_AFTER, reason) } else { Error::uncertain(reason) }
+        Error::retry(sportello_sdk::http::RETRY_AFTER, reason)
     })
 }
 

@@ -36,7 +36,7 @@ pub(crate) struct Page {
 impl Page {
     /// The answer's document.
     pub(crate) fn document(&self, rest: &Rest) -> Result<&Json, Error> {
-        answer::document(rest, Purpose::Look, &self.response)
+        answer::document(rest, &self.response)
     }
 }
 
@@ -164,7 +164,7 @@ impl Detail {
 
     /// The record in the answer.
     pub(crate) fn record<'a>(&self, rest: &Rest, full: &'a Full) -> Result<&'a Json, Error> {
-        let document = answer::document(rest, Purpose::Look, &full.response)?;
+        let document = answer::document(rest, &full.response)?;
         let found = self.record.first(document);
         found.ok_or_else(|| Error::reject(format!("{}: the answer has no record at `{}` (`record`)", rest.name, self.record.as_str())))
     }
