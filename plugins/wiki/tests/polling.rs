@@ -4,7 +4,7 @@ mod recorded;
 
 use recorded::{channel, play};
 use serde_json::{Value, json};
-use sportello_sdk::http::{Request, Response};
+use sportello_sdk::http::{Failure, Request, Response};
 use sportello_sdk::testing::Host;
 use sportello_sdk::{Change, Error};
 
@@ -187,6 +187,19 @@ fn each_error_of_the_wiki_becomes_what_the_host_must_do() {
     assert!(matches!(outcome("blocked"), Error::Auth(_)));
     assert!(matches!(outcome("readapidenied"), Error::Auth(_)));
     assert!(matches!(outcome("badvalue"), Error::Reject(_)));
+}
+
+#[test]
+fn texts_that_were_asked_for_and_did_not_come_are_asked_for_again() {
+    let row = json!({ "type": "new", "ns": 1, "title": "Talk:Product", "rcid": 6, "pageid": 2, "revid": 6, "newlen": 9, "timestamp": "2026-11-22T11:25:37Z" });
+    let rows = json!({ "query": { "recentchanges": [row] } });
+    let host = Host::new().http(move |request: &Request| match request.method() {
+        "POST" => Err(Failure::Interrupted("time-out".into())),
+        _ => Ok(Response::with_json(200, &rows)),
+    });
+    let _host = host.start();
+    let outcome = channel(&json!({})).poll(Some(CURSOR));
+    assert!(matches!(outcome, Err(Error::Retry(_))), "nothing is changed by asking: {outcome:?}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ mod recorded;
 use recorded::{channel, play, response};
 use serde_json::json;
 use sportello_sdk::find::Presence;
-use sportello_sdk::http::{Failure, Request};
+use sportello_sdk::http::{Failure, Request, Response};
 use sportello_sdk::testing::{Channel, Host, reply};
 use sportello_sdk::{Effect, Error, Idempotency};
 use wiki::Wiki;
@@ -84,6 +84,34 @@ fn an_edit_that_was_not_answered_is_uncertain() {
         })
         .start();
     assert!(matches!(wiki().publish(&effect()), Err(Error::Uncertain(_))));
+}
+
+#[test]
+fn while_the_wiki_takes_no_edits_none_is_sent_and_while_it_lags_nothing_is_asked() {
+    let refusing = |code: &'static str| {
+        let host = Host::new().now("2026-11-22T11:30:00Z").http(move |request: &Request| match request.form_value("action").as_deref() {
+            Some("edit") => {
+                let refusal = json!({ "error": { "code": code, "info": "x" } });
+                Response::with_json(200, &refusal).with_header("retry-after", "300")
+            }
+            _ if request.query_value("action").as_deref() == Some("parse") => response("sections"),
+            _ => response("page"),
+        });
+        let host = host.start();
+        let Error::RateLimited(limit) = wiki().publish(&effect()).unwrap_err() else { panic!("{code}") };
+        let first = host.requests().len();
+        let again = wiki().publish(&effect()).unwrap_err();
+        assert!(matches!(&again, Error::RateLimited(other) if other.until == limit.until), "{code}: {again:?}");
+        let asked = host.requests().len() - first;
+        host.passes_until(&limit.until);
+        wiki().publish(&effect()).unwrap_err();
+        assert_eq!(host.requests().len() - first - asked, 3, "{code}: when it is over, it is tried again");
+        asked
+    };
+    for code in ["readonly", "ratelimited"] {
+        assert_eq!(refusing(code), 2, "{code}: the page and its sections can be read meanwhile");
+    }
+    assert_eq!(refusing("maxlag"), 0, "the whole wiki lags");
 }
 
 #[test]
