@@ -3,7 +3,7 @@
 mod recorded;
 
 use recorded::{channel, play, response};
-use serde_json::json;
+use serde_json::{Value, json};
 use sportello_sdk::find::Presence;
 use sportello_sdk::http::{Failure, Request, Response};
 use sportello_sdk::testing::{Channel, Host, reply};
@@ -84,6 +84,24 @@ fn an_edit_that_was_not_answered_is_uncertain() {
         })
         .start();
     assert!(matches!(wiki().publish(&effect()), Err(Error::Uncertain(_))));
+}
+
+#[test]
+fn an_answer_to_an_edit_that_says_neither_success_nor_failure_is_uncertain_and_a_failure_is_told() {
+    let answered = |edit: Value| {
+        let host = Host::new().now("2026-11-22T11:30:00Z").http(move |request: &Request| match request.form_value("action").as_deref() {
+            Some("edit") => Response::with_json(200, &json!({ "edit": edit })),
+            _ if request.query_value("action").as_deref() == Some("parse") => response("sections"),
+            _ => response("page"),
+        });
+        let _host = host.start();
+        wiki().publish(&effect()).unwrap_err()
+    };
+    for edit in [json!({}), json!({ "result": "Success" }), json!({ "result": "Glow", "newrevid": 4 }), Value::Null] {
+        assert!(matches!(answered(edit.clone()), Error::Uncertain(_)), "{edit}");
+    }
+    let refused = answered(json!({ "result": "Failure", "captcha": { "type": "simple" } }));
+    assert!(matches!(&refused, Error::Reject(reason) if reason.contains("captcha")), "{refused:?}");
 }
 
 #[test]
