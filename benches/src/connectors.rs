@@ -1,25 +1,22 @@
 //! What the sandbox costs each connector: a webhook, and a batch of 64, against the same code as a native function.
 //!
 //! No budget: the ratio says what a fresh instance and crossing its border cost beside the parse itself. The batch is one call, as the edge makes it
-//! when deliveries come faster than calls end. The native function lies in a process of its own (`benches/native`). And how big each connector is, those
-//! without a webhook, too.
+//! when deliveries come faster than calls end. The native function lies in a process of its own (`benches/native`). Then what the connectors cost that
+//! have no webhook (`looks/`), and how big each one is.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::PathBuf;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 use sportello_runtime::contract::WebhookRequest;
 use sportello_runtime::limits::{CallLimits, QuarantineLimits};
-use sportello_runtime::{Call, Channel, ChannelOptions, NoVault, Runtime, RuntimeOptions, Secret, Uncounted};
+use sportello_runtime::{Call, CallTime, Channel, ChannelOptions, NoVault, Runtime, RuntimeOptions, Secret, Uncounted};
 
 use crate::measured::Measured;
+use crate::native::{Native, expect};
 use crate::samples::{Paired, median};
-use crate::{Plan, Problem};
+use crate::{Plan, Problem, looks};
 
 /// Deliveries in a batch: as many as the edge gives to one call.
 const BATCH: usize = 64;
@@ -53,6 +50,7 @@ pub(crate) async fn run(plan: &Plan) -> Result<Vec<Measured>, Problem> {
             rows.push(row.beside(microseconds(&paired.reference), paired.ratio()));
         }
     }
+    rows.extend(looks::run(plan, &runtime).await?);
     for name in COMPONENTS {
         let kibibytes = u32::try_from(plan.guest(name)?.len().div_ceil(1024))?;
         rows.push(Measured::reported(format!("component-{name}"), f64::from(kibibytes), "KiB", "as it is installed"));
@@ -65,7 +63,7 @@ async fn against_native(plan: &Plan, subject: &Subject, channel: &Channel, size:
     let calls = if size == 1 { calls } else { calls / 10 };
     let bodies: Vec<String> = (1..=size as u64).map(|number| (subject.delivery)(number).to_string()).collect();
     let mut native = Native::start(subject.name)?;
-    native.prepare(&subject.settings, &bodies)?;
+    native.prepare(&json!({ "settings": subject.settings, "bodies": bodies }), size)?;
     let request = |body: &String| WebhookRequest {
         method: "POST".to_owned(),
         query: Vec::new(),
@@ -91,7 +89,7 @@ async fn against_native(plan: &Plan, subject: &Subject, channel: &Channel, size:
 
 async fn sandboxed(channel: &Channel, requests: &[WebhookRequest]) -> Result<(), Problem> {
     let call = Call {
-        now: jiff::Timestamp::from_second(1_795_000_100)?,
+        time: CallTime::begin(jiff::Timestamp::from_second(1_795_000_100)?),
         seed: 1,
         state: Arc::new(BTreeMap::<String, Vec<u8>>::new()),
         headroom: Arc::new(Uncounted),
@@ -102,14 +100,6 @@ async fn sandboxed(channel: &Channel, requests: &[WebhookRequest]) -> Result<(),
         interactions += outcome.as_ref().map_err(|error| format!("a delivery is refused: {error:?}"))?.interactions.len();
     }
     expect(interactions, requests.len())
-}
-
-fn expect(interactions: usize, deliveries: usize) -> Result<(), Problem> {
-    if interactions == deliveries {
-        Ok(())
-    } else {
-        Err(format!("{deliveries} deliveries gave {interactions} interactions, each has one").into())
-    }
 }
 
 async fn channel(runtime: &Runtime, subject: &Subject, component: &[u8]) -> Result<Channel, Problem> {
@@ -131,56 +121,8 @@ async fn channel(runtime: &Runtime, subject: &Subject, component: &[u8]) -> Resu
     Ok(runtime.channel(&prepared, options)?)
 }
 
-/// The native functions of one connector, in their own process.
-struct Native {
-    child: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-}
-
-#[derive(Deserialize)]
-struct Told {
-    interactions: usize,
-    nanoseconds: u64,
-}
-
-impl Native {
-    fn start(connector: &str) -> Result<Self, Problem> {
-        let program = std::env::var_os("SPORTELLO_BENCH_NATIVE").map(PathBuf::from).ok_or("start me by `cargo xtask bench`")?;
-        let mut child = Command::new(&program).arg(connector).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else { return Err("it has no pipes".into()) };
-        Ok(Self { child, input, output: BufReader::new(output) })
-    }
-
-    fn prepare(&mut self, settings: &Value, bodies: &[String]) -> Result<(), Problem> {
-        expect(self.ask(&json!({ "settings": settings, "bodies": bodies }))?.interactions, bodies.len())
-    }
-
-    /// The mean time of a batch.
-    fn calls(&mut self, calls: u32, deliveries: usize) -> Result<Duration, Problem> {
-        let told = self.ask(&json!({ "calls": calls }))?;
-        expect(told.interactions, deliveries)?;
-        Ok(Duration::from_nanos(told.nanoseconds) / calls)
-    }
-
-    fn ask(&mut self, question: &Value) -> Result<Told, Problem> {
-        writeln!(self.input, "{question}")?;
-        self.input.flush()?;
-        let mut line = String::new();
-        self.output.read_line(&mut line)?;
-        serde_json::from_str(&line).map_err(|error| format!("bench-native answered {line:?}: {error}").into())
-    }
-}
-
-impl Drop for Native {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-const WORDS: &str =
+/// What somebody says.
+pub(crate) const WORDS: &str =
     "Da tre giorni il telefono non prende e nessuno risponde: perché? 😡 Ho chiamato due volte, mi hanno detto di aspettare.";
 
 fn subjects() -> [Subject; 3] {

@@ -4,7 +4,8 @@
 //! |---|---|
 //! | `append.rs` | a durable append against a raw file with fdatasync, commit by commit |
 //! | `fresh_call.rs`, `bare.rs` | a call on a fresh instance against bare wasmtime |
-//! | `connectors.rs` | each connector's webhook against the same code as a native function |
+//! | `connectors.rs`, `native.rs` | each connector's webhook against the same code as a native function |
+//! | `looks/` | the same of those that ask: a page of changes, a look-up |
 //! | `extism.rs` | the same call against Extism, in a process of its own |
 //! | `whole_path/` | signed deliveries to the real binary, against Node-RED |
 //! | `without_wasi.rs` | a guest built without WASI against the same one built for `wasm32-wasip2` |
@@ -18,7 +19,9 @@ mod bare;
 mod connectors;
 mod extism;
 mod fresh_call;
+mod looks;
 mod measured;
+mod native;
 mod replay;
 mod samples;
 mod whole_path;

@@ -1,34 +1,40 @@
-//! The webhooks of connectors, compiled for this machine and called as functions: the same parse without a sandbox.
+//! The connectors, compiled for this machine and called as functions: the same parse without a sandbox.
 //!
-//! A peer in a process of its own, because guests have their own lock file. It is started with a connector's name. A line
-//! `{"settings": …, "bodies": [text, …]}` on its standard input prepares a batch of deliveries, each line `{"calls": n}` has them parsed n times. It
-//! answers every line with one: `{"interactions": …, "nanoseconds": …}`, the interactions of one batch and the time of all.
+//! A peer in a process of its own, because guests have their own lock file. It is started with the name of a connector's file. A line on its standard
+//! input prepares what is to be done and does it once, each line `{"calls": n}` has it done n times. It answers every line with one:
+//! `{"found": …, "nanoseconds": …}`, the interactions or contacts of one call and the time of all.
+//!
+//! | file | what a line prepares |
+//! |---|---|
+//! | `webhooks.rs` | `{"settings": …, "bodies": [text, …]}`: a batch of deliveries |
+//! | `looks.rs` | `{"settings": …, "now": …, "call": {"poll": cursor}, "exchanges": […]}`: a look at a platform, with what it answers |
+
+mod looks;
+mod webhooks;
 
 use std::io::{BufRead as _, Write as _};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use serde::Deserialize;
-use serde_json::{Value, json};
-use sportello_sdk::testing::{Channel, Host};
-use sportello_sdk::{Webhook, webhook};
+use serde_json::json;
 
-#[derive(Deserialize)]
-struct Question {
-    #[serde(default)]
-    settings: Value,
-    #[serde(default)]
-    bodies: Vec<String>,
-    #[serde(default)]
-    calls: u32,
-}
+/// What went wrong, for a person.
+type Problem = Box<dyn std::error::Error>;
+/// One call, which can be repeated; gives how many interactions or contacts came of it.
+type Work = Box<dyn Fn() -> Result<usize, Problem>>;
+/// Makes a line's text into what is to be done.
+type Prepare = fn(&str) -> Result<Work, Problem>;
 
 fn main() -> ExitCode {
     let outcome = match std::env::args().nth(1).as_deref() {
-        Some("facebook") => answer::<facebook::Facebook>(),
-        Some("linkedin") => answer::<linkedin::LinkedIn>(),
-        Some("twitter") => answer::<twitter::Twitter>(),
-        other => Err(format!("no connector {other:?}: facebook, linkedin, twitter").into()),
+        Some("facebook") => answer(webhooks::prepare::<facebook::Facebook>),
+        Some("linkedin") => answer(webhooks::prepare::<linkedin::LinkedIn>),
+        Some("twitter") => answer(webhooks::prepare::<twitter::Twitter>),
+        Some("wiki") => answer(looks::of_source::<wiki::Wiki>),
+        Some("legacy_crm") => answer(looks::of_crm::<legacy_crm::LegacyCrm>),
+        Some("mapped_crm") => answer(looks::of_crm::<mapped_crm::MappedCrm>),
+        other => Err(format!("no connector {other:?}: facebook, legacy_crm, linkedin, mapped_crm, twitter, wiki").into()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -39,25 +45,27 @@ fn main() -> ExitCode {
     }
 }
 
-fn answer<C: Webhook>() -> Result<(), Box<dyn std::error::Error>> {
-    // Nothing here calls the platform: the state is all a webhook asks its host for.
-    let _host = Host::new().start();
-    let (mut channel, mut requests) = (Channel::<C>::new(Value::Null), Vec::new());
+fn answer(prepare: Prepare) -> Result<(), Problem> {
+    #[derive(Deserialize)]
+    struct Again {
+        calls: u32,
+    }
+    let mut work: Work = Box::new(|| Err("the first line prepares what is to be done".into()));
     for line in std::io::stdin().lock().lines() {
-        let question: Question = serde_json::from_str(&line?)?;
-        if question.calls == 0 {
-            channel = Channel::new(question.settings);
-            requests = question.bodies.into_iter().map(|body| webhook::Request::post(body.into_bytes())).collect();
-        }
-        let started = Instant::now();
-        let mut interactions = 0;
-        for _ in 0..question.calls.max(1) {
-            interactions = 0;
-            for outcome in channel.deliver_all(&requests) {
-                interactions += outcome.map_err(|error| error.reason().to_owned())?.interactions.len();
+        let line = line?;
+        let calls = match serde_json::from_str(&line) {
+            Ok(Again { calls }) => calls,
+            Err(_) => {
+                work = prepare(&line)?;
+                1
             }
+        };
+        let started = Instant::now();
+        let mut found = 0;
+        for _ in 0..calls {
+            found = work()?;
         }
-        let told = json!({ "interactions": interactions, "nanoseconds": u64::try_from(started.elapsed().as_nanos())? });
+        let told = json!({ "found": found, "nanoseconds": u64::try_from(started.elapsed().as_nanos())? });
         let mut out = std::io::stdout().lock();
         writeln!(out, "{told}")?;
         out.flush()?;

@@ -63,6 +63,8 @@ struct Inside {
     records: Records,
     sessions: BTreeSet<String>,
     bad_logins: HashMap<String, u32>,
+    /// What its clock shows; `None`: the machine's time.
+    clock: Option<Timestamp>,
 }
 
 /// A running stand-in CRM. Dropping it stops it.
@@ -101,7 +103,7 @@ impl CrmStandIn {
 
     async fn start_slowly(release: Release, unit: Duration) -> Result<Self> {
         let (sessions, bad_logins) = (BTreeSet::new(), HashMap::new());
-        let inside = Arc::new(Mutex::new(Inside { release, records: Records::new(release), sessions, bad_logins }));
+        let inside = Arc::new(Mutex::new(Inside { release, records: Records::new(release), sessions, bad_logins, clock: None }));
         let faults = Faults::default();
         let router = Router::new()
             .route(&release.path_below("/crm/"), post(move |state, headers, body| serve(state, headers, body, unit)))
@@ -117,6 +119,11 @@ impl CrmStandIn {
     /// What can be made to go wrong.
     pub fn faults(&self) -> &Faults {
         &self.faults
+    }
+
+    /// From now on its clock shows this moment and stands still until it is set again; before the first time it shows the machine's time.
+    pub fn set_clock(&self, now: Timestamp) {
+        self.inside().clock = Some(now);
     }
 
     fn inside(&self) -> MutexGuard<'_, Inside> {
@@ -176,7 +183,7 @@ async fn serve(State(inside): State<Arc<Mutex<Inside>>>, headers: HeaderMap, bod
         return page(StatusCode::UNPROCESSABLE_ENTITY, "Missing context argument");
     }
     match method.strip_prefix("model.").and_then(|path| path.rsplit_once('.')) {
-        Some((model, action)) => match perform(&mut inside.records, model, action, params) {
+        Some((model, action)) => match perform(&mut inside, model, action, params) {
             Some(result) => reply(id, result),
             None => page(StatusCode::FORBIDDEN, "You don't have the permission to access the requested resource."),
         },
@@ -214,7 +221,7 @@ fn session_of(inside: &Inside, headers: &HeaderMap) -> Option<String> {
 }
 
 /// The result of a model's method, or `None` for a method that does not exist.
-fn perform(records: &mut Records, model: &str, action: &str, params: &[Value]) -> Option<std::result::Result<Value, RpcError>> {
+fn perform(inside: &mut Inside, model: &str, action: &str, params: &[Value]) -> Option<std::result::Result<Value, RpcError>> {
     if (model, action) == ("res.user", "get_preferences") {
         return Some(Ok(json!({"language": "en", "language_direction": "ltr", "groups": [1, 2]})));
     }
@@ -229,7 +236,8 @@ fn perform(records: &mut Records, model: &str, action: &str, params: &[Value]) -
     };
     let nothing = Value::Null;
     let argument = |position: usize| arguments.get(position).unwrap_or(&nothing);
-    let work = Work { now: Timestamp::now(), seen: &context["_timestamp"] };
+    let work = Work { now: inside.clock.unwrap_or_else(Timestamp::now), seen: &context["_timestamp"] };
+    let records = &mut inside.records;
     Some(match action {
         "create" => in_transaction(records, |records| create(records, model, argument(0), work)),
         "read" => read(records, model, &numbers(argument(0)), argument(1)),
