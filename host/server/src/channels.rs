@@ -40,8 +40,8 @@ pub enum ChannelError {
         /// What is wrong.
         source: ConnectorError,
     },
-    /// Its settings or grants.
-    #[error("channel {channel}: {source}")]
+    /// Its settings or grants; the runtime's message names the channel.
+    #[error("{source}")]
     Runtime {
         /// Which.
         channel: ChannelName,
@@ -437,6 +437,15 @@ mod tests {
     use super::*;
     use crate::clock::SystemClock;
     use crate::tenant::TenantOptions;
+
+    #[test]
+    fn a_message_names_its_channel_once() {
+        let (channel, connector) = ("crm".to_owned(), "example".to_owned());
+        let problem = "nothing is bound to it".to_owned();
+        let source = RuntimeError::Credential { channel, connector, credential: "user".to_owned(), problem };
+        let error = ChannelError::Runtime { channel: ChannelName::new("crm").unwrap(), source: Box::new(source) };
+        assert_eq!(error.to_string().matches("channel crm").count(), 1, "{error}");
+    }
 
     #[test]
     fn looks_nobody_can_make_are_refused_where_they_are_asked_for() {
