@@ -124,6 +124,9 @@ mod tests {
         let like = Like::parse("urn:li:like:(person:a7K,urn:li:comment:(activity:1,2))").unwrap();
         assert_eq!(like.urn(), "urn:li:like:(urn:li:person:a7K,urn:li:comment:(urn:li:activity:1,2))");
         assert!(Like::parse("urn:li:like:(person:a7K)").is_none() && Like::parse("urn:li:share:1").is_none());
+        let by =
+            |length: usize| Like::parse(&format!("urn:li:like:(urn:li:person:{},{LONG})", "a".repeat(length - "urn:li:person:".len())));
+        assert!(by(WHO_BYTES_MAX).is_some_and(|like| like.urn().len() <= 512) && by(WHO_BYTES_MAX + 1).is_none(), "an id has its limit");
     }
 
     #[test]

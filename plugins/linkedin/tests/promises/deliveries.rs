@@ -237,3 +237,13 @@ fn the_manifest_says_what_the_terms_allow() {
     let hours: Vec<_> = policy.retention.iter().map(|one| (one.class.as_str(), one.hours)).collect();
     assert_eq!(hours, [("profile", 24), ("content", 48), ("raw", 48)]);
 }
+
+#[test]
+fn the_end_of_the_members_consent_is_where_the_platform_tells_it() {
+    let _host = Host::new().start();
+    let credentials = channel().manifest().credentials;
+    let session = credentials.iter().find_map(|credential| credential.session.as_ref()).unwrap();
+    let lifetime = session.rotation_lifetime_capture.as_deref();
+    let captured = session.steps.iter().flat_map(|step| &step.captures).find(|capture| Some(capture.name.as_str()) == lifetime);
+    assert_eq!(captured.unwrap().pointer, "/refresh_token_expires_in");
+}
