@@ -392,7 +392,7 @@ fn as_failure(name: &str, failure: &LoginFailure, pause: Duration) -> Failure {
     }
 }
 
-/// The platform was asked before this process began.
+/// The pause that a platform asked of the process before this one, or that is not over by its own clock yet.
 fn asked_to_wait(name: &str, until: Timestamp, time: &CallTime) -> Failure {
     let after = Duration::try_from(until.duration_since(time.now())).unwrap_or_default();
     Failure::Limit { after, reason: format!("credential {name}: the platform asked to wait with its log-in until {until}") }
