@@ -95,3 +95,34 @@ pub fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> 
 pub fn checksum(text: &str) -> String {
     format!("{:016x}", hash::fnv_1a(hash::START, text.as_bytes()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Said {
+        #[serde(default, deserialize_with = "id")]
+        id: Option<String>,
+        #[serde(default, deserialize_with = "moment")]
+        at: Option<i64>,
+    }
+
+    #[test]
+    fn an_id_is_neither_empty_nor_too_long_and_keeps_every_digit() {
+        let read = |json: &str| serde_json::from_str::<Said>(&format!(r#"{{"id": {json}}}"#)).unwrap().id;
+        let longest = "7".repeat(ID_BYTES_MAX);
+        assert_eq!(read(&format!("\"{longest}\"")), Some(longest.clone()));
+        assert_eq!(read("9007199254740993").as_deref(), Some("9007199254740993"));
+        for none in [format!("\"{longest}7\""), format!("{longest}7"), r#""""#.to_owned(), "null".to_owned(), r#"{"a": 1}"#.to_owned()] {
+            assert_eq!(read(&none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn a_moment_is_told_in_seconds_in_milliseconds_and_as_text() {
+        for said in ["1768478400", "1768478400000", r#""1768478400""#, r#""1768478400000""#, r#""2026-01-15T12:00:00Z""#] {
+            assert_eq!(serde_json::from_str::<Said>(&format!(r#"{{"at": {said}}}"#)).unwrap().at, Some(1_768_478_400_000), "{said}");
+        }
+    }
+}
