@@ -507,7 +507,7 @@ mod tests {
         }
         assert_eq!(health.shown(NOW).windows.len(), HEADROOM_WINDOWS_MAX);
         // Ended ones make room.
-        let later = NOW.plus_ms(60_000);
+        let later = over(60_000);
         say(&health, Purpose::Find, later, "own", 5, 120_000);
         let names: Vec<String> = health.shown(later).windows.into_iter().map(|window| window.name).collect();
         assert_eq!(names, ["mentions", "own"]);

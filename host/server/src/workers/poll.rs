@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::channels::LiveChannel;
 use crate::desk::{Desk, kind_of_error, kind_of_failure};
-use crate::health::Purpose;
+use crate::health::{Purpose, later_there};
 use crate::ingress::arrivals::moment;
 use crate::ingress::contacts::contact_news;
 use crate::ingress::take_in::{Brought, Part, take_in};
@@ -186,7 +186,7 @@ impl Pause {
                 Self::Asked(Duration::from_millis(u64::from(retry.after_ms)).clamp(INTERVAL_LEAST, RETRY_LONGEST))
             }
             ConnectorError::RateLimited(limit) => moment(&limit.until).map_or(Self::Ours, |until| {
-                Self::Limited(Duration::from_millis(until.ms_since(now)).clamp(LIMITED_LEAST, LIMITED_LONGEST))
+                Self::Limited(Duration::from_millis(later_there(until).ms_since(now)).clamp(LIMITED_LEAST, LIMITED_LONGEST))
             }),
             ConnectorError::Auth(_) | ConnectorError::Reject(_) | ConnectorError::Uncertain(_) => Self::Ours,
         }
@@ -307,7 +307,7 @@ mod tests {
     #[test]
     fn a_platform_s_limit_is_waited_for_to_its_end_within_a_day() {
         let hours = |hours: u64| Duration::from_secs(hours * 60 * 60);
-        assert_eq!(limited(2 * 60 * 60 * 1_000), Pause::Limited(hours(2)));
+        assert_eq!(limited(2 * 60 * 60 * 1_000), Pause::Limited(hours(2) + Duration::from_secs(1)), "a second for clocks that differ");
         assert_eq!(limited(365 * 24 * 60 * 60 * 1_000), Pause::Limited(hours(24)));
         assert_eq!(limited(-5_000), Pause::Limited(LIMITED_LEAST));
     }

@@ -12,7 +12,7 @@ use sportello_runtime::{CallFailure, Done};
 use super::{ACTOR, OWN_PAUSE, finish};
 use crate::channels::LiveChannel;
 use crate::desk::Desk;
-use crate::health::Purpose;
+use crate::health::{Purpose, later_there};
 use crate::ingress::arrivals::moment;
 use crate::ingress::delivery::reason;
 use crate::tenant::content::{EffectContent, ReceiptContent};
@@ -138,7 +138,7 @@ fn failed_call(desk: &Desk, effect: &Effect, error: &ConnectorError) -> Called {
 
 /// Until when a limit is waited for.
 fn limit_ends_at(limit: &RateLimit, now: Timestamp) -> Timestamp {
-    moment(&limit.until).unwrap_or_default().clamp(now.plus_ms(1_000), now.plus_ms(PAUSE_MAX_MS))
+    moment(&limit.until).map(later_there).unwrap_or_default().clamp(now.plus_ms(1_000), now.plus_ms(PAUSE_MAX_MS))
 }
 
 /// When it is looked again for what was started then: the longer ago, the rarer the looks, and never before a limit of the platform's ends.
@@ -255,7 +255,7 @@ mod tests {
             next_look_at(NOW, NOW, Some(&error)).ms_since(NOW)
         };
         assert_eq!(next_look_at(NOW, NOW, None).ms_since(NOW), LOOK_SHORTEST_MS);
-        assert_eq!((limited(10), limited(LOOK_SHORTEST_MS + 7)), (LOOK_SHORTEST_MS, LOOK_SHORTEST_MS + 7));
+        assert_eq!((limited(10), limited(LOOK_SHORTEST_MS + 7)), (LOOK_SHORTEST_MS, LOOK_SHORTEST_MS + 1_007));
         assert_eq!(limited(PAUSE_MAX_MS + 1), PAUSE_MAX_MS);
         let long_ago = Timestamp(NOW.0 - 40 * LOOK_LONGEST_MS.cast_signed());
         assert_eq!(next_look_at(long_ago, NOW, None).ms_since(NOW), LOOK_LONGEST_MS);

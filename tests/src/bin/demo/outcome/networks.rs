@@ -12,9 +12,8 @@ use crate::ledger::{Deed, LINKEDIN, TWITTER};
 
 /// Effects of a channel under way at once.
 const UNDER_WAY_MAX: u64 = 8;
-/// Calls that may find out about one limit: those under way when it began, and at its end, told to the second, those that come while the platform's clock
-/// has not ticked as far as ours. Somebody who does not wait comes hundreds of times.
-const CALLS_PER_LIMIT_MAX: u64 = 3 * UNDER_WAY_MAX;
+/// Calls that may find out about one limit: those under way when it began. Somebody who does not wait comes hundreds of times.
+const CALLS_PER_LIMIT_MAX: u64 = UNDER_WAY_MAX;
 /// What LinkedIn's terms allow of members' profiles.
 const PROFILE_MS_MAX: i64 = 24 * 60 * 60 * 1000;
 
