@@ -149,7 +149,12 @@ pub(crate) async fn channel(runtime: &Runtime, guest: &[u8]) -> Result<Channel, 
 }
 
 fn call() -> Call {
-    Call { time: CallTime::begin(jiff::Timestamp::UNIX_EPOCH), seed: 1, state: Arc::new(BTreeMap::<String, Vec<u8>>::new()), headroom: Arc::new(Uncounted) }
+    Call {
+        time: CallTime::begin(jiff::Timestamp::UNIX_EPOCH),
+        seed: 1,
+        state: Arc::new(BTreeMap::<String, Vec<u8>>::new()),
+        headroom: Arc::new(Uncounted),
+    }
 }
 
 pub(crate) async fn poll(channel: &Channel) -> Result<(), Problem> {

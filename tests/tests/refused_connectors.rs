@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use sportello_runtime::contract::Mac;
 use sportello_runtime::limits::{CallLimits, EngineLimits, QuarantineLimits};
 use sportello_runtime::{
-    Call, CallTime, Channel, ChannelOptions, ContractFault, NoVault, Runtime, RuntimeError, RuntimeOptions, Secret, SignatureRefusal, Uncounted,
+    Call, CallTime, Channel, ChannelOptions, ContractFault, NoVault, Runtime, RuntimeError, RuntimeOptions, Secret, SignatureRefusal,
+    Uncounted,
 };
 use sportello_tests::guests::guest;
 

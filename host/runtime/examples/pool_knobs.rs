@@ -86,7 +86,12 @@ async fn round_of(channel: &Channel, at_once: usize) -> Result<Duration, Box<dyn
             tokio::spawn(async move {
                 let state = Arc::new(BTreeMap::<String, Vec<u8>>::new());
                 for seed in 0..(CALLS_PER_ROUND / at_once) as u64 {
-                    let call = Call { time: CallTime::begin(jiff::Timestamp::UNIX_EPOCH), seed, state: state.clone(), headroom: Arc::new(Uncounted) };
+                    let call = Call {
+                        time: CallTime::begin(jiff::Timestamp::UNIX_EPOCH),
+                        seed,
+                        state: state.clone(),
+                        headroom: Arc::new(Uncounted),
+                    };
                     channel.poll(call, None).await?;
                 }
                 Ok::<_, sportello_runtime::CallFailure>(())

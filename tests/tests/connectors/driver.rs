@@ -11,7 +11,8 @@ use sportello_runtime::contract::{
 };
 use sportello_runtime::limits::{CallLimits, QuarantineLimits};
 use sportello_runtime::{
-    BoundField, Call, CallTime, Channel, ChannelOptions, Done, NoVault, Runtime, RuntimeOptions, Secret, StateWrite, Uncounted, Vault, VaultKey,
+    BoundField, Call, CallTime, Channel, ChannelOptions, Done, NoVault, Runtime, RuntimeOptions, Secret, StateWrite, Uncounted, Vault,
+    VaultKey,
 };
 use sportello_tests::guests::guest;
 use sportello_tests::servers::{Account, Crm, Wiki};
