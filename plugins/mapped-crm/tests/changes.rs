@@ -302,6 +302,29 @@ fn a_row_that_is_told_as_it_was_is_not_fetched_again_once_its_seconds_are_over()
 }
 
 #[test]
+fn who_is_edited_while_a_page_is_fetched_in_full_hides_nobody_who_came_meanwhile() {
+    for paging in ["newest", "page", "whole"] {
+        let crm = Crm::with(2 * SIZE, 1);
+        let (others, is_edited) = (crm.clone(), Cell::new(false));
+        let _host = Host::new()
+            .http(move |request: &Request| {
+                let Some(id) = request.path().strip_prefix("/rows/") else { return others.answer(paging, request) };
+                if !is_edited.replace(true) {
+                    // Between the list and its records: one came, and later this one was edited.
+                    others.add(99, FIRST + 20);
+                    others.edit(id.parse().unwrap(), FIRST + 40);
+                }
+                others.record(id.parse().unwrap())
+            })
+            .start();
+        let channel = channel(paging, "detail: {path: \"/rows/{/id}\"}");
+        let (mut told, cursors) = walk(&channel, None);
+        told.extend(walk(&channel, cursors.last().unwrap().0.as_deref()).0);
+        assert_eq!(told.into_iter().collect::<BTreeSet<_>>(), crm.all(), "{paging}");
+    }
+}
+
+#[test]
 fn a_mapping_without_changes_has_none() {
     let mapping = mappings::PEOPLE.split("changes:").next().unwrap();
     let host = Host::new().start();

@@ -11,6 +11,9 @@
 //! A system that cannot be asked for a moment may still list the newest first: then a walk ends at the first record it knows to be read. Who is
 //! edited meanwhile moves to the beginning, and is seen by the next walk.
 //!
+//! Where records are fetched in full, each may have been changed again since the list was made, behind others that the list does not have: so the newest
+//! moment is that of the list, where it tells moments. Where it does not, who is changed in those seconds while somebody else is must wait for the next change.
+//!
 //! An OData service that follows its changes itself is asked otherwise: `delta.rs`.
 
 use sportello_sdk::crm::ContactPage;
@@ -239,8 +242,9 @@ impl Reader<'_> {
         if listed_at.is_none() && self.is_older(moment) {
             return Ok(());
         }
-        let moment = moment.min(self.now.saturating_add(CLOCK_SKEW_MS));
-        self.cursor.newest = self.cursor.newest.max(moment);
+        let believed = |moment: i64| moment.min(self.now.saturating_add(CLOCK_SKEW_MS));
+        let moment = believed(moment);
+        self.cursor.newest = self.cursor.newest.max(listed_at.map_or(moment, believed));
         // A row that is told as it was need not be fetched again, once its second and those of late rows are over: until then it may have
         // changed twice at one moment.
         if listed_at.is_some_and(|listed| self.rest.detail.is_some() && listed.saturating_add(self.changes.overlap_ms) < self.now) {

@@ -66,7 +66,14 @@ impl Crm {
         Host::new().http(move |request: &Request| crm.answer(paging, request)).start()
     }
 
-    fn answer(&self, paging: &str, request: &Request) -> Response {
+    /// Answers with one record.
+    pub(crate) fn record(&self, id: u64) -> Response {
+        let rows = self.rows.borrow();
+        let row = rows.iter().find(|row| row.id == id);
+        row.map_or_else(|| Response::new(404), |row| Response::with_json(200, &shown(row)))
+    }
+
+    pub(crate) fn answer(&self, paging: &str, request: &Request) -> Response {
         let number = |name: &str| request.query_value(name).and_then(|text| text.parse::<i64>().ok());
         // One of them cannot be asked for a moment.
         let since = if paging == "newest" { 0 } else { number("since").expect("the cursor's moment") };
@@ -81,12 +88,7 @@ impl Crm {
             _ => number("after").map_or(0, |after| usize::try_from(after).unwrap()),
         };
         let size = if paging == "whole" { rows.len() } else { SIZE };
-        let page: Vec<Value> = rows
-            .iter()
-            .skip(at)
-            .take(size)
-            .map(|row| json!({ "id": row.id, "v": format!("v{}", row.version), "at": row.changed, "name": "x" }))
-            .collect();
+        let page: Vec<Value> = rows.iter().skip(at).take(size).map(shown).collect();
         let next = (at + size < rows.len()).then_some(at + size);
         let mut body = json!({ "rows": page, "total": rows.len() });
         match (paging, next) {
@@ -99,6 +101,10 @@ impl Crm {
         }
         Response::with_json(200, &body)
     }
+}
+
+fn shown(row: &Row) -> Value {
+    json!({ "id": row.id, "v": format!("v{}", row.version), "at": row.changed, "name": "x" })
 }
 
 /// Every way of paging.
