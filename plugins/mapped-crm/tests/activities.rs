@@ -91,6 +91,37 @@ fn where_one_cannot_look_one_cannot_tell() {
 }
 
 #[test]
+fn a_look_fetches_no_more_than_forty_records_one_by_one_on_all_pages_and_then_cannot_tell() {
+    let receipt = "    receipt: {id: /id, url: /links/self}\n";
+    let detailed = format!("{receipt}    detail: {{path: \"/notes/{{/id}}\", record: /data}}\n");
+    let mapping = mappings::PEOPLE.replacen(receipt, &detailed, 1);
+    // So many notes on two pages, of which the last one has the key, or none.
+    let look = |count: usize, has_key: bool| {
+        let host = Host::new()
+            .http(move |request: &Request| {
+                if let Some(id) = request.path().strip_prefix("/notes/") {
+                    let text = if has_key && id == count.to_string() { "y (run-1-1)" } else { "x" };
+                    return Response::with_json(200, &json!({ "data": note(id, text) }));
+                }
+                let (ids, next) = match request.query_value("page") {
+                    None => (1..=30, Some("/people/9/notes?page=2")),
+                    Some(_) => (31..=count, None),
+                };
+                let cut = ids.map(|id| note(&id.to_string(), "x…")).collect::<Vec<_>>();
+                Response::with_json(200, &json!({ "data": cut, "links": { "next": next } }))
+            })
+            .start();
+        let channel = Channel::<MappedCrm>::new(json!({ "base-url": "https://crm.example.org", "mapping": mapping }));
+        let found = channel.find(&effect()).unwrap();
+        (found, host.requests().iter().filter(|request| request.path().starts_with("/notes/")).count())
+    };
+    let (found, fetched) = look(40, true);
+    assert!(matches!(&found, Presence::Present(receipt) if receipt.native_id == "40") && fetched == 40, "{found:?}, {fetched}");
+    assert_eq!(look(40, false), (Presence::Absent, 40));
+    assert_eq!(look(41, true), (Presence::CannotTell, 40));
+}
+
+#[test]
 fn each_status_of_a_write_becomes_what_the_host_must_do() {
     let answered = |status: u16| {
         let _host = Host::new().http(move |_: &Request| Response::with_text(status, "<html>")).start();
