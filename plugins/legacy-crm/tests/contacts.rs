@@ -210,48 +210,63 @@ fn a_mechanism_written_alone_reports_its_party_and_its_last_moments_once_more() 
     assert_eq!((third.contacts.len(), third.cursor), (0, second.cursor), "nothing new: nothing is read, and the cursor stays");
 }
 
-/// Where moments are whole seconds, nothing tells that a record was changed again in the second in which it was read.
+/// One look at changes where one mechanism was written in the second :40, alone, and its party has this name; the CRM's clock shows the date.
+/// Gives the names that are read, and the cursor.
+fn look_in_a_second(cursor: Option<&str>, name: &'static str, date: &'static str) -> (Vec<String>, Option<String>) {
+    let respond = move |request: &Request| {
+        let body: Value = request.body_json().unwrap();
+        let is_behind = body["params"][0][0] == "OR";
+        let list = match (body["method"].as_str().unwrap(), body["params"][4][0].as_str()) {
+            ("model.party.contact_mechanism.search_read", Some("write_date")) => "mechanisms_written",
+            ("model.party.party.search_read", Some("create_date" | "write_date")) => "nothing_found",
+            ("model.party.party.search_read", _) => "parties",
+            _ => "nothing_found",
+        };
+        // Behind the last of them there is nothing.
+        let id_behind = body["params"][0][2][1][2].as_u64().unwrap_or_default();
+        let mut answer: Value = response(if is_behind && id_behind == 3 { "nothing_found" } else { list }).json().unwrap();
+        if list == "parties" {
+            answer["result"][0]["name"] = name.into();
+        }
+        Response::with_json(200, &answer).with_header("date", date)
+    };
+    let _host = Host::new().now("2026-11-22T11:30:00Z").http(respond).start();
+    let page = channel(&json!({ "overlap-seconds": 10 })).changes(cursor).unwrap();
+    (page.contacts.into_iter().filter_map(|contact| contact.display_name).collect(), page.cursor)
+}
+
+/// Some looks one after the other.
+fn look_often(mut cursor: Option<String>, name: &'static str, date: &'static str) -> (Vec<String>, Option<String>) {
+    let mut read = Vec::new();
+    for _ in 0..4 {
+        let (names, next) = look_in_a_second(cursor.as_deref(), name, date);
+        read.extend(names);
+        cursor = next;
+    }
+    (read, cursor)
+}
+
+const MUCH_LATER: &str = "Sun, 22 Nov 2026 11:27:40 GMT";
+
+/// Where moments are whole seconds, nothing tells that a record was changed again in the second in which it was read. What was read in it may be
+/// looked at five seconds later.
 #[test]
 fn what_changes_again_in_the_second_in_which_it_was_read_is_read_once_that_second_is_over() {
-    let names = |cursor: Option<&str>, name: &'static str, date: &'static str| {
-        let respond = move |request: &Request| {
-            let body: Value = request.body_json().unwrap();
-            let is_behind = body["params"][0][0] == "OR";
-            let list = match (body["method"].as_str().unwrap(), body["params"][4][0].as_str()) {
-                ("model.party.contact_mechanism.search_read", Some("write_date")) => "mechanisms_written",
-                ("model.party.party.search_read", Some("create_date" | "write_date")) => "nothing_found",
-                ("model.party.party.search_read", _) => "parties",
-                _ => "nothing_found",
-            };
-            // Behind the last of them there is nothing.
-            let id_behind = body["params"][0][2][1][2].as_u64().unwrap_or_default();
-            let mut answer: Value = response(if is_behind && id_behind == 3 { "nothing_found" } else { list }).json().unwrap();
-            if list == "parties" {
-                answer["result"][0]["name"] = name.into();
-            }
-            sportello_sdk::http::Response::with_json(200, &answer).with_header("date", date)
-        };
-        let _host = Host::new().now("2026-11-22T11:30:00Z").http(respond).start();
-        let page = channel(&json!({ "overlap-seconds": 10 })).changes(cursor).unwrap();
-        (page.contacts.into_iter().filter_map(|contact| contact.display_name).collect::<Vec<_>>(), page.cursor)
-    };
-    const SAME_SECOND: &str = "Sun, 22 Nov 2026 11:26:40 GMT";
-    const LATER: &str = "Sun, 22 Nov 2026 11:27:40 GMT";
-    let (mut read, mut cursor) = names(None, "Ada", SAME_SECOND);
-    assert_eq!(read, ["Ada"]);
-    for _ in 0..3 {
-        let (again, next) = names(cursor.as_deref(), "Ada", SAME_SECOND);
-        (read, cursor) = ([read, again].concat(), next);
+    for date in ["Sun, 22 Nov 2026 11:26:40 GMT", "Sun, 22 Nov 2026 11:26:45 GMT"] {
+        let (read, cursor) = look_often(None, "Ada", date);
+        assert!(!read.is_empty() && read.iter().all(|name| name == "Ada"), "{date}: {read:?}");
+        let (since, cursor) = look_often(cursor, "Ada King", MUCH_LATER);
+        assert!(since.contains(&"Ada King".to_owned()), "{date}: {read:?}, {since:?}");
+        let settled = look_in_a_second(cursor.as_deref(), "Ada King", MUCH_LATER);
+        assert_eq!(settled, (Vec::new(), cursor), "{date}: then nothing is read any more");
     }
-    let mut since = Vec::new();
-    for _ in 0..4 {
-        let (again, next) = names(cursor.as_deref(), "Ada King", LATER);
-        cursor = next;
-        since.extend(again);
-    }
-    assert!(since.contains(&"Ada King".to_owned()), "{read:?}, {since:?}");
-    let settled = names(cursor.as_deref(), "Ada King", LATER);
-    assert_eq!(settled, (Vec::new(), cursor), "then nothing is read any more");
+}
+
+#[test]
+fn what_was_read_when_its_second_was_over_is_not_read_once_more() {
+    let (read, cursor) = look_often(None, "Ada", "Sun, 22 Nov 2026 11:26:46 GMT");
+    assert_eq!(read, ["Ada", "Ada"], "with its last moments");
+    assert_eq!(look_often(cursor.clone(), "Ada", MUCH_LATER), (Vec::new(), cursor));
 }
 
 #[test]
