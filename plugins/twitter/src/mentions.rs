@@ -4,7 +4,7 @@
 //! # The cursor
 //! A sweep asks for everything since a moment and follows `next_token` to the last page. Where it stands is in the cursor, so a restart goes on with
 //! the next page. The next sweep begins a little before the newest post the last one saw, because posts show late; the host drops what it has.
-//! Where X does not take a token any more, the sweep goes on below the oldest post it has seen (`until_id`).
+//! Where X does not take a token any more, or names a page as the one behind itself, the sweep goes on below the oldest post it has seen (`until_id`).
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -52,6 +52,15 @@ impl Cursor {
     fn next_sweep(&self, first: i64) -> Self {
         Self::new((self.newest_ms - OVERLAP_MS).max(first.min(self.from_ms)), self.newest_ms)
     }
+
+    /// Where it goes on where a page cannot be had, and whether there is more now: below a page without posts nothing can be asked for, and the sweep
+    /// ends there.
+    fn without_page(self, first: i64, reason: &str) -> (Self, bool) {
+        let more = self.oldest != self.until;
+        let below = if more { "those below what was seen are asked for" } else { "what lies below it is not read" };
+        diagnostics::warning!("a page of mentions is gone, {below}: {reason}");
+        (if more { Self { until: self.oldest, token: None, ..self } } else { self.next_sweep(first) }, more)
+    }
 }
 
 pub(crate) fn poll(context: &Context<Settings>, cursor: Option<String>) -> Result<poll::Page, Error> {
@@ -75,11 +84,7 @@ pub(crate) fn poll(context: &Context<Settings>, cursor: Option<String>) -> Resul
     let document: Document<Box<RawValue>> = match api::look(&request, "mentions") {
         Ok(response) => response.json()?,
         Err(Error::Reject(reason)) if cursor.token.is_some() => {
-            // Below a page without posts nothing can be asked for: the sweep ends there.
-            let more = cursor.oldest != cursor.until;
-            let below = if more { "those below what was seen are asked for" } else { "what lies below it is not read" };
-            diagnostics::warning!("a page of mentions is gone, {below}: {reason}");
-            let next = if more { Cursor { until: cursor.oldest, token: None, ..cursor } } else { cursor.next_sweep(first) };
+            let (next, more) = cursor.without_page(first, &reason);
             return Ok(poll::Page::new([], serde_json::to_string(&next).ok(), more));
         }
         Err(error) => return Err(error),
@@ -107,10 +112,12 @@ pub(crate) fn poll(context: &Context<Settings>, cursor: Option<String>) -> Resul
         interactions.push(post.interaction(settings, now_ms).raw_text(raw.get()));
     }
     edits.write()?;
-    let token = document.meta.and_then(|meta| meta.next_token);
-    let more = token.is_some();
-    let seen = Cursor { newest_ms, oldest, token, ..cursor };
-    let next = if more { seen } else { seen.next_sweep(first) };
+    let seen = Cursor { newest_ms, oldest, ..cursor };
+    let (next, more) = match document.meta.and_then(|meta| meta.next_token) {
+        None => (seen.next_sweep(first), false),
+        Some(token) if seen.token.as_ref() == Some(&token) => seen.without_page(first, "X names it as the one behind itself"),
+        token => (Cursor { token, ..seen }, true),
+    };
     Ok(poll::Page::new(interactions, serde_json::to_string(&next).ok(), more))
 }
 

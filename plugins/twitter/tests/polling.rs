@@ -22,6 +22,8 @@ struct Mentions {
     per_page: usize,
     /// Tokens that X does not take any more.
     stale: Vec<String>,
+    /// The token of a page that is named as the one behind itself.
+    circular: Option<String>,
 }
 
 fn serve(mentions: &Rc<RefCell<Mentions>>) -> Running {
@@ -42,11 +44,12 @@ fn serve(mentions: &Rc<RefCell<Mentions>>) -> Running {
             let is_asked_for = |minute: &u32| at(*minute) >= from && until.as_ref().is_none_or(|until| id(*minute) < *until);
             let mut rows: Vec<u32> = mentions.minutes.iter().copied().filter(is_asked_for).collect();
             rows.sort_unstable_by(|left, right| right.cmp(left));
-            let start: usize = token.map_or(0, |token| token.parse().unwrap());
+            let start: usize = token.as_ref().map_or(0, |token| token.parse().unwrap());
             let page: Vec<Value> = rows.iter().skip(start).take(mentions.per_page).map(|minute| row(*minute)).collect();
             let mut meta = json!({"result_count": page.len()});
             if start + mentions.per_page < rows.len() {
-                meta["next_token"] = json!((start + mentions.per_page).to_string());
+                let next = (start + mentions.per_page).to_string();
+                meta["next_token"] = json!(mentions.circular.as_ref().filter(|circular| token.as_ref() == Some(circular)).unwrap_or(&next));
             }
             let mut answer = json!({"data": page, "meta": meta, "errors": [{"detail": "one is withheld"}]});
             // People are shown to whoever asks for them: https://docs.x.com/x-api/fundamentals/expansions
@@ -76,7 +79,7 @@ fn row(minute: u32) -> Value {
 }
 
 fn mentions(minutes: impl IntoIterator<Item = u32>, per_page: usize) -> Rc<RefCell<Mentions>> {
-    Rc::new(RefCell::new(Mentions { minutes: minutes.into_iter().collect(), per_page, stale: Vec::new() }))
+    Rc::new(RefCell::new(Mentions { minutes: minutes.into_iter().collect(), per_page, stale: Vec::new(), circular: None }))
 }
 
 /// Polls to the end from a cursor, each call with a channel of its own: a restart at every page. Gives ids in order and the last cursor.
@@ -175,6 +178,30 @@ fn a_sweep_ends_where_a_page_is_gone_and_nothing_lies_before_it() {
         .start();
     assert!(sweep(None).0.is_empty());
     assert_eq!(host.requests().len(), 2);
+    assert!(host.diagnostics().iter().any(|(_, message)| message.contains("what lies below it is not read")));
+}
+
+#[test]
+fn where_x_names_a_page_as_the_one_behind_itself_the_sweep_goes_on_below_what_it_has_seen() {
+    let mentions = mentions(600..606, 2);
+    mentions.borrow_mut().circular = Some("2".to_owned());
+    let host = serve(&mentions);
+    let (ids, cursor) = sweep(None);
+    assert_eq!(ids, (600..606).rev().map(id).collect::<Vec<_>>(), "each once");
+    assert_eq!(host.requests().len(), 3);
+    mentions.borrow_mut().circular = None;
+    assert_eq!(sweep(None).1, cursor, "the next sweep begins where it would have otherwise");
+}
+
+#[test]
+fn a_sweep_ends_where_x_gives_one_page_for_all_and_says_so() {
+    let host = Host::new()
+        .http(|_: &http::Request| {
+            http::Response::with_json(200, &json!({"data": [row(600)], "meta": {"result_count": 1, "next_token": "2"}}))
+        })
+        .start();
+    sweep(None);
+    assert_eq!(host.requests().len(), 4, "with the token and without it, each below that post, too");
     assert!(host.diagnostics().iter().any(|(_, message)| message.contains("what lies below it is not read")));
 }
 

@@ -312,6 +312,23 @@ fn a_look_that_uses_up_what_is_left_goes_no_further() {
 }
 
 #[test]
+fn a_look_at_a_timeline_without_an_end_cannot_tell_and_says_so() {
+    type NextToken = fn(u64) -> u64;
+    let cases: [(&str, NextToken, usize); 2] = [("a page for ever", |_| 1, 2), ("always another one", |page| page + 1, 32)];
+    for (case, next, requests) in cases {
+        let host = Host::new().http(move |request: &http::Request| {
+            let page: u64 = request.query_value("pagination_token").map_or(0, |token| token.parse().unwrap());
+            let meta = json!({"result_count": 1, "next_token": next(page).to_string()});
+            http::Response::with_json(200, &json!({"data": [own(page + 1, "altro", Some(POST))], "meta": meta}))
+        });
+        let host = host.start();
+        assert_eq!(channel().find(&answer()).unwrap(), Presence::CannotTell, "{case}");
+        assert_eq!(host.requests().len(), requests, "{case}");
+        assert!(host.diagnostics().iter().any(|(_, message)| message.contains("not all posts could be read")), "{case}");
+    }
+}
+
+#[test]
 fn what_is_not_shown_is_not_absent() {
     let others = || json!([own(1, "altro", Some(POST))]);
     let without_id = json!({"text": "@maria_b Guardiamo subito", "author_id": COMPANY});
