@@ -21,16 +21,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 use sportello_core::ids::{ChannelName, Fingerprint};
 use sportello_core::time::Timestamp;
+use sportello_runtime::contract::RateLimit;
 use sportello_runtime::limits::HEADROOM_WINDOWS_MAX;
 use sportello_runtime::{Headroom, HeadroomWindow};
+
+use crate::ingress::arrivals::moment;
 
 pub use ends::{Bound, Ends};
 
 /// The longest a window is believed: a wrong date must not freeze a channel for years.
 const WINDOW_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
-/// The end of a limit is told in whole seconds and by another clock than ours: it is believed to last so much longer. Clocks that differ by more cost one
-/// refusal, which tells anew.
+/// The end of a limit is told in whole seconds and by another clock than ours: calls that can wait are made so much later. Clocks that differ by more cost
+/// one refusal, which tells anew. A call under way, a delivery's above all, waits for nothing and may ask at the end that was told.
 const CLOCKS_DIFFER_MS: u64 = 1_000;
+/// The shortest pause after a refusal, whatever end it names.
+const LIMIT_MS_MIN: u64 = 1_000;
 /// How long the windows that follow an ended one are believed to last, until an answer says when it ends.
 const UNSAID_MS: u64 = 60_000;
 /// A window is written down when no more than this is left of it: above, the calls under way when a host starts anew cannot use it up.
@@ -117,7 +122,7 @@ pub struct Window {
 }
 
 impl Window {
-    /// Until when nothing is called that it has no room for.
+    /// Until when nothing is called that it has no room for and that can wait.
     fn held_until(&self) -> Timestamp {
         later_there(self.resets_at)
     }
@@ -127,9 +132,14 @@ impl Window {
     }
 }
 
-/// By our clock: when a platform's clock surely shows this moment, if the two differ by a second at most.
+/// When a platform's limit surely is over, a second to a day from now: what a call was refused for is not called before.
 #[must_use]
-pub const fn later_there(moment: Timestamp) -> Timestamp {
+pub fn limit_ends_at(limit: &RateLimit, now: Timestamp) -> Timestamp {
+    moment(&limit.until).map(later_there).unwrap_or_default().clamp(now.plus_ms(LIMIT_MS_MIN), now.plus_ms(WINDOW_MS_MAX))
+}
+
+/// By our clock: when a platform's clock surely shows this moment, if the two differ by a second at most.
+const fn later_there(moment: Timestamp) -> Timestamp {
     moment.plus_ms(CLOCKS_DIFFER_MS)
 }
 
@@ -242,14 +252,14 @@ impl Health {
         // Of what the platform has said nothing, nothing can be counted.
         let Some(window) = state.windows.get_mut(name) else { return Ok(()) };
         window.used_by.insert(purpose);
-        if window.is_over(now) {
+        if window.resets_at <= now {
             let Some(allowed) = window.allowed else { return Ok(()) };
             window.follows = window.follows.or(Some(window.resets_at));
             (window.remaining, window.resets_at) = (allowed, now.plus_ms(UNSAID_MS));
         }
         match window.remaining.checked_sub(1) {
             Some(remaining) => window.remaining = remaining,
-            None => return Err(window.held_until()),
+            None => return Err(window.resets_at),
         }
         self.write_down(&mut state);
         Ok(())
@@ -260,7 +270,7 @@ impl Health {
         let resets_at = Timestamp(reported.resets_at.as_millisecond()).min(now.plus_ms(WINDOW_MS_MAX));
         let mut state = self.state();
         if !state.windows.contains_key(&reported.name) && state.windows.len() >= HEADROOM_WINDOWS_MAX {
-            state.windows.retain(|_, window| !window.is_over(now));
+            state.windows.retain(|_, window| window.resets_at > now);
             if state.windows.len() >= HEADROOM_WINDOWS_MAX {
                 return;
             }
@@ -381,7 +391,7 @@ mod tests {
         assert_eq!(health.held(Purpose::Poll, NOW), Some(over(90_000)));
         assert_eq!(health.held(Purpose::Publish, NOW), None);
         // Who is found to need it, too, is held with them.
-        assert_eq!(health.take(Purpose::Publish, NOW, "app"), Err(over(90_000)));
+        assert_eq!(health.take(Purpose::Publish, NOW, "app"), Err(NOW.plus_ms(90_000)));
         assert_eq!(health.held(Purpose::Publish, NOW), Some(over(90_000)));
         let later = over(90_000);
         assert_eq!((health.held(Purpose::Poll, later), health.room(Purpose::Poll, later)), (None, Some((7, over(3_600_000)))));
@@ -415,21 +425,21 @@ mod tests {
         assert_eq!(health.take(Purpose::Webhook, NOW, "timeline"), Ok(()));
         say(&health, Purpose::Find, NOW, "timeline", 2, 60_000);
         assert_eq!(health.take(Purpose::Find, NOW, "timeline"), Ok(()));
-        assert_eq!(health.take(Purpose::Find, NOW, "timeline"), Err(over(60_000)));
+        assert_eq!(health.take(Purpose::Find, NOW, "timeline"), Err(NOW.plus_ms(60_000)));
     }
 
     #[test]
     fn the_next_window_has_what_is_allowed_until_an_answer_tells() {
         let health = Health::default();
         say(&health, Purpose::Find, NOW, "timeline", 0, 60_000);
-        let next = over(60_000);
+        let next = NOW.plus_ms(60_000);
         for _ in 0..15 {
             assert_eq!(health.take(Purpose::Find, next, "timeline"), Ok(()));
         }
-        assert_eq!(health.take(Purpose::Find, next, "timeline"), Err(later_there(next.plus_ms(UNSAID_MS))));
+        assert_eq!(health.take(Purpose::Find, next, "timeline"), Err(next.plus_ms(UNSAID_MS)));
         // A call that began before the end of the one before is told of that one, too late.
         say(&health, Purpose::Find, NOW, "timeline", 0, 60_000);
-        assert_eq!(health.take(Purpose::Find, next, "timeline"), Err(later_there(next.plus_ms(UNSAID_MS))));
+        assert_eq!(health.take(Purpose::Find, next, "timeline"), Err(next.plus_ms(UNSAID_MS)));
         // The first answer says when it ends; those under way stay counted.
         say(&health, Purpose::Find, next, "timeline", 14, 960_000);
         assert_eq!(health.held(Purpose::Find, next), Some(over(960_000)));

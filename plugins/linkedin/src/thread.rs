@@ -2,18 +2,21 @@
 //! read.
 //!
 //! A delivery is never lost for it: where the comment can't be read, it begins a conversation of its own, whose key is the same as if it
-//! were at top level. After a failure no more is read for this delivery, and where LinkedIn does not answer, for no other of the call, so that
+//! were at top level. Only a limit that is over soon is waited for: the host keeps the delivery meanwhile. After another failure no more is read for this delivery, and where LinkedIn does not answer, for no other of the call, so that
 //! all are answered in time. A poll can wait instead, and comes again.
 
 use std::time::Duration;
 
-use sportello_sdk::{Context, Error, diagnostics};
+use sportello_sdk::{Context, Error, RateLimit, diagnostics, time};
 
 use crate::urn::Comment;
 use crate::{Settings, api, comments};
 
 /// How long a delivery waits for one comment.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// A limit that ends within this is waited for: so long an answer may be unseen, but not for the rest of a day.
+const LIMIT_WAITED_MS_MAX: i64 = 15 * 60 * 1000;
 
 /// Where a comment stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +58,7 @@ impl<'a> Threads<'a> {
         let place = match self.read(comment) {
             Ok(place) => place,
             Err(error) if self.can_wait && !matches!(error, Error::Reject(_)) => return Err(error),
+            Err(Error::RateLimited(limit)) if self.is_over_soon(&limit) => return Err(Error::RateLimited(limit)),
             Err(error) => {
                 self.is_given_up = !self.can_wait;
                 // A refusal is an answer, and cost no time.
@@ -67,6 +71,11 @@ impl<'a> Threads<'a> {
         };
         self.known.push((comment.clone(), place.clone()));
         Ok(place)
+    }
+
+    fn is_over_soon(&self, limit: &RateLimit) -> bool {
+        let moments = time::milliseconds(&limit.until).zip(time::milliseconds(&self.context.now));
+        moments.is_some_and(|(until, now)| until.saturating_sub(now) <= LIMIT_WAITED_MS_MAX)
     }
 
     fn read(&self, comment: &Comment) -> Result<Place, Error> {

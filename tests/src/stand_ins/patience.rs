@@ -11,8 +11,6 @@ use serde_json::Value;
 const SLACK: SignedDuration = SignedDuration::from_mins(1);
 /// So many are shown.
 const SHOWN_MAX: usize = 20;
-/// What the requests of a log-in contain: MediaWiki's, OAuth's, Tryton's. Who is to wait with a log-in does not know it any more after a restart.
-const LOGS_IN: [&str; 4] = ["type=login", "action=login", "grant_type=", "common.db.login"];
 
 /// What was told, and who came too early.
 #[derive(Debug, Default)]
@@ -29,7 +27,6 @@ struct Told {
     until: Timestamp,
     /// What was asked.
     request: String,
-    is_log_in: bool,
 }
 
 impl Patience {
@@ -48,8 +45,7 @@ impl Patience {
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let number = |name: &str| header(name).and_then(|value| value.parse::<i64>().ok());
         let mut tell = |kind: String, until: Timestamp| {
-            let is_log_in = LOGS_IN.iter().any(|word| request.contains(word));
-            self.told.insert(kind, Told { at: now, until, request: shown(request), is_log_in });
+            self.told.insert(kind, Told { at: now, until, request: shown(request) });
         };
         if let Some(seconds) = number("retry-after") {
             tell(kind_of(request), now + SignedDuration::from_secs(seconds));
@@ -65,7 +61,7 @@ impl Patience {
 
     /// Whoever asked was stopped, perhaps before it heard what was answered at this moment.
     pub(super) fn is_cut_off(&mut self, now: Timestamp) {
-        self.told.retain(|_, told| told.at < now && !told.is_log_in);
+        self.told.retain(|_, told| told.at < now);
     }
 
     /// The first of those that came too early, and when.

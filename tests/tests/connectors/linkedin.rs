@@ -184,11 +184,12 @@ async fn a_delivery_is_taken_in_whatever_the_api_says() {
     let post = stage.linkedin.post("Buongiorno");
     let question = stage.linkedin.comment(&stage.linkedin.person("Ada"), &post, "Aiuto");
     let below = stage.linkedin.comment(&stage.linkedin.person("Ben"), &question, "Anche da me");
-    stage.linkedin.limit_rate(Duration::from_secs(60));
+    let hour = Duration::from_secs(60 * 60);
+    stage.linkedin.limit_rate(hour);
     let told = stage.deliver().await;
     assert_eq!(told.len(), 2);
     assert_eq!(told[1].conversation.key, below, "a conversation of its own");
-    stage.linkedin.advance(Duration::from_secs(60));
+    stage.linkedin.advance(hour);
     stage.driver.publish(&reply("run-1-reply-1", &told[1], TEXT)).await.expect("a reply");
     assert_eq!(stage.linkedin.replies_to(&question).len(), 1, "answered where the platform takes it");
 }

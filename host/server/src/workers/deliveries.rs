@@ -1,5 +1,6 @@
 //! Replays parked deliveries: what a connector could not take is tried again, ever more rarely, and at once when another generation of the
-//! connector is live. So mending a connector is all an operator has to do.
+//! connector is live. So mending a connector is all an operator has to do. At the end of a platform's limit that its deliveries need all are
+//! tried, too.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::channels::{LiveChannel, channel_prefix};
 use crate::desk::Desk;
+use crate::health::Purpose;
 use crate::ingress::delivery::{process, unparked};
 use crate::tenant::content::DeliveryContent;
 use crate::workers::{Rest, backoff};
@@ -34,6 +36,8 @@ struct PutOff {
 struct Round {
     generation: Arc<LiveChannel>,
     put_off: HashMap<DeliveryId, PutOff>,
+    /// A limit lasted when it was looked last.
+    is_held: bool,
 }
 
 pub(crate) async fn run(desk: Arc<Desk>, stopping: CancellationToken) {
@@ -46,9 +50,12 @@ pub(crate) async fn run(desk: Arc<Desk>, stopping: CancellationToken) {
             let known = rounds.remove(name);
             // What was parked under an earlier generation is tried at once on a new one.
             let fresh = known.as_ref().is_none_or(|round| !Arc::ptr_eq(&round.generation, channel));
-            let put_off = known.filter(|_| !fresh).map_or_else(HashMap::new, |round| round.put_off);
-            let mut round = Round { generation: Arc::clone(channel), put_off };
-            replay(&desk, &mut round, fresh).await;
+            let was_held = known.as_ref().is_some_and(|round| round.is_held);
+            let is_held = channel.health.held(Purpose::Webhook, desk.tenant.now()).is_some();
+            let at_once = fresh || was_held && !is_held;
+            let put_off = known.filter(|_| !at_once).map_or_else(HashMap::new, |round| round.put_off);
+            let mut round = Round { generation: Arc::clone(channel), put_off, is_held };
+            replay(&desk, &mut round, at_once).await;
             rounds.insert(name.clone(), round);
         }
         if !rest.until(None).await {
@@ -58,7 +65,7 @@ pub(crate) async fn run(desk: Arc<Desk>, stopping: CancellationToken) {
 }
 
 /// Tries whatever is due on one channel.
-async fn replay(desk: &Desk, round: &mut Round, fresh: bool) {
+async fn replay(desk: &Desk, round: &mut Round, at_once: bool) {
     let live = Arc::clone(&round.generation);
     let prefix = channel_prefix(&live.name);
     let parked = desk.tenant.list(&DELIVERIES_BY_CHANNEL, &prefix, None, Direction::Forward, LIST_MAX).unwrap_or_default();
@@ -68,7 +75,7 @@ async fn replay(desk: &Desk, round: &mut Round, fresh: bool) {
     for id in ids {
         let now = desk.tenant.now();
         // One that has just been parked has just been tried.
-        let first = if fresh { now } else { later(now, 0) };
+        let first = if at_once { now } else { later(now, 0) };
         let waiting = round.put_off.entry(id).or_insert(PutOff { failures: 0, until: first });
         if waiting.until > now {
             continue;

@@ -23,8 +23,9 @@ use crate::workers::Rest;
 const ACTOR: &str = "worker:evaluate";
 /// Questions looked at in one go.
 const LIST_MAX: usize = 256;
-/// How long a question waits for the CRMs' answer about the author; after that they count as unknown.
-const LOOK_UP_WAIT_MAX_MS: u64 = 2 * 60 * 1_000;
+/// How long a question waits for the CRMs' answer about the author; after that they count as unknown. Longer than the minute and a half for which a CRM under
+/// its limit asks to wait, and short enough that a CRM that is down keeps nobody from being answered.
+const LOOK_UP_WAIT_MAX_MS: u64 = 3 * 60 * 1_000;
 
 pub(crate) async fn run(desk: Arc<Desk>, stopping: CancellationToken) {
     let mut rest = Rest::new(&desk, stopping);

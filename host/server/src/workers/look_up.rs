@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::channels::LiveChannel;
 use crate::desk::Desk;
-use crate::health::Purpose;
+use crate::health::{Purpose, limit_ends_at};
 use crate::ingress::contacts::contact_news;
 use crate::tenant::content::ProfileContent;
 use crate::workers::{Rest, backoff, millis};
@@ -54,15 +54,17 @@ impl PutOff {
         self.0.get(&profile).map(|waiting| waiting.until).filter(|until| *until > now)
     }
 
-    /// Puts a question off; gives the moment at which its turn comes.
-    fn failed(&mut self, profile: ProfileId, now: Timestamp) -> Timestamp {
+    /// Puts a question off; gives the moment at which its turn comes. `limited`: until then the CRM's limit lasts, which is no failure.
+    fn failed(&mut self, profile: ProfileId, now: Timestamp, limited: Option<Timestamp>) -> Timestamp {
         if self.0.len() >= PUT_OFF_MAX && !self.0.contains_key(&profile) {
             self.0.clear();
         }
         let waiting = self.0.entry(profile).or_insert(Waiting { failures: 0, until: now });
-        let pause = backoff(waiting.failures, RETRY_FIRST, RETRY_LONGEST);
-        waiting.failures += 1;
-        waiting.until = now.plus_ms(millis(pause));
+        waiting.until = limited.unwrap_or_else(|| {
+            let pause = backoff(waiting.failures, RETRY_FIRST, RETRY_LONGEST);
+            waiting.failures += 1;
+            now.plus_ms(millis(pause))
+        });
         waiting.until
     }
 
@@ -114,9 +116,9 @@ async fn ask_round(desk: &Desk, rest: &Rest, put_off: &mut PutOff) -> Option<Tim
                         failures_in_a_row = 0;
                         asked.extend(answered);
                     }
-                    Err((profile, problem)) => {
+                    Err((profile, setback)) => {
                         failures_in_a_row += 1;
-                        failed.push((profile, problem));
+                        failed.push((profile, setback));
                     }
                 }
             }
@@ -127,11 +129,11 @@ async fn ask_round(desk: &Desk, rest: &Rest, put_off: &mut PutOff) -> Option<Tim
             if !asked.is_empty()
                 && let Err(error) = desk.tenant.submit(ACTOR, AnswerLookUps { asked }).await
             {
-                failed.extend(profiles.into_iter().map(|profile| (profile, error.to_string())));
+                failed.extend(profiles.into_iter().map(|profile| (profile, Setback::from(error.to_string()))));
             }
-            for (profile, problem) in failed {
+            for (profile, Setback { problem, limited }) in failed {
                 tracing::warn!(tenant = desk.tenant.name(), %profile, problem, "a CRM could not be asked; it is asked again later");
-                let until = put_off.failed(profile, desk.tenant.now());
+                let until = put_off.failed(profile, desk.tenant.now(), limited);
                 next = Some(next.map_or(until, |next| next.min(until)));
             }
             if failures_in_a_row >= FAILURES_IN_A_ROW_MAX {
@@ -141,12 +143,26 @@ async fn ask_round(desk: &Desk, rest: &Rest, put_off: &mut PutOff) -> Option<Tim
     }
 }
 
-/// What somebody was asked about, or what went wrong (which says nothing personal); None: they are gone.
-type Answered = Result<Option<(ProfileId, Vec<Identified>)>, (ProfileId, String)>;
+/// What went wrong.
+struct Setback {
+    /// It says nothing personal.
+    problem: String,
+    /// Until when the CRM's limit lasts, if that is all.
+    limited: Option<Timestamp>,
+}
+
+impl From<String> for Setback {
+    fn from(problem: String) -> Self {
+        Self { problem, limited: None }
+    }
+}
+
+/// What somebody was asked about, or what went wrong; None: they are gone.
+type Answered = Result<Option<(ProfileId, Vec<Identified>)>, (ProfileId, Setback)>;
 
 /// Asks every CRM about every identifier of a profile, and takes in what they know.
 async fn look_up(desk: &Desk, id: ProfileId) -> Answered {
-    let failed = |problem: String| (id, problem);
+    let failed = |problem: String| (id, Setback::from(problem));
     let Some(row) = desk.tenant.get(&PROFILES, &id).map_err(|error| failed(error.to_string()))? else { return Ok(None) };
     // The policy may have become stricter since the question came up.
     if link_permission(desk.tenant.as_ref(), &row.channel) != LinkPermission::Evidence {
@@ -158,7 +174,7 @@ async fn look_up(desk: &Desk, id: ProfileId) -> Answered {
         let content: Option<ProfileContent> = desk.tenant.open_sealed(id.slot(), &row.sealed).map_err(|error| failed(error.to_string()))?;
         for crm in &crms {
             for (scheme, value) in content.iter().flat_map(|content| &content.identifiers) {
-                ask(desk, crm, scheme, value).await.map_err(failed)?;
+                ask(desk, crm, scheme, value).await.map_err(|setback| (id, setback))?;
             }
         }
     }
@@ -176,20 +192,26 @@ fn crms(desk: &Desk) -> Result<Vec<Arc<LiveChannel>>, String> {
     Ok(crms)
 }
 
-async fn ask(desk: &Desk, crm: &LiveChannel, scheme: &str, value: &str) -> Result<(), String> {
+async fn ask(desk: &Desk, crm: &LiveChannel, scheme: &str, value: &str) -> Result<(), Setback> {
     let identifier = Identifier { scheme: scheme.to_owned(), value: value.to_owned() };
-    let failed = |problem: &str| format!("channel {}: {problem}", crm.name);
-    if crm.health.held(Purpose::LookUp, desk.tenant.now()).is_some() {
-        return Err(failed("nothing is left under the platform's limit"));
+    let failed = |problem: &str, limited| Setback { problem: format!("channel {}: {problem}", crm.name), limited };
+    if let Some(until) = crm.health.held(Purpose::LookUp, desk.tenant.now()) {
+        return Err(failed("nothing is left under the platform's limit", Some(until)));
     }
     let called = crm.runtime.look_up(desk.call(crm, Purpose::LookUp), identifier).await;
     desk.note(crm, Purpose::LookUp, &called);
-    let done = called.map_err(|failure| failed(crate::desk::kind_of_failure(&failure)))?;
+    let done = called.map_err(|failure| failed(crate::desk::kind_of_failure(&failure), None))?;
     let contacts = match done.value {
         Ok(contacts) => contacts,
         // This CRM cannot look up by such an identifier, now or ever: it is not a reason to ask again.
         Err(ConnectorError::Reject(_)) => return Ok(()),
-        Err(error) => return Err(failed(crate::desk::kind_of_error(&error))),
+        Err(error) => {
+            let limited = match &error {
+                ConnectorError::RateLimited(limit) => Some(limit_ends_at(limit, desk.tenant.now())),
+                _ => None,
+            };
+            return Err(failed(crate::desk::kind_of_error(&error), limited));
+        }
     };
     if contacts.is_empty() {
         return Ok(());
@@ -209,14 +231,25 @@ mod tests {
         let now = Timestamp(1_000_000);
         let mut put_off = PutOff::default();
         for profile in (0..PUT_OFF_MAX as u64).map(ProfileId) {
-            put_off.failed(profile, now);
+            put_off.failed(profile, now, None);
         }
-        put_off.failed(ProfileId(7), now);
+        put_off.failed(ProfileId(7), now, None);
         assert!(put_off.until(ProfileId(8), now).is_some(), "one that is remembered takes nobody's place");
         let one_more = ProfileId(PUT_OFF_MAX as u64);
-        let until = put_off.failed(one_more, now);
+        let until = put_off.failed(one_more, now, None);
         assert_eq!(put_off.0.len(), 1);
         assert_eq!(put_off.until(one_more, now), Some(until));
         assert_eq!(put_off.until(ProfileId(8), now), None);
+    }
+
+    #[test]
+    fn a_question_waits_for_the_end_of_a_limit_and_no_longer_however_often_it_was_met() {
+        let (now, ends) = (Timestamp(1_000_000), Timestamp(1_090_000));
+        let mut put_off = PutOff::default();
+        for _ in 0..10 {
+            assert_eq!(put_off.failed(ProfileId(7), now, Some(ends)), ends);
+        }
+        assert_eq!((put_off.until(ProfileId(7), now), put_off.until(ProfileId(7), ends)), (Some(ends), None));
+        assert!(put_off.failed(ProfileId(7), ends, None) <= ends.plus_ms(millis(RETRY_FIRST)), "a limit is no failure");
     }
 }

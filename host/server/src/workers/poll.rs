@@ -15,8 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::channels::LiveChannel;
 use crate::desk::{Desk, kind_of_error, kind_of_failure};
-use crate::health::{Purpose, later_there};
-use crate::ingress::arrivals::moment;
+use crate::health::{Purpose, limit_ends_at};
 use crate::ingress::contacts::contact_news;
 use crate::ingress::take_in::{Brought, Part, take_in};
 use crate::workers::recheck::{self, Looked};
@@ -185,9 +184,7 @@ impl Pause {
             ConnectorError::Retry(retry) => {
                 Self::Asked(Duration::from_millis(u64::from(retry.after_ms)).clamp(INTERVAL_LEAST, RETRY_LONGEST))
             }
-            ConnectorError::RateLimited(limit) => moment(&limit.until).map_or(Self::Ours, |until| {
-                Self::Limited(Duration::from_millis(later_there(until).ms_since(now)).clamp(LIMITED_LEAST, LIMITED_LONGEST))
-            }),
+            ConnectorError::RateLimited(limit) => Self::Limited(Duration::from_millis(limit_ends_at(limit, now).ms_since(now))),
             ConnectorError::Auth(_) | ConnectorError::Reject(_) | ConnectorError::Uncertain(_) => Self::Ours,
         }
     }

@@ -2,7 +2,7 @@
 
 use sportello_sdk::http::{Failure, Request, Response};
 use sportello_sdk::testing::Host;
-use sportello_sdk::webhook;
+use sportello_sdk::{Error, webhook};
 
 use serde_json::json;
 
@@ -66,11 +66,10 @@ fn what_needs_no_thread_needs_no_network() {
 
 #[test]
 fn whatever_fails_the_delivery_is_taken_in_and_nobody_waits_twice() {
-    let answers: [(&str, Answering); 8] = [
+    let answers: [(&str, Answering); 7] = [
         ("time-out", || Err(Failure::Interrupted("time-out".into()))),
         ("not granted", || Err(Failure::Denied("not granted".into()))),
         ("no token", || Err(Failure::Credential("credential token: refused".into()))),
-        ("limit", || Err(Failure::Limit("limit: retry after 1500 ms: too many".into()))),
         ("429", || Ok(refused(429, "TOO_MANY_REQUESTS", Some(101), "APPLICATION DAY limit"))),
         ("401", || Ok(refused(401, "EXPIRED_ACCESS_TOKEN", Some(65602), "expired"))),
         ("403", || Ok(refused(403, "ACCESS_DENIED", Some(100), "no"))),
@@ -87,6 +86,24 @@ fn whatever_fails_the_delivery_is_taken_in_and_nobody_waits_twice() {
         }
         assert_eq!((host.requests().len(), host.diagnostics().len()), (1, 1), "{case}");
     }
+}
+
+#[test]
+fn a_limit_that_is_over_soon_is_waited_for_and_costs_no_answer_its_question() {
+    let told = || body(&[notification(1, "COMMENT", &comment_urn(ANSWER), "Anche da me")]);
+    let after = |seconds: &'static str| {
+        move |_: &Request| refused(429, "TOO_MANY_REQUESTS", Some(101), "limit").with_header("retry-after", seconds)
+    };
+    let _host = Host::new().http(after("900")).start();
+    let outcome = channel().deliver(&webhook::Request::post(told()));
+    assert!(matches!(&outcome, Err(Error::RateLimited(limit)) if limit.until.ends_with("12:15:00Z")), "{outcome:?}");
+    drop(_host);
+    let _host = Host::new().http(|_: &Request| Err::<Response, _>(Failure::Limit("limit: retry after 1500 ms: too many".into()))).start();
+    assert!(matches!(channel().deliver(&webhook::Request::post(told())), Err(Error::RateLimited(_))));
+    drop(_host);
+    let _host = Host::new().http(after("901")).start();
+    let taken = channel().deliver(&webhook::Request::post(told())).unwrap().interactions;
+    assert_eq!(attribute(&taken[0], "thread"), Some("unknown"), "nobody is unseen for longer");
 }
 
 #[test]

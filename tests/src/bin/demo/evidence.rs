@@ -8,7 +8,7 @@ use sportello_core::domain::access::Role;
 use sportello_core::domain::case::{CASES, Case};
 use sportello_core::domain::contact::{CONTACTS, Contact};
 use sportello_core::domain::conversation::CONVERSATIONS;
-use sportello_core::domain::delivery::DELIVERIES;
+use sportello_core::domain::delivery::{DELIVERIES, Delivery, DeliveryState};
 use sportello_core::domain::effect::{EFFECTS, Effect};
 use sportello_core::domain::interaction::{Change, INTERACTIONS, Interaction};
 use sportello_core::domain::person::{Standing, standing};
@@ -37,10 +37,16 @@ pub(crate) struct Evidence {
     pub(crate) effects: Vec<Effect>,
     profiles: Vec<Profile>,
     contacts: Vec<Contact>,
-    pub(crate) parked: usize,
+    /// What could not be taken in when it came.
+    pub(crate) set_aside: Vec<Delivery>,
 }
 
 impl Evidence {
+    /// How many deliveries are still set aside, or were given up.
+    pub(crate) fn not_taken_in(&self) -> usize {
+        self.set_aside.iter().filter(|delivery| delivery.state != DeliveryState::Replayed).count()
+    }
+
     /// Reads the tenant kept in `folder`. Blocks.
     pub(crate) fn read(name: &str, folder: &Path) -> Result<Self, Problem> {
         let copy = tempfile::tempdir()?;
@@ -54,7 +60,7 @@ impl Evidence {
             contacts: rows(&tenant, &CONTACTS)?,
             cases: rows(&tenant, &CASES)?,
             effects: rows(&tenant, &EFFECTS)?,
-            parked: rows(&tenant, &DELIVERIES)?.len(),
+            set_aside: rows(&tenant, &DELIVERIES)?,
             tenant,
             _copy: copy,
         })

@@ -6,14 +6,13 @@ use sportello_core::commands::{EffectOutcome, Setback, StartEffect};
 use sportello_core::domain::effect::{EFFECTS, Effect, EffectState};
 use sportello_core::ids::EffectId;
 use sportello_core::time::Timestamp;
-use sportello_runtime::contract::{self, Attribute, ConnectorError, ConversationReference, Presence, RateLimit, Receipt};
+use sportello_runtime::contract::{self, Attribute, ConnectorError, ConversationReference, Presence, Receipt};
 use sportello_runtime::{CallFailure, Done};
 
 use super::{ACTOR, OWN_PAUSE, finish};
 use crate::channels::LiveChannel;
 use crate::desk::Desk;
-use crate::health::{Purpose, later_there};
-use crate::ingress::arrivals::moment;
+use crate::health::{Purpose, limit_ends_at};
 use crate::ingress::delivery::reason;
 use crate::tenant::content::{EffectContent, ReceiptContent};
 use crate::workers::{backoff, millis};
@@ -136,11 +135,6 @@ fn failed_call(desk: &Desk, effect: &Effect, error: &ConnectorError) -> Called {
     }
 }
 
-/// Until when a limit is waited for.
-fn limit_ends_at(limit: &RateLimit, now: Timestamp) -> Timestamp {
-    moment(&limit.until).map(later_there).unwrap_or_default().clamp(now.plus_ms(1_000), now.plus_ms(PAUSE_MAX_MS))
-}
-
 /// When it is looked again for what was started then: the longer ago, the rarer the looks, and never before a limit of the platform's ends.
 fn next_look_at(started_at: Timestamp, now: Timestamp, error: Option<&ConnectorError>) -> Timestamp {
     let due_at = now.plus_ms((now.ms_since(started_at) / 2).clamp(LOOK_SHORTEST_MS, LOOK_LONGEST_MS));
@@ -243,6 +237,8 @@ fn word(outcome: &EffectOutcome) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use sportello_runtime::contract::RateLimit;
+
     use super::*;
 
     const NOW: Timestamp = Timestamp(1_795_342_500_000);

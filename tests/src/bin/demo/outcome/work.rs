@@ -43,8 +43,10 @@ impl Outcome {
             }
             self.check(format!("what happened on {name} is here exactly once"), format!("{} there, {taken} here", held.len()), wrong);
         }
-        let parked = if evidence.parked == 0 { Vec::new() } else { vec![format!("{} deliveries are parked", evidence.parked)] };
-        self.check("no delivery had to be set aside", format!("{} parked", evidence.parked), parked);
+        let left = evidence.not_taken_in();
+        let wrong = if left == 0 { Vec::new() } else { vec![format!("{left} deliveries are still set aside, or given up")] };
+        let waited = format!("{} waited for the end of a limit", evidence.set_aside.len() - left);
+        self.check("no delivery stays set aside", waited, wrong);
     }
 
     pub(super) fn replies(&mut self, sources: &Sources<'_>) {
