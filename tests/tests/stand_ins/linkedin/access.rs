@@ -52,6 +52,9 @@ async fn a_call_says_its_version_and_the_protocol_and_old_versions_are_sunset() 
     for version in ["202206", "999912"] {
         assert_eq!(refusal(&call("linkedin-version", Some(version)).await), refused(426, "NONEXISTENT_VERSION"), "{version}");
     }
+    let of_days_ago = |days: u32| (api.linkedin.now() - days * DAY).strftime("%Y%m").to_string();
+    assert_eq!(call("linkedin-version", Some(&of_days_ago(335))).await.status, 200);
+    assert_eq!(call("linkedin-version", Some(&of_days_ago(335 + 31))).await.status, 426);
     assert_eq!(api.get(&path).await.status, 200);
     let version = api.linkedin.newest_version();
     api.linkedin.advance(40 * DAY);

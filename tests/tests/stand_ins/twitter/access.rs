@@ -208,7 +208,8 @@ async fn a_day_takes_so_many_calls_of_the_user_and_of_the_application_and_ends_a
     let mut calls_max = calls_max_default();
     assert_eq!(calls_max[&(Limit::AppDay, Endpoint::Posts)], 10_000);
     calls_max.insert((Limit::UserDay, Endpoint::Posts), 2);
-    let api = Api::start_with(TwitterSettings { calls_max, ..TwitterSettings::default() }).await;
+    let now = "2026-01-15T12:00:00Z".parse().expect("a time");
+    let api = Api::start_with(TwitterSettings { calls_max, now, ..TwitterSettings::default() }).await;
     let mention = api.twitter.post(&api.twitter.person("Ada"), "@TelefoniaSole aiuto");
     for remaining in [1, 0] {
         let posted = api.reply(&mention, &format!("Eccoci: {remaining}")).await;
@@ -225,22 +226,23 @@ async fn a_day_takes_so_many_calls_of_the_user_and_of_the_application_and_ends_a
     assert_eq!(api.reply(&mention, "Eccoci").await.status, 201);
     api.twitter.use_up_day(Endpoint::Posts, Duration::from_secs(60 * 60));
     let refused = api.reply(&mention, "Ancora").await;
-    assert_eq!((refused.status, window_of("x-app-limit-24hour", &api, &refused).1), (429, 0));
+    assert_eq!((refused.status, window_of("x-app-limit-24hour", &api, &refused)), (429, (10_000, 0, 60 * 60)));
     assert_eq!((api.twitter.calls_over_limit(), api.twitter.replies().len()), (2, 3));
 }
 
 #[tokio::test]
-async fn a_limit_on_demand_ends_when_it_says() {
-    let api = Api::start().await;
+async fn a_limit_on_demand_ends_when_it_says_with_a_whole_second() {
+    let now = "2026-01-15T12:00:00.5Z".parse().expect("a time");
+    let api = Api::start_with(TwitterSettings { now, ..TwitterSettings::default() }).await;
     let mention = api.twitter.post(&api.twitter.person("Ada"), "@TelefoniaSole aiuto");
     api.twitter.limit_rate(Endpoint::Posts, Duration::from_secs(60));
     let refused = api.reply(&mention, "Eccoci").await;
     let (_, remaining, wait_s) = window(&api, &refused);
-    assert!(refused.status == 429 && remaining == 0 && (60..=61).contains(&wait_s), "{wait_s}");
+    assert_eq!((refused.status, remaining, wait_s), (429, 0, 61));
     assert!(api.twitter.replies().is_empty());
-    api.twitter.advance(Duration::from_secs(wait_s.unsigned_abs() - 1));
+    api.twitter.advance(Duration::from_secs(60));
     assert_eq!(api.reply(&mention, "Eccoci").await.status, 429);
-    api.twitter.advance(Duration::from_secs(1));
+    api.twitter.advance(Duration::from_millis(500));
     assert_eq!(api.reply(&mention, "Eccoci").await.status, 201);
     assert_eq!((api.twitter.calls_over_limit(), api.twitter.replies().len()), (2, 1));
 }

@@ -183,7 +183,8 @@ async fn an_answer_can_hold_data_and_errors() {
 
 #[tokio::test]
 async fn an_edit_is_a_new_post_and_deleting_one_version_deletes_all() {
-    let api = Api::start().await;
+    let settings = TwitterSettings { now: "2027-01-31T08:00:00Z".parse().expect("a time"), ..TwitterSettings::default() };
+    let api = Api::start_with(settings).await;
     let ada = api.twitter.person("Ada");
     let first = api.twitter.post(&ada, "@TelefoniaSole aiuto");
     let second = api.twitter.edit(&first, "@TelefoniaSole aiuto!");
@@ -192,6 +193,8 @@ async fn an_edit_is_a_new_post_and_deleting_one_version_deletes_all() {
     let histories: Vec<&Value> = both["data"].as_array().expect("rows").iter().map(|row| &row["edit_history_tweet_ids"]).collect();
     assert_eq!(histories, [&json!([first, second]); 2]);
     assert_eq!(both["data"][0]["text"], "@TelefoniaSole aiuto", "the old version says what it said");
+    let controls = api.read("/2/tweets", &[("ids", &first), ("tweet.fields", "edit_controls")]).await["data"][0]["edit_controls"].clone();
+    assert_eq!(controls, json!({"edits_remaining": 4, "is_edit_eligible": true, "editable_until": "2027-01-31T09:00:00.000Z"}));
     assert_eq!(ids(&api.read(&api.mentions_path(), &[]).await), std::slice::from_ref(&second), "lists show the newest");
     api.twitter.remove(&first);
     let gone = api.read("/2/tweets", &[("ids", &format!("{first},{second}"))]).await;

@@ -72,10 +72,11 @@ async fn the_same_words_twice_are_refused_and_what_slips_through_is_counted() {
     assert!(api.twitter.doubled_replies().is_empty());
     assert_eq!(api.reply(&mention, "Eccoci  qua").await.status, 201, "the platform compares letters");
     assert_eq!(api.twitter.doubled_replies().len(), 1, "people do not");
-    api.twitter.advance(Duration::from_secs(24 * 3_600));
-    api.twitter.expire_token();
+    api.twitter.advance(Duration::from_secs(24 * 3_600 - 1));
     let refreshed = super::access::refresh(&api, &api.twitter.refresh_token()).await;
     assert_eq!(refreshed.status, 200);
+    assert_eq!(problem(&api.reply(&mention, "Eccoci qua").await), (403, DUPLICATE.to_owned()));
+    api.twitter.advance(Duration::from_secs(1));
     assert_eq!(api.reply(&mention, "Eccoci qua").await.status, 201, "a day later it is not recent");
     assert_eq!((api.twitter.doubled_replies().len(), api.twitter.replies_to(&mention).len()), (2, 3));
 }
