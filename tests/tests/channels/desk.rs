@@ -8,7 +8,7 @@ use jiff::Timestamp as Moment;
 use serde_json::json;
 use sportello_core::domain::access::Role;
 use sportello_core::domain::case::CASES;
-use sportello_core::domain::delivery::DELIVERIES;
+use sportello_core::domain::delivery::{DELIVERIES, DeliveryState};
 use sportello_core::domain::effect::{EFFECTS, Effect, EffectState};
 use sportello_core::domain::interaction::{Change, INTERACTIONS, Interaction};
 use sportello_core::event::Event as CoreEvent;
@@ -218,8 +218,11 @@ impl<N: Network> Desk<N> {
     }
 
     /// Deliveries set aside.
+    /// Deliveries that are set aside, or were given up.
     pub(crate) fn parked(&self) -> usize {
-        self.running.desk().tenant.list(&DELIVERIES, &[], None, Direction::Forward, usize::MAX).expect("the views can be read").len()
+        let tenant = &self.running.desk().tenant;
+        let all = tenant.list(&DELIVERIES, &[], None, Direction::Forward, usize::MAX).expect("the views can be read");
+        all.iter().filter(|(_, delivery)| delivery.state != DeliveryState::Replayed).count()
     }
 
     pub(crate) fn effect(&self, effect: u64) -> Option<Effect> {

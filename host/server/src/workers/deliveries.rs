@@ -46,26 +46,29 @@ pub(crate) async fn run(desk: Arc<Desk>, stopping: CancellationToken) {
     loop {
         let live = desk.channels.live();
         rounds.retain(|name, _| live.contains_key(name));
+        let mut next: Option<Timestamp> = None;
         for (name, channel) in live.iter() {
             let known = rounds.remove(name);
             // What was parked under an earlier generation is tried at once on a new one.
             let fresh = known.as_ref().is_none_or(|round| !Arc::ptr_eq(&round.generation, channel));
             let was_held = known.as_ref().is_some_and(|round| round.is_held);
-            let is_held = channel.health.held(Purpose::Webhook, desk.tenant.now()).is_some();
+            let held_until = channel.health.held(Purpose::Webhook, desk.tenant.now());
+            let is_held = held_until.is_some();
             let at_once = fresh || was_held && !is_held;
             let put_off = known.filter(|_| !at_once).map_or_else(HashMap::new, |round| round.put_off);
             let mut round = Round { generation: Arc::clone(channel), put_off, is_held };
-            replay(&desk, &mut round, at_once).await;
+            let due_at = replay(&desk, &mut round, at_once).await;
+            next = [next, due_at, held_until.filter(|_| due_at.is_some())].into_iter().flatten().min();
             rounds.insert(name.clone(), round);
         }
-        if !rest.until(None).await {
+        if !rest.until(next).await {
             return;
         }
     }
 }
 
-/// Tries whatever is due on one channel.
-async fn replay(desk: &Desk, round: &mut Round, at_once: bool) {
+/// Tries whatever is due on one channel; gives the moment at which something is next, if anything is left.
+async fn replay(desk: &Desk, round: &mut Round, at_once: bool) -> Option<Timestamp> {
     let live = Arc::clone(&round.generation);
     let prefix = channel_prefix(&live.name);
     let parked = desk.tenant.list(&DELIVERIES_BY_CHANNEL, &prefix, None, Direction::Forward, LIST_MAX).unwrap_or_default();
@@ -89,6 +92,7 @@ async fn replay(desk: &Desk, round: &mut Round, at_once: bool) {
             tracing::info!(channel = %live.name, delivery = %id, "a parked delivery was taken in");
         }
     }
+    round.put_off.values().map(|waiting| waiting.until).min()
 }
 
 fn request(desk: &Desk, id: DeliveryId) -> Option<sportello_runtime::contract::WebhookRequest> {
