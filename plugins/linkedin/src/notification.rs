@@ -122,7 +122,7 @@ impl Read {
             Some(parent) => Place::Below(parent),
             // What is gone can't be read any more.
             None if action == "COMMENT_DELETE" => Place::Unknown,
-            None => threads.place(&comment)?,
+            None => threads.place(&comment, self.at_ms())?,
         };
         let kind = if kind == "comment" && matches!(place, Place::Below(_)) { "reply" } else { kind };
         let root = if let Place::Below(parent) = &place { parent } else { &comment };

@@ -15,7 +15,7 @@ use crate::{Settings, api, comments};
 /// How long a delivery waits for one comment.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// A limit that ends within this is waited for: so long an answer may be unseen, but not for the rest of a day.
+/// A limit is waited for that ends so long after something was said: so long it may be unseen, but not for the rest of a day.
 const LIMIT_WAITED_MS_MAX: i64 = 15 * 60 * 1000;
 
 /// Where a comment stands.
@@ -47,8 +47,8 @@ impl<'a> Threads<'a> {
         Self { can_wait: true, ..Self::for_delivery(context) }
     }
 
-    /// Where a comment stands.
-    pub(crate) fn place(&mut self, comment: &Comment) -> Result<Place, Error> {
+    /// Where a comment stands that was written or edited then; None: it is not said when.
+    pub(crate) fn place(&mut self, comment: &Comment, at_ms: Option<i64>) -> Result<Place, Error> {
         if let Some((_, place)) = self.known.iter().find(|(known, _)| known == comment) {
             return Ok(place.clone());
         }
@@ -58,7 +58,7 @@ impl<'a> Threads<'a> {
         let place = match self.read(comment) {
             Ok(place) => place,
             Err(error) if self.can_wait && !matches!(error, Error::Reject(_)) => return Err(error),
-            Err(Error::RateLimited(limit)) if self.is_over_soon(&limit) => return Err(Error::RateLimited(limit)),
+            Err(Error::RateLimited(limit)) if self.is_over_soon(&limit, at_ms) => return Err(Error::RateLimited(limit)),
             Err(error) => {
                 self.is_given_up = !self.can_wait;
                 // A refusal is an answer, and cost no time.
@@ -73,9 +73,9 @@ impl<'a> Threads<'a> {
         Ok(place)
     }
 
-    fn is_over_soon(&self, limit: &RateLimit) -> bool {
-        let moments = time::milliseconds(&limit.until).zip(time::milliseconds(&self.context.now));
-        moments.is_some_and(|(until, now)| until.saturating_sub(now) <= LIMIT_WAITED_MS_MAX)
+    fn is_over_soon(&self, limit: &RateLimit, at_ms: Option<i64>) -> bool {
+        let moments = time::milliseconds(&limit.until).zip(at_ms.or_else(|| time::milliseconds(&self.context.now)));
+        moments.is_some_and(|(until, at)| until.saturating_sub(at) <= LIMIT_WAITED_MS_MAX)
     }
 
     fn read(&self, comment: &Comment) -> Result<Place, Error> {

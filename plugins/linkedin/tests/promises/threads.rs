@@ -102,8 +102,13 @@ fn a_limit_that_is_over_soon_is_waited_for_and_costs_no_answer_its_question() {
     assert!(matches!(channel().deliver(&webhook::Request::post(told())), Err(Error::RateLimited(_))));
     drop(_host);
     let _host = Host::new().http(after("901")).start();
-    let taken = channel().deliver(&webhook::Request::post(told())).unwrap().interactions;
-    assert_eq!(attribute(&taken[0], "thread"), Some("unknown"), "nobody is unseen for longer");
+    let unseen = |told: String| channel().deliver(&webhook::Request::post(told)).unwrap().interactions;
+    assert_eq!(attribute(&unseen(told())[0], "thread"), Some("unknown"), "nobody is unseen for longer");
+    drop(_host);
+    let _host = Host::new().http(after("300")).start();
+    let mut earlier = notification(1, "COMMENT", &comment_urn(ANSWER), "Anche da me");
+    earlier["lastModifiedAt"] = json!(NOW_MS - 600_001);
+    assert_eq!(attribute(&unseen(body(&[earlier]))[0], "thread"), Some("unknown"), "it has waited already");
 }
 
 #[test]
