@@ -122,13 +122,9 @@ pub struct Window {
 }
 
 impl Window {
-    /// Until when nothing is called that it has no room for and that can wait.
-    fn held_until(&self) -> Timestamp {
-        later_there(self.resets_at)
-    }
-
-    fn is_over(&self, now: Timestamp) -> bool {
-        self.held_until() <= now
+    /// Until when nothing is called for this that it has no room for. A delivery is not made to wait.
+    fn held_until(&self, purpose: Purpose) -> Timestamp {
+        if purpose == Purpose::Webhook { self.resets_at } else { later_there(self.resets_at) }
     }
 }
 
@@ -296,9 +292,9 @@ impl Health {
     #[must_use]
     pub fn room(&self, purpose: Purpose, now: Timestamp) -> Option<(usize, Timestamp)> {
         let state = self.state();
-        let windows = state.windows.values().filter(|window| !window.is_over(now) && window.used_by.contains(&purpose));
+        let windows = state.windows.values().filter(|window| window.held_until(purpose) > now && window.used_by.contains(&purpose));
         windows
-            .map(|window| (window.remaining as usize, window.held_until()))
+            .map(|window| (window.remaining as usize, window.held_until(purpose)))
             // Of two that leave nothing the one counts that ends last.
             .min_by_key(|(remaining, until)| (*remaining, std::cmp::Reverse(*until)))
     }
@@ -313,7 +309,7 @@ impl Health {
     #[must_use]
     pub fn shown(&self, now: Timestamp) -> Shown {
         let state = self.state();
-        let windows = state.windows.values().filter(|window| !window.is_over(now));
+        let windows = state.windows.values().filter(|window| later_there(window.resets_at) > now);
         Shown {
             calls: state.calls.iter().map(|(purpose, calls)| (*purpose, calls.clone())).collect(),
             windows: windows.cloned().collect(),

@@ -19,6 +19,8 @@ use crate::scenario::{Language, Says, Scenario, Scene};
 use crate::screen::{Look, Screen};
 use crate::stage::Stage;
 
+/// So much longer the host believes a limit to last.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(1);
 /// Things said between two deliveries.
 const BURST: usize = 12;
 /// Updates in one delivery: small, so that there are many.
@@ -116,9 +118,11 @@ impl<'play> Player<'play> {
             self.post(post);
         }
         self.deliver().await?;
+        let mut told_to_wait = None;
         for (channel, trouble) in scene.all_trouble() {
             if let Some(time) = self.make_trouble(channel, trouble).await? {
                 self.limited_until = Some(Instant::now() + time);
+                told_to_wait = Some(time + CLOCKS_DIFFER);
             }
         }
 
@@ -144,6 +148,8 @@ impl<'play> Player<'play> {
         while self.limited_until.is_some() {
             self.rest(Some(Duration::from_millis(200))).await?;
         }
+        // Whoever was refused at its end was told to wait as long again, reads as well as writes.
+        self.rest(told_to_wait).await?;
         self.report(began).await
     }
 
