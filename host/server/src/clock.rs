@@ -2,13 +2,17 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sportello_core::time::Timestamp;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
+use crate::workers::millis;
+
+/// The part by which a clock that is ahead goes slower.
+const SLOWER_BY: u32 = 16;
 /// The longest nap: after it the clock is looked at again, which may have been set meanwhile.
 const NAP_MAX: Duration = Duration::from_secs(1);
 
@@ -47,29 +51,57 @@ impl Clock for SystemClock {
 }
 
 /// A clock that never goes back, whatever the one below it does: the writer and the workers must agree about what is due, and records are in order
-/// of time. After a step back it stands still until the other has caught up.
+/// of time. While the one below is behind what was shown, it goes on by the time that passes, a sixteenth slower, until the other has caught up: so
+/// what is to be forgotten in a day is forgotten an hour and a half late at most, however wrong the machine's clock has been.
 pub struct NeverBack {
     below: Arc<dyn Clock>,
-    last_ms: AtomicI64,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    shown: Timestamp,
+    /// What was shown when the clock below was seen to be behind, and when that was.
+    ahead: Option<(Timestamp, Instant)>,
 }
 
 impl NeverBack {
     /// A clock over `below` that shows nothing earlier than `first`.
     #[must_use]
     pub fn from(below: Arc<dyn Clock>, first: Timestamp) -> Self {
-        Self { below, last_ms: AtomicI64::new(first.0) }
+        Self { below, state: Mutex::new(State { shown: first, ahead: None }) }
     }
 }
 
 impl Clock for NeverBack {
     fn now(&self) -> Timestamp {
-        let now = self.below.now();
-        let last = Timestamp(self.last_ms.fetch_max(now.0, Ordering::AcqRel));
-        now.max(last)
+        let below = self.below.now();
+        // What it protects is whole at every moment.
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if below >= state.shown {
+            *state = State { shown: below, ahead: None };
+        } else {
+            let shown = state.shown;
+            let (from, since) = *state.ahead.get_or_insert_with(|| (shown, Instant::now()));
+            let passed = since.elapsed();
+            state.shown = shown.max(from.plus_ms(millis(passed - passed / SLOWER_BY)));
+        }
+        state.shown
     }
 
     fn until(&self, moment: Timestamp) -> Waiting<'_> {
-        if self.now() >= moment { Box::pin(std::future::ready(())) } else { self.below.until(moment) }
+        Box::pin(async move {
+            loop {
+                let left = moment.ms_since(self.now());
+                if left == 0 {
+                    return;
+                }
+                tokio::select! {
+                    () = self.below.until(moment) => return,
+                    () = tokio::time::sleep(Duration::from_millis(left).min(NAP_MAX)) => {}
+                }
+            }
+        })
     }
 }
 
@@ -124,12 +156,26 @@ mod tests {
         waiting.await;
     }
 
-    #[test]
-    fn a_step_back_of_the_system_moves_nothing_back() {
+    #[tokio::test(start_paused = true)]
+    async fn a_step_back_of_the_system_moves_nothing_back_and_stops_nothing() {
         let below = Arc::new(SetClock::at(Timestamp(5_000)));
-        let clock = NeverBack::from(Arc::clone(&below) as Arc<dyn Clock>, Timestamp(9_000));
-        assert_eq!(clock.now(), Timestamp(9_000), "the last record was later");
-        below.advance_ms(10_000);
-        assert_eq!(clock.now(), Timestamp(15_000));
+        let clock = NeverBack::from(Arc::clone(&below) as Arc<dyn Clock>, Timestamp(100_000));
+        assert_eq!(clock.now(), Timestamp(100_000), "the last record was later");
+        for _ in 0..16 {
+            let before = clock.now();
+            below.advance_ms(1_000);
+            tokio::time::advance(Duration::from_secs(1)).await;
+            let passed = clock.now().ms_since(before);
+            assert!((937..=938).contains(&passed), "{passed} ms passed in a second");
+        }
+        assert_eq!(clock.now(), Timestamp(115_000));
+        let began = Instant::now();
+        clock.until(Timestamp(130_000)).await;
+        assert!((15..=17).contains(&began.elapsed().as_secs()), "who waits goes on in time: {:?}", began.elapsed());
+        below.advance_ms(120_000);
+        assert_eq!(clock.now(), Timestamp(141_000), "the other has caught up");
+        tokio::time::advance(Duration::from_secs(5)).await;
+        assert_eq!(clock.now(), Timestamp(141_000), "and is gone by from then on");
+        assert_eq!(clock.now(), below.now());
     }
 }

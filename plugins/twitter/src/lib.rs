@@ -58,13 +58,14 @@ impl Description for Twitter {
         // X wants a confidential client to name itself in the header: https://docs.x.com/fundamentals/authentication/oauth-2-0/user-access-token
         let refresh = LoginStep::refresh_token("/2/oauth2/token", &[])
             .placement(Placement::header("authorization", "${client-id}:${client-secret}").prefix("Basic ").base64());
+        // A refused request says so in this header: https://docs.x.com/x-api/fundamentals/rate-limits
+        let session = Session::new([refresh]).retry_at("x-rate-limit-reset");
         Manifest::channel("twitter", env!("CARGO_PKG_VERSION"), "twitter")
             .summary("An account on X: mentions, replies, reposts, likes and messages in, replies and posts out")
             .settings_schema(include_str!("../settings.schema.json"))
             .credential(Credential::signing(CONSUMER_SECRET, "verifies that deliveries come from X and answers its challenges"))
             .credential(
-                Credential::refreshed("user-token", "reads and writes as the account, by OAuth 2.0", api(), Session::new([refresh]))
-                    .optional(),
+                Credential::refreshed("user-token", "reads and writes as the account, by OAuth 2.0", api(), session).optional(),
             )
             .credential(Credential::oauth1("oauth1", "reads and writes as the account, by OAuth 1.0a", api()).optional())
             .signature(Signature::hmac_sha256("x-twitter-webhooks-signature", CONSUMER_SECRET).prefix("sha256=").base64())

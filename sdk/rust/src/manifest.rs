@@ -296,6 +296,7 @@ impl Session {
             lifetime_capture: None,
             rotates: Vec::new(),
             rotation_lifetime_capture: None,
+            retry_at_header: None,
         }
     }
 
@@ -324,6 +325,13 @@ impl Session {
     #[must_use]
     pub fn rotation_lifetime_of(mut self, capture: &str) -> Self {
         self.rotation_lifetime_capture = Some(capture.into());
+        self
+    }
+
+    /// The header in which the platform says, in seconds since 1970, until when it does not want another log-in, beside `Retry-After`.
+    #[must_use]
+    pub fn retry_at(mut self, header: &str) -> Self {
+        self.retry_at_header = Some(header.into());
         self
     }
 

@@ -119,6 +119,9 @@ fn session<'a>(place: &str, credential: &'a Credential, session: &'a Session, na
         let place = format!("{place}.rotation-lifetime-capture");
         return fault(place, format_args!("it is of the one field that rotates, and {} do", session.rotates.len()));
     }
+    if let Some(header) = session.retry_at_header.as_ref().filter(|header| http::HeaderName::from_bytes(header.as_bytes()).is_err()) {
+        return fault(format!("{place}.retry-at-header"), format_args!("{header:?} is no name of a header"));
+    }
     let mut named = session.rotates.iter().chain(&session.lifetime_capture).chain(&session.rotation_lifetime_capture);
     if let Some(missing) = named.find(|name| !captured.contains(name.as_str())) {
         return fault(place, format_args!("no step captures {missing}"));

@@ -50,6 +50,7 @@ pub(crate) fn sound() -> Manifest {
                     lifetime_capture: None,
                     rotates: vec![],
                     rotation_lifetime_capture: None,
+                    retry_at_header: None,
                 }),
                 signing: None,
                 optional: false,
@@ -130,6 +131,9 @@ fn each_spoilt_part_is_refused_where_it_stands() {
         }),
         ("credentials[bot].session.rotation-lifetime-capture", "one field that rotates, and 0 do", |manifest| {
             manifest.credentials[1].session.as_mut().unwrap().rotation_lifetime_capture = Some("token".into());
+        }),
+        ("credentials[bot].session.retry-at-header", "no name of a header", |manifest| {
+            manifest.credentials[1].session.as_mut().unwrap().retry_at_header = Some("x y".into());
         }),
         ("credentials[bot]", "consumer-key, consumer-secret, token, token-secret", |manifest| {
             manifest.credentials[1].signing = Some(RequestSigning::Oauth1HmacSha1);

@@ -61,6 +61,8 @@ pub(super) struct Recipe {
     rotates: Vec<String>,
     /// The capture by which the platform says when what rotates ends.
     rotation_lifetime_capture: Option<String>,
+    /// Where the platform says until when it wants no log-in, beside `Retry-After`.
+    retry_at_header: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -141,6 +143,7 @@ impl Recipe {
             lifetime_capture: declared.lifetime_capture.clone(),
             rotates: declared.rotates.clone(),
             rotation_lifetime_capture: declared.rotation_lifetime_capture.clone(),
+            retry_at_header: declared.retry_at_header.clone(),
         })
     }
 
@@ -200,6 +203,14 @@ impl Recipe {
         let of_platform = progress.lifetime.map(|lifetime| lifetime - LIFETIME_MARGIN.min(lifetime / 10));
         let lifetime = [self.lifetime, of_platform].into_iter().flatten().min();
         Session::new(context.credential, &progress.brought, jar, lifetime).map_err(|error| context.refused(&error))
+    }
+
+    /// How long the platform asks to wait.
+    fn asked_to_wait(&self, headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+        let second = || headers.get(self.retry_at_header.as_deref()?)?.to_str().ok()?.trim().parse().ok();
+        let until = second().and_then(|second| Timestamp::from_second(second).ok());
+        let at = until.and_then(|until| Duration::try_from(until.duration_since(now)).ok());
+        retry_after(headers).max(at)
     }
 
     /// The fields that rotate, and where the vault has them; in the order in which everybody locks them.
@@ -353,11 +364,12 @@ impl Step {
         progress: &mut Progress,
     ) -> Result<(), LoginFailure> {
         let status = response.status();
+        let asked = || recipe.asked_to_wait(response.headers(), context.now);
         if status == StatusCode::TOO_MANY_REQUESTS {
-            return Err(context.too_many(&format!("it answered {status}"), retry_after(response.headers())));
+            return Err(context.too_many(&format!("it answered {status}"), asked()));
         }
         if status.is_server_error() {
-            return Err(context.unreachable(&format!("it answered {status}"), retry_after(response.headers())));
+            return Err(context.unreachable(&format!("it answered {status}"), asked()));
         }
         if !status.is_success() {
             return Err(context.refused(&format!("it answered {status}")));

@@ -41,6 +41,8 @@ use writer::{Acknowledgements, Command, Job, Writer};
 
 /// What the rows are made by. Raised when a change of the code makes other rows of the same records: views are rebuilt then.
 const ROWS_MADE_BY: &str = "sportello rows 9";
+/// By how much the machine's clock may be behind the last record without a word.
+const CLOCK_BEHIND_MS_MAX: u64 = 60_000;
 
 /// How a tenant is opened.
 #[derive(Clone, Debug)]
@@ -137,7 +139,16 @@ impl Tenant {
         let views = Arc::new(opened.views);
         replay::catch_up(&journal, &views, progress)?;
 
-        let clock: Arc<dyn Clock> = Arc::new(NeverBack::from(clock, last_moment(&journal)?));
+        let last_moment = last_moment(&journal)?;
+        let behind_ms = last_moment.ms_since(clock.now());
+        if behind_ms > CLOCK_BEHIND_MS_MAX {
+            tracing::warn!(
+                tenant = name,
+                behind_s = behind_ms / 1_000,
+                "the machine's clock is behind the last record: times are told ahead of it until it has caught up; set it right if it is wrong"
+            );
+        }
+        let clock: Arc<dyn Clock> = Arc::new(NeverBack::from(clock, last_moment));
         let journal = Arc::new(journal);
         let acknowledgements = Arc::new(Acknowledgements::new(Arc::clone(&views), journal.durable().get()));
         let callback = Arc::clone(&acknowledgements);

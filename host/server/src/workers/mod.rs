@@ -86,7 +86,7 @@ impl Rest {
 }
 
 /// A duration as the core counts time.
-fn millis(duration: Duration) -> u64 {
+pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 

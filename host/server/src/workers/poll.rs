@@ -27,10 +27,6 @@ const RETRY_FIRST: Duration = Duration::from_secs(2);
 const RETRY_LONGEST: Duration = Duration::from_secs(15 * 60);
 /// The least between two looks at a source, whatever is configured.
 const INTERVAL_LEAST: Duration = Duration::from_millis(100);
-/// The least a platform's limit is respected, should it end in the past.
-const LIMITED_LEAST: Duration = Duration::from_secs(1);
-/// The longest one answer can keep a source from being asked.
-const LIMITED_LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// Before a source is asked again that made us panic.
 const PANIC_PAUSE: Duration = Duration::from_secs(60);
 /// Pages fetched in a row before other sources get their turn.
@@ -137,7 +133,7 @@ async fn follow(desk: Arc<Desk>, name: ChannelName, source: Source, first_pause:
             }
         };
         let later = desk.tenant.clock_shows(desk.tenant.now().plus_ms(millis(pause)));
-        // The tenant's clock stands still while the machine's, set back, catches up: that must not keep anybody from being asked.
+        // The tenant's clock goes slower while the machine's, set back, catches up: nobody is asked later for that.
         let lasted = tokio::time::sleep(pause);
         tokio::pin!(later, lasted);
         loop {
@@ -174,17 +170,21 @@ enum Pause {
     Ours,
     /// As long as the connector asks for, at most [`RETRY_LONGEST`].
     Asked(Duration),
-    /// As long as the platform's limit says, at most [`LIMITED_LONGEST`], whatever is configured meanwhile.
+    /// As long as the platform's limit lasts, whatever is configured meanwhile.
     Limited(Duration),
 }
 
 impl Pause {
+    fn limited(until: Timestamp, now: Timestamp) -> Self {
+        Self::Limited(Duration::from_millis(until.ms_since(now)))
+    }
+
     fn of(error: &ConnectorError, now: Timestamp) -> Self {
         match error {
             ConnectorError::Retry(retry) => {
                 Self::Asked(Duration::from_millis(u64::from(retry.after_ms)).clamp(INTERVAL_LEAST, RETRY_LONGEST))
             }
-            ConnectorError::RateLimited(limit) => Self::Limited(Duration::from_millis(limit_ends_at(limit, now).ms_since(now))),
+            ConnectorError::RateLimited(limit) => Self::limited(limit_ends_at(limit, now), now),
             ConnectorError::Auth(_) | ConnectorError::Reject(_) | ConnectorError::Uncertain(_) => Self::Ours,
         }
     }
@@ -219,8 +219,7 @@ async fn fetch_all(desk: &Desk, live: &Arc<LiveChannel>, source: Source, interva
     let page = || async move {
         let now = desk.tenant.now();
         if let Some(until) = live.health.held(purpose, now) {
-            let pause = Pause::Limited(Duration::from_millis(until.ms_since(now)).clamp(LIMITED_LEAST, LIMITED_LONGEST));
-            return Err(Setback { problem: "nothing is left under the platform's limit".to_owned(), pause });
+            return Err(Setback { problem: "nothing is left under the platform's limit".to_owned(), pause: Pause::limited(until, now) });
         }
         let more = match source {
             Source::Poll => fetch_page(desk, live).await?,
@@ -306,7 +305,7 @@ mod tests {
         let hours = |hours: u64| Duration::from_secs(hours * 60 * 60);
         assert_eq!(limited(2 * 60 * 60 * 1_000), Pause::Limited(hours(2) + Duration::from_secs(1)), "a second for clocks that differ");
         assert_eq!(limited(365 * 24 * 60 * 60 * 1_000), Pause::Limited(hours(24)));
-        assert_eq!(limited(-5_000), Pause::Limited(LIMITED_LEAST));
+        assert_eq!(limited(-5_000), Pause::Limited(Duration::from_secs(1)), "an end in the past is none");
     }
 
     #[tokio::test]

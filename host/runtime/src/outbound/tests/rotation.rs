@@ -118,6 +118,7 @@ fn refreshed(server: &Server) -> Credential {
             lifetime_capture: Some("expires-in".into()),
             rotates: vec!["refresh-token".into()],
             rotation_lifetime_capture: Some("refresh-token-expires-in".into()),
+            retry_at_header: None,
         }),
         ..credential(server, &["client-id", "client-secret", "refresh-token"])
     }

@@ -59,6 +59,7 @@ fn session(steps: Vec<LoginStep>, cookies: bool) -> Session {
         lifetime_capture: None,
         rotates: Vec::new(),
         rotation_lifetime_capture: None,
+        retry_at_header: None,
     }
 }
 
@@ -331,6 +332,32 @@ async fn the_pause_that_a_platform_asks_of_a_log_in_is_kept_over_a_restart() {
         assert_eq!(names, ["log-in bot"]);
         assert_eq!(logins_after(pause - 1).await, 1, "{code} {asked}: tried again too early");
         assert_eq!(logins_after(pause + 1).await, 2, "{code} {asked}: not tried again");
+    }
+}
+
+#[tokio::test]
+async fn a_platform_may_say_in_a_header_of_its_own_until_when_it_wants_no_log_in() {
+    // The header's moment, `Retry-After`, and after how many seconds it is tried again.
+    for (at, asked, pause) in [(Some("400"), None, 400), (Some("400"), Some("30"), 400), (Some("30"), Some("400"), 400), (Some("soon"), None, 1)] {
+        let began = clock();
+        let server = Server::start(move |_| {
+            let mut answer = status(429, "not now");
+            let moment = at.map(|at| at.parse().map_or(at.to_owned(), |after: i64| (began.as_second() + after).to_string()));
+            for (name, value) in [("x-limit-reset", moment), ("retry-after", asked.map(str::to_owned))] {
+                value.map(|value| answer.headers_mut().insert(name, value.parse().unwrap()));
+            }
+            answer
+        })
+        .await;
+        let mut credential = crm_credential(&server);
+        credential.session.as_mut().unwrap().retry_at_header = Some("X-Limit-Reset".into());
+        let channel = Setup::for_server(&server).with(credential, &["sportello", PASSWORD]).build();
+        let tries = async |seconds| {
+            internal_error(Call::at(began + Duration::from_secs(seconds), &channel).get(&server.url("/read")).await);
+            server.count("/login")
+        };
+        assert_eq!((tries(0).await, tries(pause - 1).await), (1, 1), "{at:?}, {asked:?}: tried again too early");
+        assert_eq!(tries(pause + 1).await, 2, "{at:?}, {asked:?}: not tried again");
     }
 }
 
