@@ -335,7 +335,7 @@ async fn a_page_whose_share_is_used_up_is_not_called_until_it_has_slid_away() {
     let nothing_is_left = |desk: &sportello_server::desk::Desk| {
         let under_way = desk.tenant.list(&EFFECTS_STARTED, &[], None, Direction::Forward, 1).unwrap();
         let health = &desk.channels.get(&ChannelName::new("facebook-page").unwrap()).unwrap().health;
-        under_way.is_empty() && health.held(Purpose::Publish, desk.tenant.now()).is_some()
+        under_way.is_empty() && health.windows.held(Purpose::Publish, desk.tenant.now()).is_some()
     };
 
     // Of a day's calls ten are left, and what used up the others is a day old in a quarter of an hour.

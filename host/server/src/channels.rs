@@ -364,8 +364,7 @@ impl Channels {
 
     fn swap(&self, name: &ChannelName, next: Option<Arc<LiveChannel>>) {
         if let Some(channel) = &next {
-            channel.health.serve(channel.account);
-            channel.health.ends.bind(channel.account, &channel.bound);
+            channel.health.serve(channel.account, &channel.bound);
         }
         let mut live = LiveChannels::clone(&self.live.load());
         match next {

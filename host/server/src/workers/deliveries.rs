@@ -52,7 +52,7 @@ pub(crate) async fn run(desk: Arc<Desk>, stopping: CancellationToken) {
             // What was parked under an earlier generation is tried at once on a new one.
             let fresh = known.as_ref().is_none_or(|round| !Arc::ptr_eq(&round.generation, channel));
             let was_held = known.as_ref().is_some_and(|round| round.is_held);
-            let held_until = channel.health.held(Purpose::Webhook, desk.tenant.now());
+            let held_until = channel.health.windows.held(Purpose::Webhook, desk.tenant.now());
             let is_held = held_until.is_some();
             let at_once = fresh || was_held && !is_held;
             let put_off = known.filter(|_| !at_once).map_or_else(HashMap::new, |round| round.put_off);

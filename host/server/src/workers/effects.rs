@@ -201,7 +201,7 @@ fn start_due(desk: &Arc<Desk>, live: &Arc<LiveChannel>, calls: &mut Calls, now: 
                 return held_until;
             }
             let purpose = if effect.state == EffectState::Unknown { Purpose::Find } else { Purpose::Publish };
-            match live.health.room(purpose, now) {
+            match live.health.windows.room(purpose, now) {
                 // What is left is for those under way; the end of one of them is a reason to look again, and so is the window's.
                 Some((room, until)) if calls.under_way(purpose) >= room => {
                     held_until = Some(held_until.map_or(until, |earlier| earlier.min(until)));

@@ -195,7 +195,7 @@ fn crms(desk: &Desk) -> Result<Vec<Arc<LiveChannel>>, String> {
 async fn ask(desk: &Desk, crm: &LiveChannel, scheme: &str, value: &str) -> Result<(), Setback> {
     let identifier = Identifier { scheme: scheme.to_owned(), value: value.to_owned() };
     let failed = |problem: &str, limited| Setback { problem: format!("channel {}: {problem}", crm.name), limited };
-    if let Some(until) = crm.health.held(Purpose::LookUp, desk.tenant.now()) {
+    if let Some(until) = crm.health.windows.held(Purpose::LookUp, desk.tenant.now()) {
         return Err(failed("nothing is left under the platform's limit", Some(until)));
     }
     let called = crm.runtime.look_up(desk.call(crm, Purpose::LookUp), identifier).await;

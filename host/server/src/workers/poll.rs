@@ -218,7 +218,7 @@ async fn fetch_all(desk: &Desk, live: &Arc<LiveChannel>, source: Source, interva
     };
     let page = || async move {
         let now = desk.tenant.now();
-        if let Some(until) = live.health.held(purpose, now) {
+        if let Some(until) = live.health.windows.held(purpose, now) {
             return Err(Setback { problem: "nothing is left under the platform's limit".to_owned(), pause: Pause::limited(until, now) });
         }
         let more = match source {
