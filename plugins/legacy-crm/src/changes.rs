@@ -9,6 +9,10 @@
 //! the records of its last moments (the overlap) are still those it saw there, by a hash in the cursor; if not, the next look reads them once
 //! more. What is read twice has the same version, and the host drops it; where nothing changes nothing is read, and the cursor stays.
 //!
+//! Only the end of a list is compared. A page read on the way there may have lacked a late record too, if it reached into the overlap of its own
+//! time; and by the time of the end (the host may have stood still) that record can lie far before the last moments. So the cursor keeps the
+//! earliest such page's last moment, and the next look begins the overlap before it.
+//!
 //! Where moments are whole seconds, a record can change once more in the second in which it was read, and no moment tells. So the hash also says whether
 //! that second was over; once it is, the last moments are read once more.
 
@@ -54,6 +58,9 @@ struct Place {
     id: u64,
     /// The hash of the last moments' records when the list was last read to its end.
     last: Option<u64>,
+    /// The last moment of the first full page since then that reached into the overlap: it may have lacked a record of the time before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unsure: Option<Stamp>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -69,12 +76,13 @@ pub(crate) fn page(context: &Context<Settings>, cursor: Option<&str>) -> Result<
     };
     let mut lists = cursor.lists;
     if lists.len() < LISTS.len() {
-        lists.resize(LISTS.len(), Place { at: first(context)?, id: 0, last: None });
+        lists.resize(LISTS.len(), Place { at: first(context)?, id: 0, last: None, unsure: None });
     }
+    let now = now(context)?;
     let mut parties = BTreeSet::new();
     let mut more = false;
     for (place, (model, field)) in lists.iter_mut().zip(LISTS) {
-        let rows = changed(settings, model, field, *place)?;
+        let (rows, answered_at) = changed(settings, model, field, *place)?;
         let owner = if model == PARTY { "id" } else { "party" };
         parties.extend(rows.iter().filter_map(|row| row[owner].as_u64()));
         if let Some((at, id)) = rows.last().and_then(|row| moment_and_number(row, field)) {
@@ -82,10 +90,13 @@ pub(crate) fn page(context: &Context<Settings>, cursor: Option<&str>) -> Result<
         }
         if rows.len() >= settings.page_size as usize {
             more = true;
+            let overlap = answered_at.unwrap_or(now).minus_seconds(settings.overlap_seconds + READING_SECONDS_MAX);
+            place.unsure = place.unsure.or(Some(place.at).filter(|at| *at >= overlap));
         } else if place.id != 0 {
             let last = last_moments(settings, model, field, place.at)?;
-            if place.last != Some(last) {
-                *place = Place { at: place.at.minus_seconds(settings.overlap_seconds), id: 0, last: Some(last) };
+            let sure = place.unsure.take().map_or(place.at, |unsure| unsure.min(place.at));
+            if place.last != Some(last) || sure < place.at {
+                *place = Place { at: sure.minus_seconds(settings.overlap_seconds), id: 0, last: Some(last), unsure: None };
             }
         }
     }
@@ -96,20 +107,23 @@ pub(crate) fn page(context: &Context<Settings>, cursor: Option<&str>) -> Result<
 fn first(context: &Context<Settings>) -> Result<Stamp, Error> {
     match context.settings.changes_from {
         ChangesFrom::Beginning => Ok(Stamp::FIRST),
-        ChangesFrom::Now => {
-            let now = time::milliseconds(&context.now).ok_or_else(|| Error::reject(format!("the call's time {} is none", context.now)))?;
-            Ok(Stamp::from_milliseconds(now).minus_seconds(CLOCK_SKEW_SECONDS))
-        }
+        ChangesFrom::Now => Ok(now(context)?.minus_seconds(CLOCK_SKEW_SECONDS)),
     }
 }
 
-/// The records of a list behind a place, in order. Comparing with null is never true, so records never written are left out of their list.
-fn changed(settings: &Settings, model: &str, field: &str, place: Place) -> Result<Vec<Value>, Error> {
+fn now(context: &Context<Settings>) -> Result<Stamp, Error> {
+    let now = time::milliseconds(&context.now).ok_or_else(|| Error::reject(format!("the call's time {} is none", context.now)))?;
+    Ok(Stamp::from_milliseconds(now))
+}
+
+/// The records of a list behind a place, in order, and when the server gave them. Comparing with null is never true, so records never written are
+/// left out of their list.
+fn changed(settings: &Settings, model: &str, field: &str, place: Place) -> Result<(Vec<Value>, Option<Stamp>), Error> {
     let at = place.at.written();
     let domain = json!(["OR", [[field, ">", at]], [[field, "=", at], ["id", ">", place.id]]]);
     let fields = if model == PARTY { json!([field]) } else { json!([field, "party"]) };
     let params = json!([domain, 0, settings.page_size, [[field, "ASC"], ["id", "ASC"]], fields, { "active_test": false }]);
-    rpc::call(settings, Purpose::Look, &format!("model.{model}.search_read"), params)
+    rpc::call_at(settings, Purpose::Look, &format!("model.{model}.search_read"), params)
 }
 
 /// The hash of the records of a list in the overlap before this moment.

@@ -40,13 +40,16 @@ pub(crate) fn contacts(settings: &Settings, identifier: &Identifier) -> Result<V
 
 /// The parties with this customer number.
 fn numbered(settings: &Settings, value: &str) -> Result<BTreeSet<u64>, Error> {
-    let search = |model: &str, domain: Value, field: &str| -> Result<Vec<Value>, Error> {
-        let params = json!([domain, 0, PARTIES_MAX, [["id", "ASC"]], [field], { "active_test": false }]);
+    let search = |model: &str, domain: Value, field: &str, context: Value| -> Result<Vec<Value>, Error> {
+        let params = json!([domain, 0, PARTIES_MAX, [["id", "ASC"]], [field], context]);
         rpc::call(settings, Purpose::Look, &format!("model.{model}.search_read"), params)
     };
     let rows = match &settings.external {
-        External::Code => search("party.party", json!([["code", "=", value]]), "id")?,
-        External::Identifier { kind } => search("party.identifier", json!([["type", "=", kind], ["code", "=", value]]), "party")?,
+        External::Code => search("party.party", json!([["code", "=", value]]), "id", json!({ "active_test": false }))?,
+        // One that was put away identifies nobody.
+        External::Identifier { kind } => {
+            search("party.identifier", json!([["type", "=", kind], ["code", "=", value]]), "party", json!({}))?
+        }
         External::Nothing => Vec::new(),
     };
     let owner = if settings.external == External::Code { "id" } else { "party" };

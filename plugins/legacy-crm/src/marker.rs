@@ -29,9 +29,9 @@ pub(crate) fn step(effect: &Effect, row: Option<&Value>) -> Value {
     }
 }
 
-/// Looks for the party with the effect's key.
+/// Looks for the party with the effect's key; one that somebody put away tells as much.
 pub(crate) fn find(settings: &Settings, effect: &Effect) -> Result<Presence, Error> {
-    let params = json!([[["code", "=", code(effect)]], 0, PARTIES_MAX, [["id", "ASC"]], ["party"], {}]);
+    let params = json!([[["code", "=", code(effect)]], 0, PARTIES_MAX, [["id", "ASC"]], ["party"], { "active_test": false }]);
     let rows: Vec<Value> = rpc::call(settings, Purpose::Look, "model.party.identifier.search_read", params)?;
     let parties = rows.iter().filter_map(|row| row["party"].as_u64());
     let ours = parties.map(|id| id.to_string()).find(|id| effect.contact.as_ref().is_none_or(|contact| contact == id));

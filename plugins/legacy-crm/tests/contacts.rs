@@ -285,6 +285,57 @@ fn a_record_that_is_seen_late_is_read() {
     assert_eq!(body["params"][0][1][0][2]["second"], 30, "from before it on");
 }
 
+/// Minutes and seconds since 11:00.
+type Moment = (u64, u64);
+
+/// One look at changes of a Tryton in which parties of these numbers were made at these moments, at a moment of its clock; gives the parties that
+/// are read, and the cursor. A page has one record, and late ones are looked for over ten seconds.
+fn look_at_parties(made: &[(u64, Moment)], now: Moment, cursor: Option<&str>) -> (Vec<String>, Option<String>, bool) {
+    let made = made.to_vec();
+    let respond = move |request: &Request| {
+        let body: Value = request.body_json().unwrap();
+        let (domain, fields) = (&body["params"][0], &body["params"][4]);
+        let at = |moment: &Value| (moment["minute"].as_u64().unwrap(), moment["second"].as_u64().unwrap());
+        let is_asked = |(id, moment): &(u64, Moment)| match &domain[0] {
+            _ if body["method"] != "model.party.party.search_read" => false,
+            first if first[1] == "in" => first[2].as_array().unwrap().contains(&json!(id)),
+            _ if fields[0] != "create_date" => false,
+            first if first == "OR" && domain[1][0][2]["year"] == 1970 => true,
+            first if first == "OR" => (*moment, *id) > (at(&domain[1][0][2]), domain[2][1][2].as_u64().unwrap()),
+            first => (at(&first[2])..=at(&domain[1][2])).contains(moment),
+        };
+        let mut found: Vec<_> = made.iter().filter(|row| is_asked(row)).collect();
+        found.sort_by_key(|(id, moment)| (*moment, *id));
+        let date = |(minute, second): Moment| json!({ "__class__": "datetime", "year": 2026, "month": 11, "day": 22, "hour": 11, "minute": minute, "second": second, "microsecond": 0 });
+        let rows =
+            found.into_iter().map(|(id, moment)| json!({ "id": id, "name": "Ada", "create_date": date(*moment), "write_date": null }));
+        let rows: Vec<_> = rows.take(usize::try_from(body["params"][2].as_u64().unwrap()).unwrap()).collect();
+        let clock = format!("Sun, 22 Nov 2026 11:{:02}:{:02} GMT", now.0, now.1);
+        Response::with_json(200, &json!({ "id": 1, "result": rows })).with_header("date", clock)
+    };
+    let _host = Host::new().now("2026-11-22T11:59:00Z").http(respond).start();
+    let page = channel(&json!({ "overlap-seconds": 10, "page-size": 1 })).changes(cursor).unwrap();
+    (page.contacts.into_iter().map(|contact| contact.id).collect(), page.cursor, page.more)
+}
+
+#[test]
+fn a_record_that_was_late_behind_a_full_page_is_read_however_long_the_host_stood_still() {
+    let (read, mut cursor, more) = look_at_parties(&[(2, (26, 40))], (26, 41), None);
+    assert_eq!((read.as_slice(), more), (&["2".to_owned()][..], true));
+    // Party 1 was made in a transaction that ended later.
+    let made = [(1, (26, 35)), (2, (26, 40)), (3, (40, 0)), (4, (50, 0))];
+    let mut told: std::collections::BTreeSet<_> = read.into_iter().collect();
+    let mut look = |cursor: &mut Option<String>| {
+        let (read, next, _) = look_at_parties(&made, (55, 0), cursor.as_deref());
+        let is_settled = read.is_empty() && next == *cursor;
+        told.extend(read);
+        *cursor = next;
+        is_settled
+    };
+    assert!((0..20).any(|_| look(&mut cursor)), "once all is read the cursor stays");
+    assert_eq!(told.into_iter().collect::<Vec<_>>(), ["1", "2", "3", "4"]);
+}
+
 #[test]
 fn an_address_written_alone_reports_its_party() {
     let host = play(&lists(&[(ADDRESSES_WRITTEN, &["addresses_written", "addresses_written"])], &["parties"])).start();

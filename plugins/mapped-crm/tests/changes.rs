@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use crm::{Crm, FIRST, PAGINGS, SIZE, channel, walk};
-use serde_json::json;
+use serde_json::{Value, json};
 use sportello_sdk::http::{Failure, Request, Response};
-use sportello_sdk::testing::{Channel, Host};
+use sportello_sdk::testing::{Channel, Host, Running};
 use sportello_sdk::{Error, time};
 
 use mapped_crm::MappedCrm;
@@ -220,6 +220,59 @@ fn a_next_page_that_is_gone_begins_the_list_anew_and_loses_nobody() {
         let _host = crm.start(paging);
         let (told, _) = walk(&channel, second.cursor.as_deref());
         assert_eq!(told.into_iter().map(|(id, _)| id).collect::<Vec<_>>(), ["4", "5", "6"], "{paging}");
+    }
+}
+
+/// A system whose list ends with `404` where `is_gone` says so of a page.
+fn gone(crm: &Crm, paging: &'static str, is_gone: impl Fn(u64, &Response) -> bool + 'static) -> Running {
+    let crm = crm.clone();
+    let respond = move |request: &Request| {
+        let answer = crm.answer(paging, request);
+        let page = request.query_value("page").unwrap().parse().unwrap();
+        if is_gone(page, &answer) { Response::new(404) } else { answer }
+    };
+    Host::new().http(respond).start()
+}
+
+#[test]
+fn a_page_in_the_middle_that_is_gone_for_a_while_hides_nobody() {
+    for paging in ["newest", "unordered"] {
+        for page in 2..=4 {
+            let crm = Crm::with(4 * SIZE, 60);
+            let channel = channel(paging, "");
+            let _host = gone(&crm, paging, move |asked, _| asked == page);
+            let (mut told, cursors) = walk(&channel, None);
+            let left = cursors.last().unwrap().0.clone();
+            let _host = crm.start(paging);
+            let (rest, cursors) = walk(&channel, left.as_deref());
+            told.extend(rest);
+            assert_eq!(told.into_iter().collect::<BTreeSet<_>>(), crm.all(), "{paging}, page {page}");
+            let end = cursors.last().unwrap().0.clone();
+            assert_eq!(walk(&channel, end.as_deref()).0, [], "{paging}, page {page}");
+        }
+    }
+}
+
+#[test]
+fn a_system_that_answers_404_behind_its_last_page_is_at_its_end_there() {
+    for paging in ["newest", "unordered"] {
+        let crm = Crm::with(2 * SIZE, 60);
+        let channel = channel(paging, "");
+        let host = gone(&crm, paging, |page, answer| page > 1 && answer.json::<Value>().unwrap()["rows"] == json!([]));
+        let (mut told, cursors) = walk(&channel, None);
+        let (rest, cursors) = walk(&channel, cursors.last().unwrap().0.as_deref());
+        told.extend(rest);
+        assert_eq!((told.len(), told.into_iter().collect::<BTreeSet<_>>()), (2 * SIZE, crm.all()), "{paging}");
+        assert_eq!(host.requests().len(), 6, "{paging}: its list is read twice, to be sure");
+        let end = cursors.last().unwrap().0.clone();
+        let (again, cursors) = walk(&channel, end.as_deref());
+        assert_eq!(
+            (again, cursors.last().unwrap().0.clone(), host.requests().len()),
+            (vec![], end.clone(), 7),
+            "{paging}: and then no more"
+        );
+        crm.edit(1, FIRST + 3000);
+        assert_eq!(walk(&channel, end.as_deref()).0, [("1".to_owned(), "v2".to_owned())], "{paging}");
     }
 }
 

@@ -129,6 +129,31 @@ fn a_file_from_the_future_is_read_when_it_was_seen_quiet_for_as_long() {
 }
 
 #[test]
+fn a_look_up_reads_a_file_from_the_future_too() {
+    let drop = Drop::new();
+    let channel = drop.channel("", "");
+    let found = |age_seconds: i64| {
+        drop.write_aged("a.csv", TWO, age_seconds);
+        let _host = Host::new().start();
+        channel.look_up("email", "ada@example.org").unwrap().len()
+    };
+    assert_eq!((found(-7200), found(-30), found(-29), found(29), found(30)), (1, 1, 0, 0, 1));
+}
+
+#[test]
+fn a_file_whose_last_byte_is_its_only_accent_is_read_where_its_end_is_known_and_told_how_where_not() {
+    let latin = b"id;mail;name\n1;;Caff\xe8";
+    let drop = Drop::new();
+    drop.write("a.csv", latin);
+    let (told, _, messages) = read(&drop.channel("", ""), None);
+    assert!(told.is_empty() && messages[0].contains("say its `encoding`"), "{messages:?}");
+    assert_eq!(read(&drop.channel("", "table: {encoding: latin-1}"), None).0, ["1 Caffè"]);
+    drop.write("a.csv.done", "");
+    let marked = "  complete: {marker: \"{name}.done\"}";
+    assert_eq!(read(&drop.channel(marked, ""), None).0, ["1 Caffè"], "a marker says that there is no more of it");
+}
+
+#[test]
 fn a_byte_order_mark_and_every_encoding_are_read() {
     let text = "id;name;mail\n1;Ada Müller;ada@example.org\n";
     let utf_16 = |bytes: fn(u16) -> [u8; 2]| format!("\u{feff}{text}").encode_utf16().flat_map(bytes).collect::<Vec<_>>();

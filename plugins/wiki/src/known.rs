@@ -11,7 +11,7 @@ use sportello_sdk::{Error, state};
 
 /// Entries of the state; a channel may have 1,024, and 64 may be written in one call, which reads at most [`PAGES_PER_CALL_MAX`] pages.
 const BUCKETS: u64 = 512;
-/// Revisions remembered in one entry: at most 16 KiB, with numbers of up to 12 digits each.
+/// Revisions remembered in one entry: at most 16 KiB, with numbers of up to 12 digits each. A page's must not be more than one call can tell.
 const REVISIONS_PER_BUCKET_MAX: usize = 1_000;
 /// Pages whose revisions can be remembered or forgotten in one call.
 pub(crate) const PAGES_PER_CALL_MAX: usize = 60;
@@ -45,9 +45,15 @@ impl Known {
         Ok(())
     }
 
-    /// Forgets a deleted page; gives the revisions of it that were reported.
-    pub(crate) fn forget(&mut self, page: u64) -> Result<Vec<u64>, Error> {
-        Ok(self.bucket(page)?.remove(&page).unwrap_or_default())
+    /// The revisions of a page that were reported, at most as many as one call may tell.
+    pub(crate) fn of(&mut self, page: u64) -> Result<Vec<u64>, Error> {
+        Ok(self.bucket(page)?.get(&page).cloned().unwrap_or_default())
+    }
+
+    /// Forgets a deleted page.
+    pub(crate) fn forget(&mut self, page: u64) -> Result<(), Error> {
+        self.bucket(page)?.remove(&page);
+        Ok(())
     }
 
     /// Writes what changed into the state.

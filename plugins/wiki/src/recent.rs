@@ -124,8 +124,12 @@ pub(crate) fn poll(context: &Context<Settings>, cursor: Option<&str>) -> Result<
         Err(trouble) if trouble.is("badcontinue") => return Ok(Page::new([], Some(cursor::written(&cursor.without_next())?), true)),
         outcome => outcome.map_err(|trouble| trouble.meaning(Purpose::Look))?,
     };
-    let (rows, next) = share_of_call(&cursor, rows, next)?;
-    let interactions = interactions(settings, &rows.iter().map(|(_, row, raw)| (row, raw)).collect::<Vec<_>>())?;
+    let (mut rows, mut next) = share_of_call(&cursor, rows, next)?;
+    let (interactions, told) = interactions(settings, &rows.iter().map(|(_, row, raw)| (row, raw)).collect::<Vec<_>>())?;
+    if let Some((_, row, _)) = rows.get(told) {
+        next = Some(row.place());
+        rows.truncate(told);
+    }
     let more = next.is_some();
     let places: Vec<_> = rows.iter().map(|(at_ms, row, _)| (*at_ms, row.rcid)).collect();
     let cursor = cursor.behind(&places, at_ms, next, settings.overlap_seconds);
@@ -205,12 +209,12 @@ fn share_of_call(cursor: &Cursor, rows: Vec<Value>, next: Option<String>) -> Res
     Ok((share, next))
 }
 
-fn interactions(settings: &Settings, rows: &[(&Row, &Value)]) -> Result<Vec<Interaction>, Error> {
+/// What the rows say, and how many of them were told: one whose interactions do not fit any more is left to the next call, with all behind it.
+fn interactions(settings: &Settings, rows: &[(&Row, &Value)]) -> Result<(Vec<Interaction>, usize), Error> {
     // A row without a title is one whose title an administrator hid, or one that nobody understands.
     let is_followed = |row: &Row| if row.title.is_empty() { !row.is_understood() } else { settings.follows(&row.title) };
-    let followed: Vec<_> = rows.iter().filter(|(row, _)| is_followed(row)).collect();
     let mut wanted = BTreeMap::new();
-    for (row, _) in followed.iter().filter(|(row, _)| row.is_edit()) {
+    for (row, _) in rows.iter().filter(|(row, _)| row.is_edit() && is_followed(row)) {
         wanted.insert(row.revid, row.newlen);
         if row.old_revid != 0 {
             wanted.insert(row.old_revid, row.oldlen);
@@ -219,26 +223,43 @@ fn interactions(settings: &Settings, rows: &[(&Row, &Value)]) -> Result<Vec<Inte
     let texts = revisions::texts(settings, &wanted).map_err(|trouble| trouble.meaning(Purpose::Look))?;
     let mut known = Known::default();
     let mut interactions = Vec::new();
-    for (row, raw) in followed {
-        if !row.is_understood() {
-            interactions.push(not_understood(format!("rc:{}", row.rcid), row, raw));
-        } else if row.is_page_deletion() {
-            interactions.extend(known.forget(row.pageid)?.into_iter().map(|revision| deletion(settings, row, revision)));
-        } else if row.is_edit()
-            && let Some(interaction) = edit(settings, row, raw, &texts)
-        {
-            known.remember(row.pageid, row.revid)?;
-            interactions.push(interaction);
-        } else {
-            interactions.extend(row.hidden_revisions().into_iter().map(|revision| deletion(settings, row, revision)));
+    for (number, (row, raw)) in rows.iter().enumerate() {
+        let mut said = Vec::new();
+        if is_followed(row) && !row.is_understood() {
+            said.push(not_understood(format!("rc:{}", row.rcid), row, raw));
+        } else if is_followed(row) && row.is_edit() {
+            said.extend(edit(settings, row, raw, &texts));
+        } else if row.is_understood() {
+            let taken_back = taken_back(&mut known, row, is_followed(row))?;
+            said.extend(taken_back.into_iter().map(|revision| deletion(settings, row, revision)));
         }
-    }
-    if interactions.len() > INTERACTIONS_MAX {
-        diagnostics::warning!("{} interactions in one poll; only {INTERACTIONS_MAX} deletions can be told", interactions.len());
-        interactions.truncate(INTERACTIONS_MAX);
+        if interactions.len() + said.len() > INTERACTIONS_MAX {
+            known.keep()?;
+            return Ok((interactions, number));
+        }
+        if row.is_page_deletion() {
+            known.forget(row.pageid)?;
+        } else if row.is_edit() && !said.is_empty() {
+            known.remember(row.pageid, row.revid)?;
+        }
+        interactions.extend(said);
     }
     known.keep()?;
-    Ok(interactions)
+    Ok((interactions, rows.len()))
+}
+
+/// The revisions that a row of the log takes back, at most as many as a call may tell. A page that was moved away since has another title, or one
+/// that is not followed: what was reported of it is known by its number.
+fn taken_back(known: &mut Known, row: &Row, is_followed: bool) -> Result<Vec<u64>, Error> {
+    if row.is_page_deletion() {
+        return known.of(row.pageid);
+    }
+    let mut hidden = row.hidden_revisions();
+    if !hidden.is_empty() && (!is_followed || hidden.len() > INTERACTIONS_MAX) {
+        let reported = known.of(row.pageid)?;
+        hidden.retain(|revision| reported.contains(revision));
+    }
+    Ok(hidden)
 }
 
 fn edit(settings: &Settings, row: &Row, raw: &Value, texts: &BTreeMap<u64, String>) -> Option<Interaction> {

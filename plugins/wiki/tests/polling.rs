@@ -108,6 +108,60 @@ fn a_revision_whose_text_is_hidden_takes_back_what_it_said_and_one_whose_author_
     );
 }
 
+/// A row of the log: this page was deleted.
+fn deletion(rcid: u64, page: u64, title: &str) -> Value {
+    json!({ "type": "log", "title": title, "pageid": page, "revid": 0, "old_revid": 0, "rcid": rcid, "user": "Admin", "userid": 1,
+        "timestamp": "2026-11-22T11:40:00Z", "logtype": "delete", "logaction": "delete", "logparams": {} })
+}
+
+/// Polls to the end where this is the log, and gives the revisions that each call took back.
+fn taken_back(host: Host, more: &Value, rows: &[Value]) -> Vec<Vec<String>> {
+    let rows = rows.to_vec();
+    let respond = move |request: &Request| {
+        let from = request.query_value("rccontinue").map_or(0, |place| place.split('|').nth(1).unwrap().parse::<u64>().unwrap());
+        let rows: Vec<_> = rows.iter().filter(|row| row["rcid"].as_u64() >= Some(from)).collect();
+        Response::with_json(200, &json!({ "query": { "recentchanges": rows } }))
+    };
+    let _host = host.http(respond).start();
+    let (channel, mut cursor, mut calls) = (channel(more), CURSOR.to_owned(), Vec::new());
+    while calls.len() < 10 {
+        let page = channel.poll(Some(&cursor)).unwrap();
+        assert!(page.interactions.iter().all(|deletion| deletion.change == Change::Deleted));
+        calls.push(page.interactions.into_iter().map(|deletion| deletion.native_id).collect());
+        cursor = page.cursor.unwrap();
+        if !page.more {
+            return calls;
+        }
+    }
+    panic!("it never ends: {:?}", calls.iter().map(Vec::len).collect::<Vec<_>>());
+}
+
+#[test]
+fn of_more_deletions_than_one_call_can_tell_none_is_lost() {
+    let reported = |from: u64| (from..from + 600).collect::<Vec<u64>>();
+    let host = Host::new().state("revisions-2", &json!({ "2": reported(1_000) })).state("revisions-3", &json!({ "3": reported(5_000) }));
+    let calls = taken_back(host, &json!({}), &[deletion(9, 2, "Talk:Product"), deletion(10, 3, "Talk:Bill")]);
+    assert_eq!(calls.iter().map(Vec::len).collect::<Vec<_>>(), [600, 600]);
+    let ids = |from| reported(from).into_iter().map(|id| format!("rev:{id}")).collect::<Vec<_>>();
+    assert_eq!(calls, [ids(1_000), ids(5_000)]);
+}
+
+#[test]
+fn of_more_hidden_revisions_than_one_call_can_tell_those_that_were_reported_are_taken_back() {
+    let hidden = json!({ "type": "log", "title": "Talk:Product", "pageid": 2, "rcid": 9, "user": "Admin", "userid": 1,
+        "timestamp": "2026-11-22T11:40:00Z", "logtype": "delete", "logaction": "revision",
+        "logparams": { "type": "revision", "ids": (1..=3_000).collect::<Vec<u64>>(), "new": { "content": true } } });
+    let host = Host::new().state("revisions-2", &json!({ "2": [2_500, 2_900] }));
+    assert_eq!(taken_back(host, &json!({}), &[hidden]), [["rev:2500", "rev:2900"]]);
+}
+
+#[test]
+fn a_page_that_was_moved_away_takes_along_what_was_reported_of_it() {
+    let host = Host::new().state("revisions-2", &json!({ "2": [7] }));
+    let more = json!({ "pages": ["Talk:Product"] });
+    assert_eq!(taken_back(host, &more, &[deletion(9, 2, "Talk:Product/Archive"), deletion(10, 3, "Talk:Other")]), [["rev:7"]]);
+}
+
 #[test]
 fn an_edit_behind_a_hidden_revision_is_kept_with_its_author_and_costs_nothing_else() {
     let row = |revid: u64| {

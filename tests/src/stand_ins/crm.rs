@@ -1,6 +1,6 @@
 //! A stand-in for Tryton's JSON-RPC, as far as our connector and tests use it.
 //!
-//! It was written from what Tryton 6.0.29 and 8.2.1 answered on loopback, and passes the same tests (`tests/tests/promises/crm.rs`) as either.
+//! It was written from what Tryton 6.0.29 and 8.2.1 answered on loopback, and passes the same tests (`tests/tests/servers_and_stand_ins/crm.rs`) as either.
 //! What it is strict about, as the real ones: an error is HTTP 200 with `error`; a session that is gone is 401 with an empty body and a Basic
 //! challenge; an unknown method is 403 in HTML; bad log-ins slow down all log-ins of that name; on 6.0 `write_date` is null until the first write
 //! and `_timestamp` knows whole seconds only.
@@ -240,7 +240,7 @@ fn perform(inside: &mut Inside, model: &str, action: &str, params: &[Value]) -> 
     let records = &mut inside.records;
     Some(match action {
         "create" => in_transaction(records, |records| create(records, model, argument(0), work)),
-        "read" => read(records, model, &numbers(argument(0)), argument(1)),
+        "read" => read(records, model, &numbers(argument(0)), argument(1), context),
         "write" => in_transaction(records, |records| records.write(model, &numbers(argument(0)), argument(1), work)).map(|()| Value::Null),
         "delete" => {
             records.delete(model, &numbers(argument(0)));
@@ -265,7 +265,7 @@ fn create(records: &mut Records, model: &'static str, list: &Value, work: Work<'
     Ok(json!(ids?))
 }
 
-fn read(records: &Records, model: &'static str, ids: &[u64], fields: &Value) -> std::result::Result<Value, RpcError> {
+fn read(records: &Records, model: &'static str, ids: &[u64], fields: &Value, context: &Value) -> std::result::Result<Value, RpcError> {
     let fields = names(fields);
     let missing: Vec<String> = ids.iter().filter(|id| records.find(model, **id).is_none()).map(u64::to_string).collect();
     if !missing.is_empty() {
@@ -273,7 +273,14 @@ fn read(records: &Records, model: &'static str, ids: &[u64], fields: &Value) -> 
         return Err(RpcError::user(text));
     }
     let found = ids.iter().filter_map(|id| records.find(model, *id));
-    Ok(Value::Array(found.map(|record| records.shown(model, record, &fields)).collect::<std::result::Result<_, _>>()?))
+    Ok(Value::Array(
+        found.map(|record| records.shown(model, record, &fields, wants_inactive(context))).collect::<std::result::Result<_, _>>()?,
+    ))
+}
+
+/// Whether a call wants what is inactive too.
+fn wants_inactive(context: &Value) -> bool {
+    context.get("active_test") == Some(&json!(false))
 }
 
 /// `[domain, offset, limit, order, fields?, context]`.
@@ -287,11 +294,10 @@ fn search(
     let nothing = Value::Null;
     let argument = |position: usize| arguments.get(position).unwrap_or(&nothing);
     let domain = argument(0);
-    let leaves_out_inactive =
-        records::is_ever_inactive(model) && context.get("active_test") != Some(&json!(false)) && !names_active(domain);
+    let leaves_out_inactive = !wants_inactive(context) && !names_active(domain);
     let mut found = Vec::new();
     for record in records.all(model) {
-        let is_out = leaves_out_inactive && records.value(model, record, "active")? == json!(0);
+        let is_out = leaves_out_inactive && records.is_inactive(model, record);
         if !is_out && matches(records, model, record, domain)? {
             found.push(record);
         }
@@ -320,7 +326,9 @@ fn search(
         return Ok(json!(page.map(|record| record.id).collect::<Vec<_>>()));
     }
     let fields = names(argument(4));
-    Ok(Value::Array(page.map(|record| records.shown(model, record, &fields)).collect::<std::result::Result<_, _>>()?))
+    Ok(Value::Array(
+        page.map(|record| records.shown(model, record, &fields, wants_inactive(context))).collect::<std::result::Result<_, _>>()?,
+    ))
 }
 
 /// Nulls first, then times, numbers, texts.

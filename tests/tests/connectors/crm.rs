@@ -43,6 +43,7 @@ macro_rules! crm_connector_promises {
                 a_contact_that_was_changed_meanwhile_is_left_as_it_is
                 a_change_between_our_look_and_our_write_is_refused_by_tryton
                 a_customer_number_is_changed_where_tryton_lets_one
+                an_identifier_that_was_put_away_identifies_nobody_and_hides_no_key
             );
         }
     };

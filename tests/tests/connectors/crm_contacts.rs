@@ -228,3 +228,44 @@ pub(crate) async fn a_customer_number_is_changed_where_tryton_lets_one(crm: &dyn
     }
     assert_eq!(driver.look_up("external", "N 1").await, [], "in place of the one before");
 }
+
+/// Puts the identifier of this code away, or all of the party.
+async fn put_away(operator: &CrmUser, party: &str, code: Option<&str>) -> usize {
+    let mut domain = vec![json!(["party", "=", party.parse::<u64>().expect("a number")])];
+    domain.extend(code.map(|code| json!(["code", "=", code])));
+    let found = operator.call("model.party.identifier.search", json!([domain, 0, 10, [["id", "ASC"]], {}])).await.expect("a search");
+    operator.call("model.party.identifier.write", json!([found, { "active": false }, {}])).await.expect("a change");
+    found.as_array().expect("a list").len()
+}
+
+/// Tryton 6.0 cannot put identifiers away.
+pub(crate) async fn an_identifier_that_was_put_away_identifies_nobody_and_hides_no_key(crm: &dyn Crm) {
+    if crm.release() == Release::Six {
+        return;
+    }
+    let operator = crm.operator();
+    let mut driver = Driver::crm(crm, None, json!({ "external": { "from": "identifier" } })).await;
+    let made = effect("api-1-a", None, &[("display-name", "Ada"), ("external", "N 1"), ("email", "ada@example.org")]);
+    let id = party(&driver.publish(&made).await.expect("a party"));
+    let seen = driver.all_changes().await.pop().expect("the party");
+    assert_eq!((&seen.id, says(&seen, "external", "N 1")), (&id, true));
+
+    assert_eq!(put_away(&operator, &id, Some("N 1")).await, 1);
+    assert_eq!(driver.look_up("external", "N 1").await, []);
+    let told = driver.all_changes().await.pop().expect("it is told");
+    assert!(!says(&told, "external", "N 1") && told.version != seen.version, "{told:?}");
+    assert_eq!(the_only(&driver, "email", "ada@example.org").await, told);
+
+    let change = effect("api-1-b", Some(&id), &[("expects-version", &told.version), ("external", "N 2")]);
+    publish(&driver, &change).await.expect("a change");
+    assert_eq!(the_only(&driver, "external", "N 2").await.id, id);
+    let kept = json!([[["code", "=", "N 1"], ["active", "=", false]], {}]);
+    assert_eq!(operator.call("model.party.identifier.search_count", kept).await.expect("a count"), json!(1), "it is left as it is");
+
+    assert_eq!(put_away(&operator, &id, None).await, 2, "the number, and the effect's key");
+    assert!(matches!(driver.find(&change).await, Ok(Presence::Present(_))), "it took place, whatever became of its key");
+    let again = effect("api-1-c", Some(&id), &[("display-name", "Ada King"), ("external", "N 3")]);
+    publish(&driver, &again).await.expect("a change");
+    assert!(matches!(driver.find(&again).await, Ok(Presence::Present(_))));
+    assert_eq!(the_only(&driver, "external", "N 3").await.display_name.as_deref(), Some("Ada King"));
+}

@@ -56,6 +56,11 @@ impl Complete {
         }
     }
 
+    /// Whether somebody says of a file that there is no more of it.
+    pub(crate) fn is_marked(&self) -> bool {
+        matches!(self, Self::Marker(_))
+    }
+
     /// The marker's time, where there is a marker.
     fn marked_at(&self, file: &File) -> Option<i64> {
         let Self::Marker(pattern) = self else { return None };

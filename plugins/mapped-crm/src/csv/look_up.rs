@@ -58,7 +58,9 @@ pub(crate) fn contacts(
 
 /// The table of a file that would be read now.
 fn whole(csv: &Csv, mapping: &ContactMapping, file: &File, now: i64) -> Result<Table, Fault> {
-    is_finished(csv, file, now - file.modified)?;
+    // A time in the future says nothing, and since when it was seen so only the changes know. As far as it is from now must do: half an upload that is
+    // read so is whole at one of the next look-ups.
+    is_finished(csv, file, (now - file.modified).abs())?;
     let table = Table::open(csv, mapping, file, file.bytes()?)?;
     table.examine(csv)?;
     if csv.refuses_bad_rows {

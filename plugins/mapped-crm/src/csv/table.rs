@@ -56,7 +56,7 @@ impl Table {
     /// Reads a file up to its first row.
     pub(crate) fn open(csv: &Csv, mapping: &ContactMapping, file: &File, bytes: Vec<u8>) -> Result<Self, Fault> {
         let (checksum, size) = (checksum(&bytes), bytes.len() as u64);
-        let text = Text::read(bytes, csv.encoding)?;
+        let text = Text::read(bytes, csv.encoding, csv.complete.is_marked())?;
         let end = match csv.complete.trailer() {
             Some(trailer) => before_trailer(&text.bytes, trailer)?,
             None => text.bytes.len(),

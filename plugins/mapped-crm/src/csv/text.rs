@@ -49,8 +49,8 @@ pub(crate) struct Text {
 }
 
 impl Text {
-    /// Reads a whole file.
-    pub(crate) fn read(mut bytes: Vec<u8>, encoding: Encoding) -> Result<Self, Fault> {
+    /// Reads a whole file. Where nobody says that it is (`is_whole`), half a character of UTF-8 at its end may be one that goes on.
+    pub(crate) fn read(mut bytes: Vec<u8>, encoding: Encoding, is_whole: bool) -> Result<Self, Fault> {
         let (mut charset, mark) = match bytes.as_slice() {
             [0xef, 0xbb, 0xbf, ..] => (Some(Charset::Utf8), 3),
             [0xff, 0xfe, ..] => return Self::of_utf_16(&bytes[2..], u16::from_le_bytes),
@@ -67,8 +67,9 @@ impl Text {
         match (std::str::from_utf8(&bytes), charset) {
             (Ok(_), _) => Ok(Self { bytes, charset: Charset::Utf8, is_valid: true }),
             // The rest of the character is not written yet.
-            (Err(error), _) if error.error_len().is_none() && error.valid_up_to() > 0 => {
-                Err(Fault::Incomplete("it ends in the middle of a character".into()))
+            (Err(error), charset) if error.error_len().is_none() && error.valid_up_to() > 0 && (charset.is_some() || !is_whole) => {
+                let hint = if charset.is_none() { "; if it is whole and not UTF-8, say its `encoding`" } else { "" };
+                Err(Fault::Incomplete(format!("it ends in the middle of a character{hint}")))
             }
             (Err(_), Some(_)) => Ok(Self { bytes, charset: Charset::Utf8, is_valid: false }),
             (Err(_), None) => Ok(Self { bytes, charset: Charset::Windows1252, is_valid: true }),
@@ -120,7 +121,7 @@ mod tests {
     use super::*;
 
     fn read(bytes: &[u8], encoding: Encoding) -> String {
-        let text = Text::read(bytes.to_vec(), encoding).unwrap_or_else(|fault| panic!("{fault:?}"));
+        let text = Text::read(bytes.to_vec(), encoding, false).unwrap_or_else(|fault| panic!("{fault:?}"));
         text.decode(0..text.bytes.len()).into_owned()
     }
 
@@ -143,7 +144,7 @@ mod tests {
         assert_eq!(read("Müller".as_bytes(), Encoding::Auto), "Müller");
         assert_eq!(read(b"M\xfcller \x85", Encoding::Only(Charset::Latin1)), "Müller \u{85}");
         assert_eq!(read("ü".as_bytes(), Encoding::Only(Charset::Windows1252)), "Ã¼");
-        let text = Text::read(b"a M\xfcller b".to_vec(), Encoding::Only(Charset::Utf8)).unwrap();
+        let text = Text::read(b"a M\xfcller b".to_vec(), Encoding::Only(Charset::Utf8), false).unwrap();
         assert!(!text.is_valid(0..6) && text.is_valid(8..10));
     }
 
@@ -152,11 +153,11 @@ mod tests {
         let whole = "id;ü".as_bytes();
         let halves = [(&whole[..whole.len() - 1], Encoding::Auto), (&utf_16("\u{feff}ab", u16::to_le_bytes)[..5], Encoding::Auto)];
         for (half, encoding) in halves {
-            assert!(matches!(Text::read(half.to_vec(), encoding), Err(Fault::Incomplete(_))), "{half:?}");
+            assert!(matches!(Text::read(half.to_vec(), encoding, false), Err(Fault::Incomplete(_))), "{half:?}");
         }
         let half = &utf_16("\u{feff}𝒳", u16::to_be_bytes)[..4];
-        assert!(matches!(Text::read(half.to_vec(), Encoding::Auto), Err(Fault::Incomplete(_))));
+        assert!(matches!(Text::read(half.to_vec(), Encoding::Auto, false), Err(Fault::Incomplete(_))));
         let large = [&[0xff, 0xfe][..], &vec![0x20; UTF_16_BYTES_MAX + 2]].concat();
-        assert!(matches!(Text::read(large, Encoding::Auto), Err(Fault::Broken(told)) if told.contains("at most 12582912")));
+        assert!(matches!(Text::read(large, Encoding::Auto, false), Err(Fault::Broken(told)) if told.contains("at most 12582912")));
     }
 }

@@ -11,6 +11,15 @@
 //! A system that cannot be asked for a moment may still list the newest first: then a walk ends at the first record it knows to be read. Who is
 //! edited meanwhile moves to the beginning, and is seen by the next walk.
 //!
+//! A record that is *removed* during a walk by counted pages moves those behind it forward, over the border of a page: where the list is not in order
+//! of time, the one that moves over it is not seen before its next change.
+//!
+//! A page by number that answers 404 may be the end, as some systems say it behind a full last page, or a system in trouble. In order of time nothing
+//! is lost by taking it for the end: what was not read is newer. In any other order it is believed where it is met twice. The first time the list is
+//! begun anew with the next poll, from where it was begun before; if all pages are there but the same one, it is the end. So the list of a system that
+//! answers so for ever is read twice, and what was not read while one is in trouble is read once the trouble is over: it has to hit the same page of
+//! two walks, and no other, to hide anybody.
+//!
 //! Where records are fetched in full, each may have been changed again since the list was made, behind others that the list does not have: so the newest
 //! moment is that of the list, where it tells moments. Where it does not, who is changed in those seconds while somebody else is must wait for the next change.
 //!
@@ -132,6 +141,11 @@ pub(crate) fn page(
             cursor.place = None;
             return Ok(ContactPage::new([], Some(cursor.write()?), false));
         }
+        Ok(None) if changes.order != Order::OldestFirst && cursor.gone != cursor.place => {
+            diagnostics::warning!("{}: HTTP 404 for the next page; the list is begun anew to see whether it ends there", rest.name);
+            cursor.gone = cursor.place.take();
+            return Ok(ContactPage::new([], Some(cursor.write()?), false));
+        }
         Ok(None) => return end(changes, cursor, Vec::new()),
         Err(refused) => return Err(refused.into_error(rest)),
     };
@@ -194,7 +208,7 @@ fn end(changes: &Changes, mut cursor: Cursor, contacts: Vec<sportello_sdk::Conta
     if !cursor.is_untouched() {
         cursor.since = (cursor.newest - changes.overlap_ms).max(0);
     }
-    cursor.place = None;
+    (cursor.place, cursor.gone) = (None, None);
     cursor.forget(changes.overlap_ms);
     Ok(ContactPage::new(contacts, Some(cursor.write()?), false))
 }

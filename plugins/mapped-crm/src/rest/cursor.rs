@@ -17,6 +17,8 @@ pub(crate) struct Cursor {
     pub(crate) newest: i64,
     /// The page of the list, if it was not read to its end.
     pub(crate) place: Option<Place>,
+    /// The page at which the walk before this one found nothing.
+    pub(crate) gone: Option<Place>,
     /// Moments and hashes of records read within the overlap.
     seen: Vec<(i64, u64)>,
 }
@@ -28,6 +30,8 @@ struct Written {
     newest: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     place: Option<Place>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    gone: Option<Place>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     seen: Vec<(i64, u64)>,
 }
@@ -35,19 +39,19 @@ struct Written {
 impl Cursor {
     /// Before the first record changed at this moment.
     pub(crate) fn new(since: i64) -> Self {
-        Self { since, newest: since, place: None, seen: Vec::new() }
+        Self { since, newest: since, place: None, gone: None, seen: Vec::new() }
     }
 
     pub(crate) fn read(text: &str) -> Result<Self, Error> {
         let written: Written = cursor::read(text)?;
         let newest = written.newest;
         let seen = written.seen.into_iter().map(|(age, hash)| (newest.saturating_sub(age), hash)).collect();
-        Ok(Self { since: written.since, newest, place: written.place, seen })
+        Ok(Self { since: written.since, newest, place: written.place, gone: written.gone, seen })
     }
 
     pub(crate) fn write(&self) -> Result<String, Error> {
         let seen = self.seen.iter().map(|(moment, hash)| (self.newest - moment, *hash)).collect();
-        let written = Written { since: self.since, newest: self.newest, place: self.place.clone(), seen };
+        let written = Written { since: self.since, newest: self.newest, place: self.place.clone(), gone: self.gone.clone(), seen };
         cursor::written(&written)
     }
 

@@ -79,11 +79,11 @@ impl Crm {
         let since = if paging == "newest" { 0 } else { number("since").expect("the cursor's moment") };
         let mut rows: Vec<Row> = self.rows.borrow().iter().filter(|row| row.changed >= since).cloned().collect();
         rows.sort_by_key(|row| (row.changed, row.id));
-        if paging == "newest" {
+        if matches!(paging, "newest" | "unordered") {
             rows.reverse();
         }
         let at = match paging {
-            "page" | "total" | "newest" => (usize::try_from(number("page").unwrap()).unwrap() - 1) * SIZE,
+            "page" | "total" | "newest" | "unordered" => (usize::try_from(number("page").unwrap()).unwrap() - 1) * SIZE,
             "offset" => usize::try_from(number("offset").unwrap()).unwrap(),
             _ => number("after").map_or(0, |after| usize::try_from(after).unwrap()),
         };
@@ -113,7 +113,7 @@ pub(crate) const PAGINGS: [&str; 8] = ["whole", "newest", "total", "page", "offs
 /// A channel whose mapping follows changes in this way.
 pub(crate) fn channel(paging: &str, more: &str) -> Channel<MappedCrm> {
     let how = match paging {
-        "page" | "newest" => "{kind: page, parameter: page, size: 3}",
+        "page" | "newest" | "unordered" => "{kind: page, parameter: page, size: 3}",
         // Without a kind: everything at once.
         "whole" => "",
         "total" => "{kind: page, parameter: page, size: 3, total: /total}",
@@ -123,7 +123,11 @@ pub(crate) fn channel(paging: &str, more: &str) -> Channel<MappedCrm> {
         "cursor" => "{kind: cursor, parameter: after, at: /next}",
         other => panic!("{other}"),
     };
-    let order = if paging == "newest" { "newest-first" } else { "oldest-first" };
+    let order = match paging {
+        "newest" => "newest-first",
+        "unordered" => "none",
+        _ => "oldest-first",
+    };
     let query = if paging == "newest" { "order: newest" } else { "since: \"{since}\"" };
     let start = if more.contains("start: now") { ", start: now" } else { "" };
     let more = more.replace("start: now", "");

@@ -19,7 +19,7 @@ const STORED: &[(&str, &[&str])] = &[
     (PARTY, &["name", "code", "active", "lang"]),
     (MECHANISM, &["type", "value", "value_compact", "name", "comment", "party", "active", "sequence"]),
     (ADDRESS, &["party", "street", "postal_code", "city", "active", "sequence"]),
-    (IDENTIFIER, &["party", "type", "code", "sequence"]),
+    (IDENTIFIER, &["party", "type", "code", "active", "sequence"]),
     (NOTE, &["resource", "message"]),
 ];
 /// The lists of a party, and what is in them.
@@ -103,7 +103,8 @@ impl Records {
             (_, "create_uid") => json!(USER),
             (_, "write_uid") => record.written.map_or(Value::Null, |_| json!(USER)),
             (_, "_timestamp") => json!(self.timestamp(record)),
-            (PARTY | MECHANISM | ADDRESS, "active") => json!(i64::from(record.values.get("active") != Some(&json!(false)))),
+            (_, "active") if self.is_ever_inactive(model) => json!(i64::from(record.values.get("active") != Some(&json!(false)))),
+            (_, "active") => return Err(RpcError::plain("'active'")),
             (PARTY, "rec_name") => record.values.get("name").cloned().unwrap_or_default(),
             _ if part_of(model, field).is_some() => json!(self.related(model, record, field)?.iter().map(|(_, id)| id).collect::<Vec<_>>()),
             // Measured: the first of its type, or an empty text.
@@ -121,8 +122,8 @@ impl Records {
         })
     }
 
-    /// The fields asked for; a dotted one comes as an object (or a list of them) under `relation.`.
-    pub(super) fn shown(&self, model: &str, record: &Record, fields: &[&str]) -> Result<Value, RpcError> {
+    /// The fields asked for; a dotted one comes as an object (or a list of them) under `relation.`, what is inactive among them only where asked for.
+    pub(super) fn shown(&self, model: &str, record: &Record, fields: &[&str], with_inactive: bool) -> Result<Value, RpcError> {
         let mut shown = Map::new();
         shown.insert("id".to_owned(), json!(record.id));
         for field in fields {
@@ -141,8 +142,9 @@ impl Records {
                 .collect();
             let mut found = Vec::new();
             for (target, id) in self.related(model, record, relation)? {
-                if let Some(other) = self.find(target, id) {
-                    found.push(self.shown(target, other, &inner)?);
+                let other = self.find(target, id);
+                if let Some(other) = other.filter(|other| with_inactive || relation == "party" || !self.is_inactive(target, other)) {
+                    found.push(self.shown(target, other, &inner, with_inactive)?);
                 }
             }
             let value = if part_of(model, relation).is_some() { Value::Array(found) } else { found.pop().unwrap_or_default() };
@@ -263,6 +265,16 @@ impl Records {
         Ok(())
     }
 
+    /// Whether records of this model can be inactive.
+    fn is_ever_inactive(&self, model: &str) -> bool {
+        matches!(model, PARTY | MECHANISM | ADDRESS) || (self.release == Release::Eight && model == IDENTIFIER)
+    }
+
+    /// Whether this one is.
+    pub(super) fn is_inactive(&self, model: &str, record: &Record) -> bool {
+        self.is_ever_inactive(model) && record.values.get("active") == Some(&json!(false))
+    }
+
     fn parts_of(&self, part: &str, party: u64) -> impl Iterator<Item = &Record> {
         self.all(part).filter(move |found| found.values.get("party") == Some(&json!(party)))
     }
@@ -281,11 +293,6 @@ impl Records {
         let id = id.parse().ok()?;
         (model == PARTY && self.find(PARTY, id).is_some()).then_some(id)
     }
-}
-
-/// Whether records of this model can be inactive.
-pub(super) fn is_ever_inactive(model: &str) -> bool {
-    matches!(model, PARTY | MECHANISM | ADDRESS)
 }
 
 /// What is in a list of a party.
