@@ -24,12 +24,17 @@ struct Entry<'a> {
     #[serde(default, deserialize_with = "lenient::moment")]
     time: Option<i64>,
     #[serde(borrow, default)]
-    changes: Vec<&'a RawValue>,
+    changes: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    messaging: Vec<&'a RawValue>,
+    messaging: Option<&'a RawValue>,
     /// Messages while another app has the thread: the same shape.
     #[serde(borrow, default)]
-    standby: Vec<&'a RawValue>,
+    standby: Option<&'a RawValue>,
+}
+
+/// The updates of a list. What is no list is one update, so that it costs none of the lists beside it.
+fn updates(list: Option<&RawValue>) -> Vec<&RawValue> {
+    list.map(|list| serde_json::from_str(list.get()).unwrap_or_else(|_| vec![list])).unwrap_or_default()
 }
 
 /// What stands around an update.
@@ -64,12 +69,13 @@ pub(crate) fn interactions(context: &Context<Settings>, body: &[u8]) -> Result<V
                 interactions.push(interaction.raw_part(body, update.get()));
             }
         };
-        if entry.changes.is_empty() && entry.messaging.is_empty() && entry.standby.is_empty() {
+        let [changes, messaging, standby] = [entry.changes, entry.messaging, entry.standby].map(updates);
+        if changes.is_empty() && messaging.is_empty() && standby.is_empty() {
             // An entry of another shape: kept as one change that is not understood.
             take(raw, feed::interaction);
         }
-        entry.changes.iter().for_each(|change| take(change, feed::interaction));
-        entry.messaging.iter().chain(&entry.standby).for_each(|message| take(message, messaging::interaction));
+        changes.iter().for_each(|change| take(change, feed::interaction));
+        messaging.iter().chain(&standby).for_each(|message| take(message, messaging::interaction));
     }
     if of_other_pages == delivery.entry.len() && of_other_pages > 0 {
         // Most likely the wrong page-id in the settings. Parked, it can be replayed once they are right.

@@ -112,29 +112,28 @@ pub(crate) fn interaction(around: &Around<'_>) -> Option<Interaction> {
 }
 
 /// What a row of a list tells, as the delivery told it when it was made: the same identity in the same conversation. `below`: the post that a comment
-/// stands under, at whatever level; None: the row is a post. None: it has no id.
-pub(crate) fn listed(around: &Around<'_>, row: Row, below: Option<&str>) -> Option<Interaction> {
-    let id = row.id?;
-    let post = below.unwrap_or(&id).to_owned();
+/// stands under, at whatever level; None: the row is a post. A row without an id is not understood.
+pub(crate) fn listed(around: &Around<'_>, row: Row, below: Option<&str>) -> Interaction {
+    let post = below.map(str::to_owned).or_else(|| row.id.clone());
     let mut value = Value {
         verb: Some("add".to_owned()),
         from: row.from,
         message: row.message,
         created_time: row.created_time,
-        permalink_url: Some(post_url(&post)),
-        post_id: Some(post),
+        permalink_url: post.as_deref().map(post_url),
+        post_id: post,
         ..Value::default()
     };
     let interaction = if below.is_some() {
         value.item = Some("comment".to_owned());
         value.parent_id = row.parent.and_then(|parent| parent.id);
-        value.comment_id = Some(id);
+        value.comment_id = row.id;
         comment(around, FEED, &value)
     } else {
         value.item = Some("post".to_owned());
         post_or_mention(around, FEED, "post", &value)
     };
-    interaction.map(|interaction| annotate(interaction, FEED, &value))
+    annotate(interaction.unwrap_or_else(|| not_understood(around, &value)), FEED, &value)
 }
 
 fn comment(around: &Around<'_>, field: &str, value: &Value) -> Option<Interaction> {

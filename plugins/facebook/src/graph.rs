@@ -17,7 +17,9 @@ pub(crate) const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(10);
 /// <https://developers.facebook.com/docs/graph-api/guides/error-handling>
 const DUPLICATE: i64 = 506;
 /// The app has used up its hour, whosever token a call brought. <https://developers.facebook.com/docs/graph-api/overview/rate-limiting>
-const APP_LIMIT: i64 = 4;
+const APP_CALLS: i64 = 4;
+/// The app has reached a limit that has no other name. <https://developers.facebook.com/docs/graph-api/guides/error-handling>
+const APP_LIMIT: i64 = 341;
 
 #[derive(Deserialize)]
 struct Failed {
@@ -90,7 +92,7 @@ impl Refusal {
         let trace = error.fbtrace_id.as_deref().unwrap_or("none");
         let reason = format!("Facebook says ({}{subcode}): {} [HTTP {}, trace {trace}]", error.code, error.message, response.status);
         match error.code {
-            APP_LIMIT => Error::rate_limited(time::after(usage::limit_met(response, Counted::App)), reason),
+            APP_CALLS | APP_LIMIT => Error::rate_limited(time::after(usage::limit_met(response, Counted::App)), reason),
             17 | 32 | 613 | 80001..=80008 => Error::rate_limited(time::after(usage::limit_met(response, *counted)), reason),
             102 | 190 => Error::auth(reason),
             // The documented meaning is a permission that was not granted or was taken away; what is the matter with one object has a subcode.

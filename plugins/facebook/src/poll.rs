@@ -136,14 +136,16 @@ fn read(settings: &Settings, request: http::Request, after: Option<&str>) -> Res
     Ok(Rows { rows: rows.collect(), next })
 }
 
-/// What of these rows the sweep tells, oldest first.
+/// What of these rows the sweep tells, oldest first. What says no time that can be read is told as of the moment the sweep reads from, by each sweep that
+/// is shown it: the host knows what it has.
 fn told(context: &Context<Settings>, sweep: &mut Sweep, rows: Rows, below: Option<&str>) -> Vec<Interaction> {
-    let mut rows: Vec<_> = rows.rows.into_iter().filter_map(|(raw, row)| Some((row.created_time?, raw, row))).collect();
-    rows.retain(|(made_ms, ..)| sweep.tells(*made_ms));
-    rows.sort_by_key(|(made_ms, ..)| *made_ms);
-    let tell = |(made_ms, raw, row): (i64, Box<RawValue>, Row)| {
-        let around = Around { page: &context.settings.page_id, fallback_ms: made_ms, raw: raw.get() };
-        feed::listed(&around, row, below).map(|interaction| interaction.raw_text(raw.get()))
+    let mut rows = rows.rows;
+    rows.retain(|(_, row)| row.created_time.is_none_or(|made_ms| sweep.tells(made_ms)));
+    let from_ms = sweep.from_ms;
+    rows.sort_by_key(|(_, row)| row.created_time.unwrap_or(from_ms));
+    let tell = |(raw, row): (Box<RawValue>, Row)| {
+        let around = Around { page: &context.settings.page_id, fallback_ms: from_ms, raw: raw.get() };
+        feed::listed(&around, row, below).raw_text(raw.get())
     };
-    rows.into_iter().filter_map(tell).collect()
+    rows.into_iter().map(tell).collect()
 }

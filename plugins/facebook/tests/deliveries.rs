@@ -159,6 +159,24 @@ fn what_is_not_understood_is_kept_and_costs_nothing_else() {
 }
 
 #[test]
+fn a_list_of_another_shape_is_kept_and_costs_no_list_beside_it() {
+    let comment: Value = serde_json::from_slice(&body("comment")).unwrap();
+    for name in ["messaging", "standby"] {
+        for (strange, kept) in [(Value::Null, 0), (json!({}), 1), (json!("x"), 1)] {
+            let mut delivery = comment.clone();
+            delivery["entry"][0][name] = strange.clone();
+            let told = channel().deliver(&webhook::Request::post(delivery.to_string())).unwrap().interactions;
+            assert_eq!((told.len(), told[0].kind.as_str()), (1 + kept, "comment"), "{name}: {strange}");
+            assert!(told[1..].iter().all(|one| one.kind == "page-edit" && one.raw.is_some()), "{told:?}");
+        }
+    }
+    let message = json!({ "sender": { "id": "7" }, "message": { "mid": "m_1", "text": "Aiuto" } });
+    let entry = json!({ "id": comment["entry"][0]["id"], "changes": { "field": "feed" }, "messaging": [message] });
+    let told = channel().deliver(&webhook::Request::post(json!({ "object": "page", "entry": [entry] }).to_string())).unwrap().interactions;
+    assert_eq!(told.iter().map(|one| one.kind.as_str()).collect::<Vec<_>>(), ["page-edit", "direct-message"]);
+}
+
+#[test]
 fn one_delivery_holds_reactions_reviews_moderation_and_messages() {
     let interactions = interactions("several_entries");
     let summary: Vec<_> = interactions.iter().map(|i| (i.kind.as_str(), i.conversation.key.as_str(), i.own, i.visibility)).collect();

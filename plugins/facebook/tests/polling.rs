@@ -441,21 +441,45 @@ fn where_nothing_is_left_under_the_limit_nothing_is_read() {
 }
 
 #[test]
-fn a_row_of_another_shape_costs_no_other() {
+fn a_row_of_another_shape_costs_no_other_and_is_kept() {
     let _host = Host::new()
         .http(|request: &Request| match request.path().ends_with("/feed") {
             true => Response::with_json(200, &json!({ "data": [{ "id": POST, "created_time": 7 }, 7, null, "x", { "from": 7 }] })),
             false => {
                 let row = json!({ "id": 9_223_372_036_854_775_809_u64, "message": "ok", "from": { "id": 9_007_199_254_740_993_u64 },
                     "created_time": "2026-01-15T10:00:00+0000", "parent": 7, "new_in_2031": {} });
-                Response::with_json(200, &json!({ "data": [row, [], { "created_time": "2026-01-15T10:00:00+0000" }] }))
+                let timeless = json!({ "id": "900_950", "message": "e adesso?", "created_time": "yesterday" });
+                Response::with_json(200, &json!({ "data": [row, timeless, [], { "created_time": "2026-01-15T10:00:00+0000" }] }))
             }
         })
         .start();
-    let found = sweep(&reader(50), &mut None);
-    assert_eq!(found.len(), 1);
-    assert_eq!((found[0].native_id.as_str(), found[0].kind.as_str()), ("9223372036854775809", "comment"), "every digit");
-    assert_eq!(found[0].author.as_ref().map(|author| author.id.as_str()), Some("9007199254740993"));
+    let mut cursor = None;
+    let found = sweep(&reader(50), &mut cursor);
+    let (unknown, understood): (Vec<_>, Vec<_>) = found.iter().partition(|one| is_not_understood(one));
+    let ids: Vec<_> = understood.iter().map(|one| (one.native_id.as_str(), one.kind.as_str())).collect();
+    assert_eq!(ids, [("900_950", "comment"), ("9223372036854775809", "comment")], "every digit");
+    assert_eq!(understood[1].author.as_ref().map(|author| author.id.as_str()), Some("9007199254740993"));
+    let from = "2026-01-14T12:00:00Z";
+    assert_eq!((understood[0].text.as_deref(), understood[0].occurred_at.as_str()), (Some("e adesso?"), from), "it says no time");
+    let raws: BTreeSet<_> = unknown.iter().map(|one| raw_of(one)).collect();
+    let of_no_id = r#"{"created_time":"2026-01-15T10:00:00+0000"}"#;
+    assert_eq!(raws, BTreeSet::from(["7", "null", "\"x\"", r#"{"from":7}"#, "[]", of_no_id]));
+    assert!(unknown.iter().all(|one| one.kind == "page-edit" && (one.occurred_at == from || raw_of(one) == of_no_id)));
+    let again: BTreeSet<_> = sweep(&reader(50), &mut cursor).iter().map(|one| one.native_id.clone()).collect();
+    let first: BTreeSet<_> = found.iter().map(|one| one.native_id.clone()).collect();
+    assert_eq!(again, first, "the host knows what it has");
+}
+
+/// Whether it is kept without being understood.
+fn is_not_understood(one: &Interaction) -> bool {
+    one.attributes.iter().any(|attribute| attribute.name == "not-understood")
+}
+
+fn raw_of(one: &Interaction) -> &str {
+    match &one.raw {
+        Some(Raw::Text(text)) => text,
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]

@@ -69,7 +69,7 @@ fn each_error_code_becomes_what_the_host_must_do() {
         (429, Value::Null, "rate-limited", "rate-limited"),
         (401, Value::Null, "auth", "auth"),
     ];
-    for code in [4, 17, 32, 613, 80001, 80004, 80008] {
+    for code in [4, 17, 32, 341, 613, 80001, 80004, 80008] {
         table.push((400, json!({ "code": code, "message": "too many calls" }), "rate-limited", "rate-limited"));
     }
     for (status, error, of_reply, of_look) in table {

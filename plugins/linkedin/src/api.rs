@@ -134,14 +134,13 @@ impl Refusal {
         self.code() == Some(code) || self.body.service_error_code.as_deref() == Some(service_code)
     }
 
-    /// When calls are taken again: the limits of a day begin anew at midnight UTC, as the message tells; others say nothing.
+    /// When calls are taken again: the limits of a day begin anew at midnight UTC, as the message tells, and not before though a gateway may say so;
+    /// others say nothing.
     fn regained(&self) -> String {
         let is_of_the_day = self.body.message.as_deref().is_some_and(|message| message.contains(" DAY "));
         let now_ms = time::milliseconds(&time::after(Duration::ZERO)).unwrap_or_default();
-        match self.response.retry_after() {
-            Some(pause) => time::after(pause),
-            None if is_of_the_day => time::from_milliseconds((now_ms.div_euclid(DAY_MS) + 1) * DAY_MS),
-            None => time::after(RATE_LIMIT_PAUSE),
-        }
+        let said_ms = self.response.retry_after().and_then(|pause| time::milliseconds(&time::after(pause)));
+        let midnight_ms = is_of_the_day.then(|| (now_ms.div_euclid(DAY_MS) + 1) * DAY_MS);
+        said_ms.max(midnight_ms).map_or_else(|| time::after(RATE_LIMIT_PAUSE), time::from_milliseconds)
     }
 }

@@ -1,14 +1,14 @@
 //! The envelope of a delivery: `{"type": "ORGANIZATION_SOCIAL_ACTION_NOTIFICATIONS", "notifications": […]}`, up to ten in one.
 //!
-//! It must be JSON; what is inside is taken as far as it is understood, and kept raw as a range of the body in any case. So nothing that
-//! LinkedIn adds one day costs a delivery.
+//! It must be JSON; what is inside is taken as far as it is understood, and kept raw in any case: as a range of the body, or without the people named in
+//! it. So nothing that LinkedIn adds one day costs a delivery.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use sportello_sdk::{Context, Error, Interaction, diagnostics, time};
 
 use crate::Settings;
-use crate::notification::Read;
+use crate::notification::{Read, without_people};
 use crate::thread::Threads;
 
 #[derive(Default, Deserialize)]
@@ -39,7 +39,11 @@ pub(crate) fn interactions(context: &Context<Settings>, body: &[u8]) -> Result<V
             of_others += 1;
             continue;
         }
-        interactions.push(read.interaction(organization, now_ms, &mut threads)?.raw_part(body, raw.get()));
+        let told = read.interaction(organization, now_ms, &mut threads)?;
+        interactions.push(match without_people(&told, raw.get()) {
+            Some(text) => told.raw_text(text),
+            None => told.raw_part(body, raw.get()),
+        });
     }
     if of_others == notifications.len() {
         // Most likely the wrong organisation in the settings. Parked, it can be replayed once they are right.

@@ -79,7 +79,7 @@ impl Description for LinkedIn {
             .reply(ReplyPermission::Always)
             .retention("profile", 24)
             .retention("content", 48)
-            .retention("raw", 48)
+            .retention("raw", 24)
     }
 }
 

@@ -18,6 +18,9 @@ use sportello_sdk::{Error, Interaction, Profile, lenient, time};
 use crate::thread::{Place, Threads};
 use crate::urn::{self, Comment, Like, Target};
 
+/// The attribute of what is kept without being understood.
+const NOT_UNDERSTOOD: &str = "not-understood";
+
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Notification {
@@ -108,7 +111,7 @@ impl Read {
                 let about = notification.generated_activity.as_deref().and_then(Target::parse);
                 let about = about.or_else(|| notification.source_post.as_deref().and_then(Target::parse));
                 let key = about.map_or_else(|| organization.to_owned(), |target| target.urn());
-                Interaction::new(self.id(), "page-edit", at, key).attribute("not-understood", "true")
+                Interaction::new(self.id(), "page-edit", at, key).attribute(NOT_UNDERSTOOD, "true")
             }
         };
         Ok(self.annotated(interaction, organization))
@@ -214,6 +217,16 @@ impl Read {
         }
         interaction
     }
+}
+
+/// The platform's own words without who somebody is, where they say that: it may be kept for less long than what somebody wrote, and is known besides.
+/// What is not understood is kept as it came, so that somebody can see what it is.
+pub(crate) fn without_people(told: &Interaction, raw: &str) -> Option<String> {
+    if told.attributes.iter().any(|attribute| attribute.name == NOT_UNDERSTOOD) {
+        return None;
+    }
+    let kept = urn::without_people(raw);
+    (kept != raw).then_some(kept)
 }
 
 /// The comment above, where the notification names it after all.

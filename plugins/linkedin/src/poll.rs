@@ -8,7 +8,7 @@ use sportello_sdk::{Context, Error, cursor, http, lenient, poll, time};
 
 use crate::cursor::Cursor;
 use crate::list::Page;
-use crate::notification::Read;
+use crate::notification::{Read, without_people};
 use crate::role::{self, Role};
 use crate::thread::Threads;
 use crate::{Settings, api};
@@ -52,7 +52,9 @@ pub(crate) fn page(context: &Context<Settings>, cursor: Option<String>) -> Resul
     for (raw, read) in &rows {
         let mark = (read.at_ms().unwrap_or(from_ms), lenient::checksum(&read.id()));
         if !cursor.has_read(&mark) {
-            interactions.push(read.interaction(&settings.organization, now_ms, &mut threads)?.raw_text(raw.get()));
+            let told = read.interaction(&settings.organization, now_ms, &mut threads)?;
+            let text = without_people(&told, raw.get()).unwrap_or_else(|| raw.get().to_owned());
+            interactions.push(told.raw_text(text));
         }
         marks.push(mark);
     }

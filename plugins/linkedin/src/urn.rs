@@ -4,6 +4,7 @@
 //! notification. What is kept and sent is the long spelling.
 
 const PREFIX: &str = "urn:li:";
+const PERSON: &str = "person:";
 /// The longest URN of a person believed, in bytes: with what they liked it is an id, which may have 512.
 const WHO_BYTES_MAX: usize = 150;
 
@@ -99,6 +100,19 @@ impl Target {
             }
         }
     }
+}
+
+/// A text in which URNs of people, in either spelling, are empty: `urn:li:person:`.
+pub(crate) fn without_people(text: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(PERSON) {
+        let (before, behind) = rest.split_at(at + PERSON.len());
+        kept.push_str(before);
+        let is_urn = ["urn:li:", "("].iter().any(|prefix| before[..at].ends_with(prefix));
+        rest = if is_urn { behind.trim_start_matches(|letter| !matches!(letter, '"' | ',' | ')' | '\\' | ' ')) } else { behind };
+    }
+    kept + rest
 }
 
 fn is_word(text: &str) -> bool {

@@ -195,12 +195,8 @@ impl Status {
             ids
         });
         Some(Post {
-            // A post that answers nothing begins its thread; an edit belongs to that of its first version.
-            thread: match (&self.in_reply_to_status_id_str, &history) {
-                (Some(_), _) => None,
-                (None, Some(history)) => history.first().cloned(),
-                (None, None) => Some(id.clone()),
-            },
+            // Of a post that answers something only X knows it.
+            thread: None,
             id,
             history: history.unwrap_or_default(),
             author: self.user.and_then(|user| user.person()),

@@ -281,12 +281,13 @@ fn like(settings: &Settings, payload: &str, people: &BTreeMap<String, Person>) -
     Some(reaction(settings, &target, person, like.timestamp_ms))
 }
 
-/// A like, in either shape. Neither tells when one is taken back, and whoever likes again does it at another time.
+/// A like, in either shape. Neither tells when one is taken back, and whoever likes again does it at another time. It lies beside the conversation of
+/// whoever answers the same post: there the latest thing somebody said is what an answer goes to.
 pub(crate) fn reaction(settings: &Settings, target: &str, person: &Person, at_ms: Option<i64>) -> Told {
     let at = at_ms.map_or_else(time::now, time::from_milliseconds);
     let when = at_ms.map(|at_ms| at_ms.to_string());
     let native_id = once(&format!("like:{target}:{}", person.id), when.as_deref());
-    let reaction = Interaction::new(native_id, "reaction", at, key(target, &person.id))
+    let reaction = Interaction::new(native_id, "reaction", at, format!("like:{}", key(target, &person.id)))
         .author(person.profile())
         .own(person.id == settings.user_id)
         .in_reply_to(target)

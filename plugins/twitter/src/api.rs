@@ -100,15 +100,16 @@ fn send(request: &http::Request, window: &str) -> Result<Result<http::Response, 
     }
     let response = request.clone().send()?;
     report(&response, window);
-    if response.status == 429 {
-        headroom::report_refusal(&refused, &until(&response));
-    }
     if response.is_success() {
         return Ok(Ok(response));
     }
     let problem: Problem = serde_json::from_slice(&response.body).unwrap_or_default();
     let kind = problem.kind.as_deref().and_then(|kind| kind.rsplit_once("/problems/")).map(|(_, kind)| kind.to_owned());
-    Ok(Err(Refusal { response, kind, said: said(problem) }))
+    let refusal = Refusal { response, kind, said: said(problem) };
+    if refusal.response.status == 429 {
+        headroom::report_refusal(&refused, &refusal.until());
+    }
+    Ok(Err(refusal))
 }
 
 impl Refusal {
@@ -122,15 +123,27 @@ impl Refusal {
         format!("X says: {} [HTTP {}]", self.said, self.response.status)
     }
 
+    fn is_capped(&self) -> bool {
+        self.kind.as_deref() == Some(USAGE_CAPPED)
+    }
+
+    /// Until when a limit lasts: X says when it ends, a gateway before it for how long, and of a cap nobody says.
+    fn until(&self) -> String {
+        if self.is_capped() {
+            return time::after(CAP_PAUSE);
+        }
+        let pause = || time::after(self.response.retry_after().unwrap_or(LIMIT_PAUSE));
+        free_at(&self.response).map_or_else(pause, time::from_seconds)
+    }
+
     /// What the host must do.
     pub(crate) fn meaning(&self) -> Error {
         let reason = self.reason();
         match self.response.status {
-            429 if self.kind.as_deref() == Some(USAGE_CAPPED) => Error::rate_limited(
-                time::after(CAP_PAUSE),
-                format!("{reason}; what the plan allows is used up, which X's developer console shows"),
-            ),
-            429 => Error::rate_limited(until(&self.response), reason),
+            429 if self.is_capped() => {
+                Error::rate_limited(self.until(), format!("{reason}; what the plan allows is used up, which X's developer console shows"))
+            }
+            429 => Error::rate_limited(self.until(), reason),
             403 if self.kind.as_deref().is_some_and(|kind| NOT_PERMITTED.contains(&kind)) => {
                 Error::auth(format!("{reason}; the application lacks the permission, the plan or the kind of token that this needs"))
             }
@@ -167,12 +180,6 @@ fn count(response: &http::Response, limit: &str, what: &str) -> Option<u32> {
 fn free_at(response: &http::Response) -> Option<i64> {
     let used_up = LIMITS.iter().filter(|(limit, _)| count(response, limit, "remaining") == Some(0));
     used_up.filter_map(|(limit, _)| resets_at(response, limit)).max().or_else(|| resets_at(response, LIMITS[0].0))
-}
-
-/// Until when a limit lasts: X says when it ends, a gateway before it for how long.
-fn until(response: &http::Response) -> String {
-    let pause = || time::after(response.retry_after().unwrap_or(LIMIT_PAUSE));
-    free_at(response).map_or_else(pause, time::from_seconds)
 }
 
 fn report(response: &http::Response, window: &str) {
@@ -261,20 +268,23 @@ struct InThread {
     conversation_id: Option<String>,
 }
 
-/// Which thread posts lie in, by the posts' ids. What X does not show is missing. A delivery waits for it, so it may not take long.
-pub(crate) fn threads(settings: &Settings, ids: &[&str]) -> Result<BTreeMap<String, String>, Error> {
+/// Which thread posts lie in, by the posts' ids, and what went wrong before all were asked for. What X does not show is missing. A delivery waits for it,
+/// so it may not take long.
+pub(crate) fn threads(settings: &Settings, ids: &[&str]) -> (BTreeMap<String, String>, Result<(), Error>) {
     let mut ids = ids.to_vec();
     ids.sort_unstable();
     ids.dedup();
     let mut threads = BTreeMap::new();
-    for chunk in ids.chunks(IDS_MAX) {
-        let request = http::Request::get(settings.url("tweets"))
-            .query("ids", chunk.join(","))
-            .query("tweet.fields", "conversation_id")
-            .timeout(PATIENCE);
-        let document: Document<InThread> = look(&request, "lookups")?.json()?;
-        let found = document.data.into_iter().filter_map(|post| Some((post.id?, post.conversation_id?)));
-        threads.extend(found);
-    }
-    Ok(threads)
+    let asked = ids.chunks(IDS_MAX).try_for_each(|chunk| {
+        threads.extend(threads_of(settings, chunk)?);
+        Ok(())
+    });
+    (threads, asked)
+}
+
+fn threads_of(settings: &Settings, ids: &[&str]) -> Result<impl Iterator<Item = (String, String)> + use<>, Error> {
+    let request =
+        http::Request::get(settings.url("tweets")).query("ids", ids.join(",")).query("tweet.fields", "conversation_id").timeout(PATIENCE);
+    let document: Document<InThread> = look(&request, "lookups")?.json()?;
+    Ok(document.data.into_iter().filter_map(|post| Some((post.id?, post.conversation_id?))))
 }

@@ -161,18 +161,15 @@ fn place_in_threads<'a>(context: &Context<Settings>, posts: impl Iterator<Item =
     if answered.is_empty() || context.has_given_up() {
         return;
     }
-    match api::threads(&context.settings, &answered) {
-        Ok(threads) => {
-            for post in &mut posts {
-                post.thread = post.answers.as_ref().and_then(|answered| threads.get(answered).cloned());
-            }
+    let (threads, asked) = api::threads(&context.settings, &answered);
+    for post in &mut posts {
+        post.thread = post.answers.as_ref().and_then(|answered| threads.get(answered).cloned());
+    }
+    if let Err(error) = asked {
+        // A refusal is an answer, and cost no time.
+        if !matches!(error, Error::Reject(_)) {
+            context.give_up();
         }
-        Err(error) => {
-            // A refusal is an answer, and cost no time.
-            if !matches!(error, Error::Reject(_)) {
-                context.give_up();
-            }
-            diagnostics::warning!("threads could not be asked for: {}", error.reason());
-        }
+        diagnostics::warning!("threads could not be asked for: {}", error.reason());
     }
 }

@@ -2,7 +2,7 @@
 //! <https://docs.x.com/x-api/fundamentals/edit-posts>
 //!
 //! X tells of a deletion with the id of a version and nothing else, and does not say whether it tells of the other versions, too. The later versions of
-//! edited posts are remembered, the newest few hundred of them: posts can be edited for an hour, and are rarely. A deletion can come before whatever
+//! edited posts are remembered, the newest few hundred of them: posts can be edited for half an hour, and are rarely. A deletion can come before whatever
 //! tells that its id is a version: what was deleted is remembered likewise, and takes the post back once that is known.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,20 +23,14 @@ const GONE_MAX: usize = 300;
 pub(crate) struct Edits {
     /// Later version → first version.
     roots: BTreeMap<u64, u64>,
-    changed: bool,
     /// Versions told to be deleted.
     gone: BTreeSet<u64>,
-    gone_changed: bool,
+    changed: bool,
 }
 
 impl Edits {
     pub(crate) fn read() -> Result<Self, Error> {
-        Ok(Self {
-            roots: state::get(KEY)?.unwrap_or_default(),
-            changed: false,
-            gone: state::get(GONE_KEY)?.unwrap_or_default(),
-            gone_changed: false,
-        })
+        Ok(Self { roots: state::get(KEY)?.unwrap_or_default(), gone: state::get(GONE_KEY)?.unwrap_or_default(), changed: false })
     }
 
     /// Remembers the versions of a post.
@@ -54,7 +48,7 @@ impl Edits {
 
     /// Remembers that a version was deleted.
     pub(crate) fn note_gone(&mut self, id: &str) {
-        self.gone_changed |= id.parse::<u64>().is_ok_and(|id| self.gone.insert(id));
+        self.changed |= id.parse::<u64>().is_ok_and(|id| self.gone.insert(id));
         while self.gone.len() > GONE_MAX {
             self.gone.pop_first();
         }
@@ -71,10 +65,13 @@ impl Edits {
         id.parse::<u64>().ok().and_then(|id| self.roots.get(&id)).map_or_else(|| id.to_owned(), u64::to_string)
     }
 
+    /// Both or neither: each goes by the other. Of two calls at once, one that notes a version and one its deletion, neither would know of the other's; so
+    /// the later one is refused and repeated.
     pub(crate) fn write(&self) -> Result<(), Error> {
-        if self.changed {
-            state::set(KEY, &self.roots)?;
+        if !self.changed {
+            return Ok(());
         }
-        if self.gone_changed { state::set(GONE_KEY, &self.gone) } else { Ok(()) }
+        state::set(KEY, &self.roots)?;
+        state::set(GONE_KEY, &self.gone)
     }
 }

@@ -64,9 +64,7 @@ impl Description for Twitter {
             .summary("An account on X: mentions, replies, reposts, likes and messages in, replies and posts out")
             .settings_schema(include_str!("../settings.schema.json"))
             .credential(Credential::signing(CONSUMER_SECRET, "verifies that deliveries come from X and answers its challenges"))
-            .credential(
-                Credential::refreshed("user-token", "reads and writes as the account, by OAuth 2.0", api(), session).optional(),
-            )
+            .credential(Credential::refreshed("user-token", "reads and writes as the account, by OAuth 2.0", api(), session).optional())
             .credential(Credential::oauth1("oauth1", "reads and writes as the account, by OAuth 1.0a", api()).optional())
             .signature(Signature::hmac_sha256("x-twitter-webhooks-signature", CONSUMER_SECRET).prefix("sha256=").base64())
             .action(Action::new("reply", Idempotency::Findable).settling(SETTLING_SECONDS))

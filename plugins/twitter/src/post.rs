@@ -67,8 +67,10 @@ impl Post {
         self.thread.is_none() && self.answers.is_some()
     }
 
+    /// A post that answers nothing begins its thread: its first version does, whichever version X names.
     fn thread(&self) -> &str {
-        self.thread.as_deref().or(self.answers.as_deref()).unwrap_or(self.root())
+        let told = self.thread.as_deref().or(self.answers.as_deref());
+        told.filter(|told| !self.history.iter().any(|version| version == told)).unwrap_or(self.root())
     }
 
     /// The key of its conversation.

@@ -138,7 +138,7 @@ fn a_limit_lasts_as_long_as_is_said_by_x_or_by_what_stands_before_it() {
 
 #[test]
 fn a_cap_of_the_plan_is_not_asked_again_at_each_quarter_of_an_hour() {
-    let _host = Host::new()
+    let host = Host::new()
         .http(|_: &http::Request| {
             let capped = json!({"title": "UsageCapExceeded", "period": "Monthly", "scope": "Product", "product_name": "standard-basic",
                 "detail": "Usage cap exceeded: Monthly product cap", "type": "https://api.twitter.com/2/problems/usage-capped"});
@@ -149,6 +149,8 @@ fn a_cap_of_the_plan_is_not_asked_again_at_each_quarter_of_an_hour() {
     let Error::RateLimited(limit) = &error else { panic!("{error:?}") };
     assert_eq!(limit.until, "2026-01-15T13:00:00Z");
     assert!(limit.reason.contains("Monthly product cap") && limit.reason.contains("developer console"), "{error:?}");
+    let refused = host.headroom().into_iter().find(|window| window.name == "posts-refused").unwrap();
+    assert_eq!((refused.remaining, refused.resets_at), (0, limit.until.clone()), "the host is told the same");
 }
 
 #[test]

@@ -160,11 +160,40 @@ fn what_is_not_understood_is_kept_and_costs_nothing_else() {
     assert_eq!(told.iter().filter(|one| attribute(one, "not-understood") == Some("true")).count(), 5);
     assert_eq!(told.iter().map(identity).collect::<HashSet<_>>().len(), 6, "each is told apart");
     assert_eq!((told[0].kind.as_str(), told[0].conversation.key.as_str()), ("page-edit", POST));
-    for (one, document) in told.iter().zip(&strange) {
+    for (one, document) in told.iter().zip(&strange).filter(|(one, _)| attribute(one, "not-understood").is_some()) {
         let Some(Raw::Input(range)) = &one.raw else { panic!("a range") };
         let quoted = &delivery.as_bytes()[range.start as usize..(range.start + range.length) as usize];
         assert_eq!(&serde_json::from_slice::<Value>(quoted).unwrap(), document);
     }
+}
+
+#[test]
+fn nothing_that_is_understood_keeps_who_a_person_is_in_its_raw_text() {
+    let world = world();
+    let mut shout = notification(1, "COMMENT", QUESTION, "urn:li:person:x7 è una person: sì, \"person:y\"");
+    shout["decoratedGeneratedActivity"]["comment"]["lastModifiedBy"] = json!("urn:li:person:z_-9=");
+    let like = |n: u64, who: &str| {
+        json!({ "notificationId": n, "action": "LIKE", "organizationalEntity": ORGANIZATION, "lastModifiedAt": NOW_MS,
+            "generatedActivity": format!("urn:li:like:({who},{POST})") })
+    };
+    let mention = share("SHARE_MENTION", "urn:li:share:99", "Leggete");
+    let told = [shout, like(2, "urn:li:person:b"), like(3, "person:b"), mention, json!({ "action": "SHIMMER", "by": "urn:li:person:b" })];
+    world.borrow_mut().notifications = told[..4].to_vec();
+    let _host = started(&world);
+    let polled = channel_with(json!({ "since": "2026-01-15T11:00:00Z" })).poll(None).unwrap().interactions;
+    let delivered = delivered(&told);
+    assert_eq!((polled.len(), delivered.len()), (4, 5));
+    assert!(matches!(delivered[4].raw, Some(Raw::Input(_))), "what is not understood is kept as it came");
+    for one in polled.iter().chain(&delivered).filter(|one| attribute(one, "not-understood").is_none()) {
+        let Some(Raw::Text(text)) = &one.raw else { panic!("{one:?}") };
+        let raw: Value = serde_json::from_str(text).unwrap();
+        assert!(raw.to_string().contains("\"urn:li:organization:96072893\""), "the rest is as it came: {raw}");
+        for people in text.split("urn:li:person:").skip(1).chain(text.split("(person:").skip(1)) {
+            assert!(people.starts_with(['"', ',', ' ']), "{text}");
+        }
+    }
+    let Some(Raw::Text(shouted)) = &delivered[0].raw else { panic!("{delivered:?}") };
+    assert!(shouted.contains(r#"urn:li:person: è una person: sì, \"person:y\""#), "{shouted}");
 }
 
 #[test]
@@ -235,7 +264,7 @@ fn the_manifest_says_what_the_terms_allow() {
     let policy = channel().manifest().policy;
     assert_eq!((policy.link, policy.reply), (LinkPermission::Forbidden, ReplyPermission::Always));
     let hours: Vec<_> = policy.retention.iter().map(|one| (one.class.as_str(), one.hours)).collect();
-    assert_eq!(hours, [("profile", 24), ("content", 48), ("raw", 48)]);
+    assert_eq!(hours, [("profile", 24), ("content", 48), ("raw", 24)]);
 }
 
 #[test]

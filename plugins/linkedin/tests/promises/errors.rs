@@ -87,6 +87,10 @@ fn a_daily_limit_lasts_until_midnight_utc_and_another_as_long_as_is_said_or_five
         let message = format!("Resource level throttle {whose} DAY limit for calls to this resource is reached.");
         assert_eq!(until(refused(429, "TOO_MANY_REQUESTS", Some(101), &message)), "2026-01-16T00:00:00Z");
     }
+    let of_the_day =
+        |seconds: &str| refused(429, "TOO_MANY_REQUESTS", Some(101), "throttle MEMBER DAY limit").with_header("retry-after", seconds);
+    assert_eq!(until(of_the_day("30")), "2026-01-16T00:00:00Z", "of the two the later one");
+    assert_eq!(until(of_the_day("86400")), "2026-01-16T12:00:00Z");
     assert_eq!(until(refused(429, "TOO_MANY_REQUESTS", Some(101), "Too many calls at the moment.")), "2026-01-15T12:05:00Z");
     assert_eq!(until(refused(429, "TOO_MANY_REQUESTS", Some(101), "x").with_header("retry-after", "30")), "2026-01-15T12:00:30Z");
 }

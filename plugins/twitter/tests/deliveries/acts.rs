@@ -49,6 +49,23 @@ fn likes_reposts_follows_and_messages_come_in_and_say_who() {
 }
 
 #[test]
+fn a_like_lies_beside_the_conversation_of_whoever_answers_and_likes_the_same_post() {
+    let _host = host().start();
+    let mut answer = post("1900000000000000401", "@Sole e quando?");
+    answer["conversation_id"] = json!(POST);
+    answer["referenced_tweets"] = json!([{"type": "replied_to", "id": POST}]);
+    let answer = only(&event(1, "post.reply.create", &answer, &maria()));
+    let like = only(&event(2, "like.create", &json!({"liked_tweet_id": POST, "timestamp_ms": "1768478400000"}), &maria()));
+    let favorite =
+        json!([{"id": "abc", "favorited_status": {"id_str": POST}, "user": {"id_str": MARIA}, "timestamp_ms": 1_768_478_400_000_i64}]);
+    let favorite = only(&account("favorite_events", &favorite));
+    assert_eq!(answer.conversation.key, format!("{POST}/{MARIA}"));
+    for like in [like, favorite] {
+        assert_eq!((like.conversation.key, like.in_reply_to.as_deref()), (format!("like:{POST}/{MARIA}"), Some(POST)));
+    }
+}
+
+#[test]
 fn of_several_messages_in_one_event_each_is_told() {
     let _host = host().start();
     let row = |id: u64, text: &str| {

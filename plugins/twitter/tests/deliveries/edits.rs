@@ -24,6 +24,21 @@ fn an_edit_is_a_revision_of_its_first_version_and_a_deletion_of_any_version_is_o
 }
 
 #[test]
+fn an_edited_post_that_answers_nothing_begins_the_thread_of_its_first_version_in_both_shapes() {
+    let _host = host().start();
+    let version = "1900000000000000777";
+    let mut edited = post(version, "@Sole la rete è su");
+    edited["edit_history_tweet_ids"] = json!([POST, version]);
+    edited["conversation_id"] = json!(version);
+    let mut account_edited = account_post(1_900_000_000_000_000_777, "@Sole la rete è su");
+    account_edited["edit_history"] = json!({"initial_tweet_id": POST, "edit_tweet_ids": [POST, version]});
+    for delivery in [event(1, "post.mention.create", &edited, &maria()), account("tweet_create_events", &json!([account_edited]))] {
+        let told = only(&delivery);
+        assert_eq!((identity(&told), told.conversation.key.as_str()), ((POST, version), format!("{POST}/{MARIA}").as_str()));
+    }
+}
+
+#[test]
 fn a_deletion_is_the_companys_own_where_the_post_was() {
     let _host = host().start();
     for (author, is_own) in [(COMPANY, true), (MARIA, false)] {
@@ -89,6 +104,22 @@ fn a_deletion_of_a_version_nobody_knows_yet_takes_the_post_back_once_it_is_known
     }
     let kept: Vec<u64> = host.state("gone").unwrap();
     assert_eq!((kept.len(), kept.last()), (300, Some(&1_900_000_000_000_001_599)));
+}
+
+#[test]
+fn whatever_notes_a_version_or_a_deletion_writes_both_so_that_two_calls_at_once_find_each_other_out() {
+    let version = "1900000000000000777";
+    let mut edited = post(version, "@Sole la rete è su");
+    edited["edit_history_tweet_ids"] = json!([POST, version]);
+    let deleted = event(1, "post.delete", &json!({"id": version, "author_id": MARIA}), &json!([]));
+    for delivery in [event(2, "post.mention.create", &edited, &maria()), deleted] {
+        let host = host().start();
+        deliver(&delivery);
+        assert!(host.state::<Value>("edits").is_some() && host.state::<Value>("gone").is_some(), "{delivery}");
+    }
+    let host = host().start();
+    deliver(&event(3, "post.mention.create", &post(POST, "@Sole aiuto"), &maria()));
+    assert!(host.state::<Value>("edits").is_none() && host.state::<Value>("gone").is_none(), "nothing is new");
 }
 
 #[test]

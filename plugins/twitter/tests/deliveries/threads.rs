@@ -81,6 +81,26 @@ fn of_a_delivery_that_answers_many_posts_a_hundred_threads_are_asked_for_at_once
 }
 
 #[test]
+fn the_threads_that_were_found_are_kept_where_the_next_hundred_are_not_told() {
+    let first = "1900000000000000000";
+    let host = Host::new()
+        .http(move |request: &http::Request| match request.query_value("ids").unwrap().contains(first) {
+            true => http::Response::with_json(200, &json!({"data": [{"id": first, "conversation_id": POST}]})),
+            false => http::Response::with_json(503, &json!({"title": "Service Unavailable"})),
+        })
+        .start();
+    let answering = |number: u64| {
+        let mut row = account_post(1_900_000_000_000_001_000 + number, "ancora niente");
+        row["in_reply_to_status_id_str"] = json!((1_900_000_000_000_000_000 + number).to_string());
+        row
+    };
+    let told = deliver(&account("tweet_create_events", &json!((0..150).map(answering).collect::<Vec<_>>())));
+    assert_eq!(told[0].conversation.key, format!("{POST}/{MARIA}"));
+    assert_eq!(told[149].conversation.key, format!("1900000000000000149/{MARIA}"));
+    assert!(host.diagnostics().iter().any(|(_, message)| message.contains("threads could not be asked for")));
+}
+
+#[test]
 fn a_thread_that_cannot_be_asked_for_does_not_cost_the_delivery() {
     let host = host().start();
     let mut row = account_post(1_900_000_000_000_000_301, "ancora niente");
