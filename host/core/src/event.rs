@@ -16,7 +16,9 @@ use crate::domain::connector::{self, ConnectorInstalled, ConnectorRetired};
 use crate::domain::contact::{self, ContactSeen};
 use crate::domain::deletion::{self, DeletionRequested};
 use crate::domain::delivery::{self, DeliveryParked, DeliveryReplayed};
-use crate::domain::effect::{self, EffectDone, EffectFailed, EffectPostponed, EffectQueued, EffectStarted, EffectUndecided, EffectUnknown};
+use crate::domain::effect::{
+    self, EffectDone, EffectFailed, EffectPostponed, EffectQueued, EffectStarted, EffectUndecided, EffectUnknown, EffectUnsummoned,
+};
 use crate::domain::erasure::{self, Erased, PersonErased, RetentionShortened};
 use crate::domain::interaction::{self, InteractionReceived, InteractionWithdrawn};
 use crate::domain::person::{self, LinkEnded, LinkMade, PersonAppeared};
@@ -157,6 +159,8 @@ events! {
     75 EffectUnknown = "effect.unknown",
     /// A person must decide.
     76 EffectUndecided = "effect.undecided",
+    /// It answers something by which nobody addressed the company.
+    77 EffectUnsummoned = "effect.unsummoned",
     /// A delivery was parked.
     80 DeliveryParked = "delivery.parked",
     /// A parked delivery was taken in.
@@ -255,6 +259,7 @@ pub fn apply(tables: &mut Tables, at: Timestamp, event: &Event) {
         Event::EffectFailed(event) => effect::failed(tables, at, event),
         Event::EffectUnknown(event) => effect::unknown(tables, event),
         Event::EffectUndecided(event) => effect::undecided(tables, event),
+        Event::EffectUnsummoned(event) => effect::unsummoned(tables, event),
         Event::DeliveryParked(event) => delivery::parked(tables, at, event),
         Event::DeliveryReplayed(event) => delivery::replayed(tables, at, event),
         Event::PersonErased(event) => erasure::person_erased(tables, at, event),

@@ -327,8 +327,8 @@ payloads! { payload_of_core, CoreEvent:
     ConnectorInstalled, ConnectorRetired, ChannelConfigured, ConnectorGranted, CursorMoved, StateWritten, PolicyEnforced, ProfileSeen,
     LookUpAnswered, PersonAppeared, LinkMade, LinkEnded, ContactSeen, InteractionReceived, InteractionWithdrawn, CaseOpened, CaseAssigned,
     CaseStateChanged, CasePrioritised, CaseAnswered, EffectQueued, EffectStarted, EffectDone, EffectPostponed, EffectFailed, EffectUnknown,
-    EffectUndecided, DeliveryParked, DeliveryReplayed, PersonErased, Erased, DeletionRequested, RetentionShortened, TokenCreated,
-    TokenRevoked,
+    EffectUndecided, EffectUnsummoned, DeliveryParked, DeliveryReplayed, PersonErased, Erased, DeletionRequested, RetentionShortened,
+    TokenCreated, TokenRevoked,
 }
 
 payloads! { payload_of_workflow, WorkflowEvent:

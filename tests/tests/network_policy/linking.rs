@@ -4,13 +4,18 @@ use std::time::Duration;
 
 use http::Method;
 use serde_json::json;
+use sportello_core::domain::access::Role;
+use sportello_core::domain::effect::EFFECTS;
 use sportello_core::domain::interaction::INTERACTIONS;
 use sportello_core::domain::person::{Standing, standing};
 use sportello_core::domain::profile::{LOOK_UPS_PENDING, PROFILES};
 use sportello_core::ids::InteractionId;
+use sportello_server::access::create_token;
 use sportello_server::desk::Desk;
+use sportello_server::tenant::content::ContactContent;
 use sportello_tests::canaries;
 use sportello_tests::host::HostPlan;
+use sportello_tests::http_client::HttpClient;
 use sportello_tests::servers::{ContactMechanism, Crm};
 use sportello_tests::stand_ins::crm::CrmStandIn;
 use sportello_tests::stand_ins::facebook::Facebook;
@@ -81,6 +86,49 @@ async fn a_link_that_the_networks_terms_forbid_can_be_made_by_nobody_and_says_wh
     let text = refused.text();
     assert!((400..500).contains(&refused.status) && text.contains("linkedin") && text.contains("forbids"), "{} {text}", refused.status);
     assert_eq!(desk.tenant.get(&PROFILES, &profile).unwrap().unwrap().link, None);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_record_is_given_an_identifier_of_a_network_whose_terms_forbid_linking() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clock, now) = clock();
+    let linkedin = LinkedIn::start_with(LinkedInSettings { now, ..LinkedInSettings::default() }).await.unwrap();
+    let (facebook, crm) = (Facebook::start().await.unwrap(), CrmStandIn::start().await.unwrap());
+    let plan = with_crm(HostPlan::default().linkedin(&linkedin, "poll-seconds = 0").facebook_page(&facebook, ""), &crm);
+    let running = start(folder.path(), &plan, &clock).await;
+    // A record of the CRM's.
+    let desk = running.desk();
+    let crm = sportello_core::ids::ChannelName::new("crm").unwrap();
+    let contact = desk.tenant.contact_of(&crm, "7").unwrap();
+    let record = ContactContent {
+        id: "7".to_owned(),
+        version: "1".to_owned(),
+        display_name: Some("Ada Moretti".to_owned()),
+        identifiers: Vec::new(),
+        attributes: Vec::new(),
+    };
+    let sealed = desk.tenant.seal(contact.slot(), &record).unwrap();
+    let news = sportello_core::commands::ContactNews { contact, version: [1; 16], sealed, identifiers: Vec::new(), deleted: false };
+    desk.tenant.submit("test", sportello_core::commands::TakeContacts { channel: crm, contacts: vec![news], cursor: None }).await.unwrap();
+
+    let token = create_token(&desk.tenant, "test", "anna", Role::Agent).await.unwrap().secret;
+    let change = async |key: &str, schemes: &[&str]| {
+        let identifiers: Vec<_> = schemes.iter().map(|scheme| json!({"scheme": scheme, "value": "member-1"})).collect();
+        let authorization = format!("Bearer {token}");
+        let headers = [("authorization", &*authorization), ("content-type", "application/json"), ("idempotency-key", key)];
+        let url = running.url(&format!("/api/v1/demo/contacts/{}", contact.0));
+        let body = json!({"version": "1", "display_name": "Ada", "identifiers": identifiers}).to_string();
+        HttpClient::default().send(Method::PATCH, &url, &headers, body.into()).await.unwrap()
+    };
+    for (key, schemes) in [("a", ["linkedin.id", "email"]), ("b", ["facebook.id", "linkedin.handle"])] {
+        let refused = change(key, &schemes).await;
+        let text = refused.text();
+        assert!(refused.status == 403 && text.contains("the policy of channel linkedin forbids linking profiles of linkedin"), "{text}");
+    }
+    assert!(desk.tenant.list(&EFFECTS, &[], None, Direction::Forward, 1).unwrap().is_empty(), "the CRM is told nothing");
+    let allowed = change("c", &["facebook.id", "email"]).await;
+    assert_eq!(allowed.status, 201, "{}", allowed.text());
     running.stop().await;
 }
 

@@ -1,7 +1,7 @@
 //! A person's word on an effect nobody else can judge.
 
 use crate::commands::Accepted;
-use crate::domain::effect::{EFFECTS, EffectFailed, EffectPostponed, EffectState};
+use crate::domain::effect::{self, EFFECTS, EffectFailed, EffectPostponed, EffectState, UNSUMMONED};
 use crate::draft::Draft;
 use crate::event::Event;
 use crate::ids::EffectId;
@@ -16,7 +16,7 @@ pub enum EffectDecision {
     GiveUp,
 }
 
-/// Decides an undecided effect.
+/// Decides an undecided effect. What the policy leaves to people is not done from here while it does, whoever says so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DecideEffect {
     /// The effect.
@@ -34,6 +34,9 @@ impl DecideEffect {
             return Err(Refusal::Conflict(format!("effect {} is {:?}: there is nothing to decide", self.effect, effect.state)));
         }
         match self.decision {
+            EffectDecision::Repeat if effect::is_left_to_people(draft.tables(), self.effect, &effect) => {
+                return Err(Refusal::Forbidden(UNSUMMONED.to_owned()));
+            }
             EffectDecision::Repeat => {
                 let problem = format!("{} decided that it be done", self.by);
                 draft.emit(EffectPostponed {

@@ -164,10 +164,16 @@ fn retry<E: From<Event>>(draft: &mut Draft<'_, E>, id: EffectId, effect: &Effect
 pub(super) fn end<E: From<Event>>(draft: &mut Draft<'_, E>, id: EffectId, may_have_happened: bool, setback: &Setback) {
     let Setback { problem, detail } = setback.clone();
     if may_have_happened {
-        draft.emit(EffectUndecided { effect: id, problem: format!("an earlier call may have taken effect; {problem}") });
+        undecided(draft, id, may_have_happened, &problem);
     } else {
         draft.emit(EffectFailed { effect: id, problem, detail, left_by: None });
     }
+}
+
+/// A person decides.
+pub(super) fn undecided<E: From<Event>>(draft: &mut Draft<'_, E>, id: EffectId, may_have_happened: bool, problem: &str) {
+    let before = if may_have_happened { "an earlier call may have taken effect; " } else { "" };
+    draft.emit(EffectUndecided { effect: id, problem: format!("{before}{problem}") });
 }
 
 fn unknown<E: From<Event>>(draft: &mut Draft<'_, E>, id: EffectId, due_at: Timestamp, setback: &Setback) {

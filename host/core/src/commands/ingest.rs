@@ -202,7 +202,7 @@ impl Ingest {
         if known.as_ref().is_some_and(|profile| profile.erased) {
             return Err(Refusal::ProfileErased(author.profile.0));
         }
-        let kept_ms = channel.policy().and_then(|policy| policy.profile_ms);
+        let kept_ms = profile_kept_ms(channel, known.as_ref());
         let received_at = self.received_at(draft);
         let seen_at = known.as_ref().map_or(received_at, |known| received_at.max(known.last_seen_at));
         let (sealed, identifiers) = match (&author.news, &known) {
@@ -210,7 +210,7 @@ impl Ingest {
                 return Err(Refusal::ProfileChanged(author.profile.0));
             }
             (Some(news), _) => (news.sealed.clone(), news.identifiers.clone()),
-            (None, Some(known)) if known.own == own && !is_kept_longer(known, seen_at, kept_ms) => return Ok(()),
+            (None, Some(known)) if known.own == own && !is_deadline_moved(known, seen_at, kept_ms) => return Ok(()),
             (None, Some(known)) => (known.sealed.clone(), known.identifiers.clone()),
             (None, None) => return Err(Refusal::Invalid(format!("profile {} is not known and nothing is said of it", author.profile))),
         };
@@ -310,9 +310,20 @@ impl Ingest {
     }
 }
 
-/// Retention counts from the last time somebody was seen; it is put off once a day at most, so that not every word of theirs is an event.
-fn is_kept_longer(known: &Profile, seen_at: Timestamp, kept_ms: Option<u64>) -> bool {
-    kept_ms.is_some_and(|kept_ms| seen_at.ms_since(known.last_seen_at) >= PUT_OFF_EVERY_MS.min(kept_ms / 2))
+/// How long somebody may be kept who is seen on this channel: no longer than on any other that they were seen on. What the deadline there is leaves of
+/// them is the strictest so far.
+fn profile_kept_ms(channel: &Channel, known: Option<&Profile>) -> Option<u64> {
+    let here = channel.policy().and_then(|policy| policy.profile_ms);
+    let so_far = known.and_then(|known| Some(known.erase_at?.ms_since(known.last_seen_at)));
+    here.into_iter().chain(so_far).min()
+}
+
+/// Retention counts from the last time somebody was seen; it is put off once a day at most, so that not every word of theirs is an event. It comes
+/// nearer at once.
+fn is_deadline_moved(known: &Profile, seen_at: Timestamp, kept_ms: Option<u64>) -> bool {
+    let Some(kept_ms) = kept_ms else { return false };
+    let comes_nearer = known.erase_at.is_none_or(|present| seen_at.plus_ms(kept_ms) < present);
+    comes_nearer || seen_at.ms_since(known.last_seen_at) >= PUT_OFF_EVERY_MS.min(kept_ms / 2)
 }
 
 /// Where looking somebody up stands once they are seen like this; None: where it stood.

@@ -12,7 +12,7 @@ use crate::matching;
 use crate::numbers::Counter;
 use crate::refusal::Refusal;
 
-/// Links a profile to a contact because somebody says so. A link to another contact is ended first.
+/// Links a profile to a contact because somebody says so. A link to another contact, or on another basis, is ended first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkProfile {
     /// The profile.
@@ -54,11 +54,12 @@ impl LinkProfile {
             }
         }
         if let Some(present) = profile.link {
-            let row = draft.tables().get(&LINKS, &present);
-            if row.is_some_and(|link| link.contact == self.contact) {
+            let row = draft.tables().get(&LINKS, &present).filter(|link| link.contact == self.contact);
+            if row.as_ref().is_some_and(|link| link.basis == self.basis) {
                 return Ok(Accepted::Link(present));
             }
-            draft.emit(LinkEnded { link: present, reason: "replaced by a person's decision".to_owned(), refused: true });
+            // Another basis is no word against the contact.
+            draft.emit(LinkEnded { link: present, reason: "replaced by a person's decision".to_owned(), refused: row.is_none() });
         }
         if matching::is_full(draft, self.contact) {
             return Err(Refusal::Conflict(format!(

@@ -5,7 +5,7 @@ use crate::domain::case::CASES;
 use crate::domain::channel::CHANNELS;
 use crate::domain::contact::CONTACTS;
 use crate::domain::conversation::CONVERSATIONS;
-use crate::domain::effect::{AskedBy, EFFECTS_BY_KEY, EffectQueued};
+use crate::domain::effect::{AskedBy, EFFECTS_BY_KEY, EffectQueued, EffectUnsummoned, UNSUMMONED};
 use crate::domain::interaction::INTERACTIONS;
 use crate::domain::person::LawfulBasis;
 use crate::draft::Draft;
@@ -64,7 +64,7 @@ impl QueueEffect {
         if !self.contact.is_none_or(|contact| draft.tables().contains(&CONTACTS, &contact)) {
             return Err(Refusal::not_found("contact", self.contact.map_or(0, |contact| contact.0)));
         }
-        let mut undecided = None;
+        let mut unsummoned = false;
         if let Some(id) = self.conversation {
             let conversation = draft.tables().get(&CONVERSATIONS, &id).ok_or_else(|| Refusal::not_found("conversation", id))?;
             if conversation.channel != self.channel {
@@ -75,13 +75,11 @@ impl QueueEffect {
             }
             // Somebody who addressed the company earlier in the thread does not make it everybody's, nor for ever theirs.
             let answered = self.answers.or(conversation.latest_inbound).and_then(|id| draft.tables().get(&INTERACTIONS, &id));
-            let summoned = answered.is_some_and(|answered| answered.conversation == id && answered.summons);
-            if !summoned && channel.policy().is_some_and(|policy| policy.reply_only_summoned) {
-                undecided = Some("the network lets one answer only where one was addressed; answer by hand, or give it up".to_owned());
-            }
+            unsummoned = !answered.is_some_and(|answered| answered.conversation == id && answered.summons);
         } else if self.action == "reply" {
             return Err(Refusal::Invalid("a reply needs the conversation it goes to".to_owned()));
         }
+        let is_left_to_people = unsummoned && channel.policy().is_some_and(|policy| policy.reply_only_summoned);
         let effect = EffectId(draft.next(Counter::Effect));
         let event = EffectQueued {
             effect,
@@ -98,9 +96,13 @@ impl QueueEffect {
             slot: self.slot,
             sealed: self.sealed.clone(),
             asked_by: self.asked_by.clone(),
-            undecided,
+            undecided: is_left_to_people.then(|| UNSUMMONED.to_owned()),
         };
         draft.emit(event);
+        if unsummoned {
+            // The policy may be another one by the time it is done.
+            draft.emit(EffectUnsummoned { effect });
+        }
         Ok(Accepted::Effect(effect))
     }
 }

@@ -1,10 +1,10 @@
 //! Announcing a call before it is made.
 
 use crate::commands::Accepted;
-use crate::commands::finish_effect::{Setback, end};
+use crate::commands::finish_effect::{Setback, end, undecided};
 use crate::domain::case::CASES;
 use crate::domain::channel::{CHANNELS, LinkPermission};
-use crate::domain::effect::{EFFECTS, Effect, EffectStarted, EffectState};
+use crate::domain::effect::{self, EFFECTS, Effect, EffectStarted, EffectState, UNSUMMONED};
 use crate::domain::lane;
 use crate::domain::person::{LawfulBasis, contact_of};
 use crate::domain::profile::PROFILES;
@@ -14,7 +14,8 @@ use crate::ids::EffectId;
 use crate::refusal::Refusal;
 
 /// Says that an effect's call is about to be made. The call may be made once this is durable and the effect is started. Refused while another of its
-/// lane is under way or comes before it. An effect that would tell a CRM of somebody whose network's policy forbids it by now comes to its end instead.
+/// lane is under way or comes before it. An effect that would tell a CRM of somebody whose network's policy forbids it by now comes to its end instead;
+/// an answer that the policy by now leaves to people is left to them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StartEffect {
     /// The effect.
@@ -37,6 +38,10 @@ impl StartEffect {
                 "effect {} waits for effect {first}, which was asked for before it in the same place",
                 self.effect
             )));
+        }
+        if effect::is_left_to_people(draft.tables(), self.effect, &effect) {
+            undecided(draft, self.effect, effect.may_have_happened, UNSUMMONED);
+            return Ok(Accepted::Effect(self.effect));
         }
         match forbidden(draft, &effect) {
             Some(problem) => end(draft, self.effect, effect.may_have_happened, &Setback { problem, detail: Vec::new() }),

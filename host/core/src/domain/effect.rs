@@ -27,8 +27,14 @@ pub const RECEIPTS: Table<SubjectId, EffectId> = Table::new(75, "receipts");
 pub const EFFECTS_BY_PROFILE: Table<(ProfileId, EffectId), ()> = Table::new(76, "effects-by-profile");
 /// Effects about a contact, for erasing.
 pub const EFFECTS_BY_CONTACT: Table<(ContactId, EffectId), ()> = Table::new(79, "effects-by-contact");
+/// Answers to something by which nobody addressed the company.
+pub const EFFECTS_UNSUMMONED: Table<EffectId, ()> = Table::new(110, "effects-unsummoned");
 /// Effects a person must decide about.
 pub const EFFECTS_UNDECIDED: Table<EffectId, ()> = Table::new(77, "effects-undecided");
+
+/// Why an answer is left to people where only who addressed the company may be answered automatically.
+pub(crate) const UNSUMMONED: &str =
+    "the network lets one answer only where one was addressed; answer by hand on the network, or give it up";
 
 /// Where an effect stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -169,6 +175,14 @@ pub struct EffectQueued {
     pub undecided: Option<String>,
 }
 
+/// What was asked for answers something by which nobody addressed the company. Said of every such effect, whatever the policy lets one do when it is
+/// asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EffectUnsummoned {
+    /// Which.
+    pub effect: EffectId,
+}
+
 /// A call is about to be made. Durable before it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EffectStarted {
@@ -293,6 +307,18 @@ pub(crate) fn queued(tables: &mut Tables, at: Timestamp, event: &EffectQueued) {
     }
     place(tables, event.effect, &effect);
     tables.put(&EFFECTS, &event.effect, &effect);
+}
+
+pub(crate) fn unsummoned(tables: &mut Tables, event: &EffectUnsummoned) {
+    tables.put(&EFFECTS_UNSUMMONED, &event.effect, &());
+}
+
+/// Whether only a person may do it, by the policy in force: it answers something by which nobody addressed the company.
+pub(crate) fn is_left_to_people(tables: &Tables, id: EffectId, effect: &Effect) -> bool {
+    // Before it was said of every such effect, no other was a person's before its first call.
+    let is_unsummoned = tables.contains(&EFFECTS_UNSUMMONED, &id) || effect.state == EffectState::Undecided && effect.attempts == 0;
+    let policy = || tables.get(&CHANNELS, &effect.channel).and_then(|channel| channel.policy());
+    is_unsummoned && policy().is_some_and(|policy| policy.reply_only_summoned)
 }
 
 pub(crate) fn started(tables: &mut Tables, at: Timestamp, event: &EffectStarted) {

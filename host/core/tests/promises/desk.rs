@@ -125,6 +125,15 @@ impl Desk {
         self.must(ConfigureChannel { channel: channel(), settings: ChannelSettings { policy: own, ..settings } });
     }
 
+    /// A second channel of the same network, under this policy.
+    pub fn second_channel(&mut self, name: &str, policy: Policy) -> ChannelName {
+        let second = ChannelName::new(name).unwrap();
+        let first = self.get(&CHANNELS, &channel()).unwrap();
+        self.must(ConfigureChannel { channel: second.clone(), settings: first.settings });
+        self.must(GrantConnector { channel: second.clone(), grant: Grant { policy, ..first.grant.unwrap() } });
+        second
+    }
+
     pub fn slot(&mut self) -> SlotId {
         self.slots += 1;
         SlotId(self.slots)

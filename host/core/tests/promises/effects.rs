@@ -9,6 +9,7 @@ use sportello_core::domain::interaction::{Change, INTERACTIONS};
 use sportello_core::domain::lane::LANES;
 use sportello_core::event::Event;
 use sportello_core::ids::{CaseId, ContactId, ConversationId, EffectId, InteractionId, PersonId, ProfileId, SubjectId};
+use sportello_core::refusal::Refusal;
 
 use crate::desk::{Desk, channel, policy};
 
@@ -163,6 +164,93 @@ fn who_addressed_the_company_once_has_not_addressed_it_with_everything_said_ther
         assert_eq!(state(&desk, number), expected, "{answers:?}");
     }
     assert_eq!(state(&desk, 1), EffectState::Queued, "she had addressed it then");
+}
+
+#[test]
+fn a_reply_nobody_asked_for_that_waits_while_the_policy_becomes_stricter_is_a_persons_to_decide() {
+    let summoned = || Some(Policy { reply_only_summoned: true, ..policy() });
+    for (summons, before, expected) in [
+        (false, 0, EffectState::Undecided),
+        (false, 1, EffectState::Undecided),
+        (true, 0, EffectState::Started),
+        (true, 1, EffectState::Started),
+    ] {
+        let mut desk = Desk::new();
+        let arrival = Arrival { summons, ..desk.arrival(1, 0, Change::Created, 501, 601) };
+        desk.ingest(vec![arrival]);
+        desk.must(reply("a"));
+        for attempt in 1..=before {
+            desk.must(StartEffect { effect: EFFECT });
+            let due_at = desk.now;
+            finish(&mut desk, attempt, EffectOutcome::Postponed { due_at, setback: "busy".into() });
+        }
+        // Somebody says more in the thread meanwhile: what is answered is what was answered when it was asked for.
+        desk.says(2, 502, 601);
+        desk.operator_says(summoned());
+        desk.must(StartEffect { effect: EFFECT });
+        let row = effect(&desk);
+        assert_eq!(row.state, expected, "summons {summons}, {before} calls before: {:?}", row.problem);
+        let says_why = row.problem.is_some_and(|problem| problem.contains("only where one was addressed"));
+        assert_eq!(says_why, !summons);
+        assert_eq!(desk.count(&EFFECTS_UNDECIDED), usize::from(!summons));
+    }
+}
+
+#[test]
+fn a_reply_nobody_asked_for_that_may_have_taken_place_says_so_when_it_is_left_to_people() {
+    let mut desk = desk(Idempotency::Keyed);
+    desk.must(StartEffect { effect: EFFECT });
+    finish(&mut desk, 1, uncertain());
+    desk.operator_says(Some(Policy { reply_only_summoned: true, ..policy() }));
+    desk.must(StartEffect { effect: EFFECT });
+    let row = effect(&desk);
+    assert_eq!(row.state, EffectState::Undecided);
+    let problem = row.problem.unwrap();
+    assert!(problem.contains("may have taken effect") && problem.contains("only where one was addressed"), "{problem}");
+}
+
+#[test]
+fn a_reply_nobody_asked_for_cannot_be_repeated_while_the_policy_stands() {
+    let summoned = || Some(Policy { reply_only_summoned: true, ..policy() });
+    let repeat = || DecideEffect { effect: EFFECT, decision: EffectDecision::Repeat, by: "anna".into() };
+    for is_queued_before in [false, true] {
+        let mut desk = Desk::new();
+        desk.says(1, 501, 601);
+        if is_queued_before {
+            desk.must(reply("a"));
+            desk.operator_says(summoned());
+            desk.must(StartEffect { effect: EFFECT });
+        } else {
+            desk.operator_says(summoned());
+            desk.must(reply("a"));
+        }
+        assert_eq!(effect(&desk).state, EffectState::Undecided);
+        let refusal = desk.try_to(repeat()).unwrap_err();
+        assert!(matches!(refusal, Refusal::Forbidden(_)), "{refusal:?}");
+        assert!(refusal.to_string().contains("answer by hand on the network, or give it up"), "{refusal}");
+        desk.operator_says(None);
+        desk.must(repeat());
+        assert_eq!(effect(&desk).state, EffectState::Queued, "where it stands no more, it may be done");
+        desk.operator_says(summoned());
+        desk.must(StartEffect { effect: EFFECT });
+        assert_eq!(effect(&desk).state, EffectState::Undecided, "and it is a person's again");
+        desk.must(DecideEffect { decision: EffectDecision::GiveUp, ..repeat() });
+        assert_eq!(effect(&desk).state, EffectState::Failed);
+    }
+}
+
+#[test]
+fn a_summoned_reply_that_may_have_taken_place_can_be_repeated_under_a_strict_policy() {
+    let mut desk = Desk::with(Policy { reply_only_summoned: true, ..policy() }, Idempotency::Unsafe);
+    let arrival = Arrival { summons: true, ..desk.arrival(1, 0, Change::Created, 501, 601) };
+    desk.ingest(vec![arrival]);
+    desk.must(reply("a"));
+    desk.must(StartEffect { effect: EFFECT });
+    finish(&mut desk, 1, uncertain());
+    assert_eq!(effect(&desk).state, EffectState::Undecided);
+    desk.must(DecideEffect { effect: EFFECT, decision: EffectDecision::Repeat, by: "anna".into() });
+    desk.must(StartEffect { effect: EFFECT });
+    assert_eq!(effect(&desk).state, EffectState::Started);
 }
 
 #[test]

@@ -1,8 +1,11 @@
-use sportello_core::commands::{AnswerLookUps, Arrival, ContactNews, EndLink, LinkProfile, TakeContacts};
-use sportello_core::domain::channel::{LinkPermission, Policy};
+use sportello_core::commands::{Accepted, AnswerLookUps, Arrival, ContactNews, EndLink, EnforcePolicy, LinkProfile, TakeContacts};
+use sportello_core::domain::channel::{CHANNELS, LinkPermission, Policy};
 use sportello_core::domain::contact::{CONTACTS_OF_IDENTIFIER, CONTACTS_PER_IDENTIFIER_MAX};
+use sportello_core::domain::erasure::Due;
 use sportello_core::domain::interaction::Change;
-use sportello_core::domain::person::{LINKED_PROFILES, LawfulBasis, PROFILES_PER_PERSON_MAX, Standing, person_of, standing};
+use sportello_core::domain::person::{
+    LINKED_PROFILES, LINKS, LawfulBasis, PROFILES_PER_PERSON_MAX, REFUSED_LINKS, Standing, person_of, standing,
+};
 use sportello_core::domain::profile::{LOOK_UPS_PENDING, LookUp, PROFILES, PROFILES_PER_IDENTIFIER_MAX, Profile};
 use sportello_core::event::Event;
 use sportello_core::ids::{ContactId, IdentifierId, LinkId, ProfileId};
@@ -155,6 +158,43 @@ fn a_network_that_forbids_linking_is_obeyed_by_everybody() {
         let outcome = desk.try_to(command);
         assert_eq!(outcome.is_ok(), allowed, "{permission:?} with {basis:?}: {outcome:?}");
     }
+}
+
+#[test]
+fn consent_to_a_link_that_evidence_made_is_put_on_record() {
+    let mut desk = Desk::new();
+    contact(&mut desk, 701, 1, &[10_501]);
+    desk.says(1, ADA.0, 601);
+    let by_evidence = ada(&desk).link.unwrap();
+    let decided = |basis| LinkProfile { profile: ADA, contact: ContactId(701), by: "anna".into(), reason: "she agreed".into(), basis };
+    desk.must(decided(LawfulBasis::Consent));
+    let with_consent = ada(&desk).link.unwrap();
+    let row = |desk: &Desk, link: LinkId| desk.get(&LINKS, &link).unwrap();
+    assert_eq!((row(&desk, with_consent).basis, row(&desk, with_consent).ended), (LawfulBasis::Consent, None));
+    assert!(with_consent == by_evidence || row(&desk, by_evidence).ended.is_some(), "one link holds");
+    assert_eq!(desk.get(&LINKED_PROFILES, &person_of(&desk.rows, &ada(&desk))), Some(vec![ADA]));
+    assert_eq!(desk.count(&REFUSED_LINKS), 0, "nobody said no");
+
+    let (accepted, events) = desk.must(decided(LawfulBasis::Consent));
+    assert_eq!((accepted, events.len()), (Accepted::Link(with_consent), 0), "once more is nothing new");
+    // It outlives a policy under which only consent is enough.
+    desk.operator_says(Some(Policy { link: LinkPermission::Consent, ..policy() }));
+    let policy = desk.get(&CHANNELS, &channel()).unwrap().policy().unwrap();
+    desk.must(EnforcePolicy { channel: channel(), policy, stored: vec![Due::Profile(ADA)], is_last: true });
+    assert_eq!(ada(&desk).link, Some(with_consent));
+}
+
+#[test]
+fn consent_can_be_put_on_record_of_a_contact_that_has_as_many_profiles_as_it_may() {
+    let mut desk = Desk::new();
+    let profiles = ADA.0..ADA.0 + PROFILES_PER_PERSON_MAX as u64;
+    contact(&mut desk, 701, 1, &profiles.clone().map(|author| 10_000 + author).collect::<Vec<_>>());
+    for (native_id, author) in (1..).zip(profiles) {
+        desk.says(native_id, author, 601);
+    }
+    let basis = LawfulBasis::Consent;
+    desk.must(LinkProfile { profile: ADA, contact: ContactId(701), by: "anna".into(), reason: "she agreed".into(), basis });
+    assert_eq!(desk.get(&LINKS, &ada(&desk).link.unwrap()).unwrap().basis, LawfulBasis::Consent);
 }
 
 #[test]

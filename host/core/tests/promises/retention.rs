@@ -10,8 +10,9 @@ use sportello_core::domain::delivery::DELIVERIES;
 use sportello_core::domain::effect::{AskedBy, EFFECTS, EffectState};
 use sportello_core::domain::erasure::{Due, ERASURES_DUE, IDENTIFIERS_GIVEN_UP};
 use sportello_core::domain::interaction::{Change, INTERACTIONS};
-use sportello_core::domain::person::LawfulBasis;
+use sportello_core::domain::person::{LINKED_PROFILES, LINKS, LawfulBasis, PROFILES_PER_PERSON_MAX, REFUSED_LINKS};
 use sportello_core::domain::profile::{Identified, PROFILES, PROFILES_OF_IDENTIFIER};
+use sportello_core::event::Event;
 use sportello_core::ids::{
     CaseId, ChannelName, ContactId, ConversationId, DeliveryId, EffectId, IdentifierId, InteractionId, ProfileId, SlotId, SubjectId,
 };
@@ -151,6 +152,77 @@ fn whoever_is_seen_again_is_kept_from_then_on() {
     desk.now = desk.now.plus_ms(1);
     ada_says(&mut desk, 4, &[NEW]);
     assert!(!due(&desk, second, ada) && due(&desk, desk.now.plus_ms(30 * DAY_MS), ada), "news of her put it off, too");
+}
+
+/// When Ada must be given up.
+fn adas_deadline(desk: &Desk) -> Option<Timestamp> {
+    let deadline = desk.get(&PROFILES, &ProfileId(501)).unwrap().erase_at;
+    assert_eq!(desk.count(&ERASURES_DUE), usize::from(deadline.is_some()), "one entry, and no other");
+    deadline
+}
+
+#[test]
+fn whoever_is_seen_on_several_channels_is_kept_as_long_as_the_strictest_of_them_allows() {
+    let strict = || Policy { profile_ms: Some(2 * DAY_MS), ..policy() };
+    let is_strict = |name: &str| name == "page";
+    for news in [false, true] {
+        for order in [["page", "lax", "lenient"], ["lax", "page", "lenient"], ["lenient", "page", "lax"], ["lax", "lenient", "page"]] {
+            let mut desk = Desk::under(strict());
+            desk.second_channel("lax", policy());
+            desk.second_channel("lenient", Policy { profile_ms: Some(30 * DAY_MS), ..policy() });
+            let mut seen_strictly = false;
+            for (native_id, name) in (1..).zip(order) {
+                desk.now = desk.now.plus_ms(60_000);
+                let mut arrival = desk.arrival(native_id, 0, Change::Created, 501, 601);
+                if native_id > 1 && !news {
+                    arrival.author.as_mut().unwrap().news = None;
+                }
+                let channel = ChannelName::new(name).unwrap();
+                desk.must(Ingest { channel, arrivals: vec![arrival], known: 0, cursor: None, state_writes: vec![], replayed: None });
+                seen_strictly |= is_strict(name);
+                let latest = desk.now.plus_ms(2 * DAY_MS);
+                let deadline = adas_deadline(&desk);
+                assert_eq!(
+                    deadline.is_some_and(|deadline| deadline <= latest),
+                    seen_strictly,
+                    "{order:?}, news {news}, on {name}: {deadline:?}, {latest:?} at the latest"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_link_ends_with_the_profile_whose_time_is_over() {
+    let mut desk = Desk::under(Policy { profile_ms: Some(DAY_MS), ..policy() });
+    contact_is(&mut desk, 701, 1, &[OLD], false);
+    // She comes back more often than one person can have profiles, as somebody new each time.
+    let last = 501 + PROFILES_PER_PERSON_MAX as u64;
+    for (native_id, id) in (1..).zip(501..=last) {
+        let mut arrival = desk.arrival(native_id, 0, Change::Created, id, 601);
+        arrival.author.as_mut().unwrap().news.as_mut().unwrap().identifiers = vec![handle(&OLD)];
+        desk.ingest(vec![arrival]);
+        let link = desk.get(&PROFILES, &ProfileId(id)).unwrap().link;
+        assert!(link.is_some(), "time {native_id}");
+        desk.now = desk.now.plus_ms(DAY_MS);
+        desk.must(RecordErased { erased: vec![(Some(desk.now), Due::Profile(ProfileId(id)))] });
+        let row = desk.get(&PROFILES, &ProfileId(id)).unwrap();
+        assert!(row.erased && row.link.is_none());
+        let ended = desk.get(&LINKS, &link.unwrap()).unwrap().ended;
+        assert!(ended.is_some_and(|(at, _)| at == desk.now));
+        assert_eq!((desk.count(&LINKED_PROFILES), desk.count(&REFUSED_LINKS)), (0, 0), "nobody said no");
+    }
+}
+
+#[test]
+fn a_link_ends_once_though_its_profile_is_purged_twice() {
+    let mut desk = Desk::new();
+    contact_is(&mut desk, 701, 1, &[OLD], false);
+    ada_says(&mut desk, 1, &[OLD]);
+    let purge = || RecordErased { erased: vec![(None, Due::Profile(ProfileId(501))), (None, Due::WholeProfile(ProfileId(501)))] };
+    let ends = |events: &[Event]| events.iter().filter(|event| matches!(event, Event::LinkEnded(_))).count();
+    assert_eq!(ends(&desk.must(purge()).1), 1);
+    assert_eq!(ends(&desk.must(purge()).1), 0);
 }
 
 #[test]

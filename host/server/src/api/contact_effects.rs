@@ -98,7 +98,7 @@ pub(crate) async fn create(
     .await
 }
 
-/// Changes a contact in its CRM, if it is still as it was seen there.
+/// Changes a contact in its CRM, if it is still as it was seen there. Who somebody is on a network whose policy forbids linking cannot be written there.
 #[utoipa::path(patch, path = "/contacts/{contact}", tag = "contacts", operation_id = "change_contact",
     params(("idempotency-key" = String, Header, description = "Chosen by the caller, 1 to 255 bytes: the same key again is the same change")),
     request_body = ContactChange,
@@ -114,6 +114,7 @@ pub(crate) async fn update(
     let key = key(&caller, &headers)?;
     let asked = AskedFor { key, action: "contact", contact: Some((contact, attributes.clone())), ..AskedFor::default() };
     queue(caller, asked, move |caller| {
+        may_be_written(caller, &attributes)?;
         let row = caller.row(&CONTACTS, &contact, "contact")?;
         let record: Option<ContactContent> = caller.open_for_the_host(contact.slot(), &row.sealed);
         let record = record.filter(|_| !row.deleted);
@@ -141,12 +142,28 @@ fn may_be_made(caller: &Caller, id: ProfileId, row: &Profile, basis: Option<Lawf
             "the terms of {} allow telling a CRM of profile {id} only with the person's consent on record (basis \"consent\")",
             row.network
         ),
-        LinkPermission::Forbidden => format!(
-            "the policy of channel {} forbids linking profiles of {} to contacts, so no CRM may be told of them either",
-            row.channel, row.network
-        ),
+        LinkPermission::Forbidden => forbids_linking(&row.channel, &row.network),
     };
     Err(SubmitError::Refused(Refusal::Forbidden(refusal)).into())
+}
+
+/// Whether a record may say this: an identifier of a network that forbids linking would be the link.
+fn may_be_written(caller: &Caller, attributes: &[(String, String)]) -> Result<(), Problem> {
+    let networks: Vec<&str> = attributes.iter().filter_map(|(scheme, _)| network_of(scheme)).collect();
+    if networks.is_empty() {
+        return Ok(());
+    }
+    for (_, name, row) in caller.desk.channels.rows().map_err(|error| Problem::internal(&error))? {
+        let forbids = row.policy().is_some_and(|policy| policy.link == LinkPermission::Forbidden);
+        if let Some(grant) = row.grant.filter(|grant| forbids && networks.contains(&grant.network.as_str())) {
+            return Err(SubmitError::Refused(Refusal::Forbidden(forbids_linking(&name, &grant.network))).into());
+        }
+    }
+    Ok(())
+}
+
+fn forbids_linking(channel: &ChannelName, network: &str) -> String {
+    format!("the policy of channel {channel} forbids linking profiles of {network} to contacts, so no CRM may be told of them either")
 }
 
 fn named(caller: &Caller, crm: ChannelName) -> Result<ChannelName, Problem> {
@@ -206,10 +223,14 @@ fn said(given: ContactChange) -> Result<Vec<(String, String)>, Problem> {
 }
 
 fn is_scheme(scheme: &str) -> bool {
-    let of_network = scheme.strip_suffix(".id").or_else(|| scheme.strip_suffix(".handle"));
     let is_word =
         |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-    scheme.len() <= SCHEME_BYTES_MAX && (["email", "phone", "external"].contains(&scheme) || of_network.is_some_and(is_word))
+    scheme.len() <= SCHEME_BYTES_MAX && (["email", "phone", "external"].contains(&scheme) || network_of(scheme).is_some_and(is_word))
+}
+
+/// The network that knows somebody by such an identifier.
+fn network_of(scheme: &str) -> Option<&str> {
+    scheme.strip_suffix(".id").or_else(|| scheme.strip_suffix(".handle"))
 }
 
 #[cfg(test)]
