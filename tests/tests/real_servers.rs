@@ -2,7 +2,7 @@
 //!
 //! Where a server is missing these tests say so and pass; in CI they fail (see `servers::require`).
 
-mod promises;
+mod servers_and_stand_ins;
 
 use sportello_tests::servers::process::{ServerProcess, group_lives};
 use sportello_tests::servers::{Crm, MediaWiki, Release, Tryton, Wiki, require};

@@ -1,6 +1,6 @@
 //! The stand-ins keep the promises of what they stand in for, refuse what it refuses, and count rightly.
 
-mod promises;
+mod servers_and_stand_ins;
 
 #[path = "stand_ins/facebook.rs"]
 mod facebook;

@@ -64,7 +64,8 @@ impl Cursor {
         let mut read: Vec<_> = old.chain(rows.iter().copied()).collect();
         // A page that was not read on from another one begins anew.
         let unsure_ms = self.unsure_ms.filter(|_| self.next.is_some());
-        let reaches_into_overlap = latest_ms.is_some_and(|latest_ms| latest_ms >= now_ms - i64::from(overlap_seconds) * 1000);
+        // The page may have had rows that were read before: none is later than the latest row.
+        let reaches_into_overlap = last_ms >= now_ms - i64::from(overlap_seconds) * 1000;
         let unsure_ms = unsure_ms.or(reaches_into_overlap.then_some(now_ms));
         self.unsure_ms = unsure_ms.filter(|unsure_ms| next.is_some() || *unsure_ms < last_ms);
         self.last_ms = last_ms;
@@ -113,6 +114,14 @@ mod tests {
         // Old pages lack nothing, however long they take.
         let old = Cursor::from(1_000_000).behind(&[(1_500_000, 1)], 9_000_000, Some("20260101000000|2".into()), 60);
         assert_eq!(old.behind(&[(8_950_000, 2)], 9_000_000, None, 60).start(60), "1970-01-01T02:28:10Z");
+    }
+
+    #[test]
+    fn a_row_that_shows_late_is_found_though_all_others_of_its_page_were_read_before() {
+        let read = Cursor::from(1_000_000).behind(&[(2_000_000, 1)], 2_005_000, None, 60);
+        let first = read.behind(&[], 2_010_000, Some("20260101000000|3".into()), 60);
+        let last = first.behind(&[(2_600_000, 5)], 2_605_000, None, 60);
+        assert_eq!(last.start(60), "1970-01-01T00:32:30Z", "a minute before the first page was read");
     }
 
     #[test]

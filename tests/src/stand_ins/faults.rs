@@ -4,6 +4,7 @@
 //! of times. It is driven by the test, never by a clock: a held request stays held until the test lets it go, and the test can wait until
 //! the request has arrived. So a crash can be placed exactly: before the platform's commit, or after it and before the answer.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use axum::body::{Body, to_bytes};
@@ -127,6 +128,7 @@ pub struct Faults {
     weather: Arc<Mutex<Option<Weather>>>,
     clock: Arc<OnceLock<Clock>>,
     patience: Arc<Mutex<Patience>>,
+    requests: Arc<AtomicU64>,
 }
 
 /// What tells the time.
@@ -193,6 +195,11 @@ impl Faults {
         let _ = self.clock.set(Clock(Box::new(clock)));
     }
 
+    /// Requests that came so far, whatever became of them.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
     fn now(&self) -> Option<Timestamp> {
         self.clock.get().map(|clock| clock.0())
     }
@@ -250,7 +257,8 @@ impl Faults {
         }
         weather.struck += 1;
         let refusal = Fault::Refuse { status: 503, retry_after_s: None };
-        let limit = Fault::Refuse { status: 429, retry_after_s: Some(30) };
+        // So long that it is judged whether it is waited for.
+        let limit = Fault::Refuse { status: 429, retry_after_s: Some(300) };
         let lost = [Fault::RefuseAfterEffect { status: 502 }, Fault::NoAnswerAfterEffect, Fault::BrokenBody];
         let kinds = [refusal, limit, Fault::NoAnswer, lost[0], lost[1], lost[2], Fault::SlowBody];
         let fault = *weather.random.choice(kinds.iter().chain(weather.more).collect::<Vec<_>>())?;
@@ -279,6 +287,7 @@ impl Faults {
 
 /// The middleware in front of every stand-in.
 pub(crate) async fn apply(State(faults): State<Faults>, request: Request, next: Next) -> Response {
+    faults.requests.fetch_add(1, Ordering::Relaxed);
     let (parts, body) = request.into_parts();
     let Ok(bytes) = to_bytes(body, BODY_BYTES_MAX).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 /// Tests move the clock by a minute, also while somebody is making a call: who counts from the call's beginning may be early by that, and what was under
-/// way when it was told, and could not know, late.
+/// way when it was told, and could not know, late. So of waits up to two minutes nothing is judged.
 const SLACK: SignedDuration = SignedDuration::from_mins(1);
 /// So many are shown.
 const SHOWN_MAX: usize = 20;

@@ -292,7 +292,8 @@ impl Twitter {
     /// The author changes a post: a new version with an id of its own, which is given back. [edits]
     ///
     /// # Panics
-    /// When there is no such post, or the platform lets nobody change it: a reply to somebody else, a repost, after five changes.
+    /// When there is no such post, or the platform lets nobody change it: a reply to somebody else, a repost, after five changes, half an hour after it
+    /// was posted.
     pub fn edit(&self, id: &str, text: &str) -> String {
         self.inside().world.edit(number(id), text).expect("the test edits something that exists and can be edited").to_string()
     }

@@ -1,6 +1,6 @@
 //! A stand-in for MediaWiki's action API, as far as our connector and tests use it.
 //!
-//! It was written from what MediaWiki 1.39.17 answered on loopback, and passes the same tests (`tests/tests/promises/wiki.rs`). What it is
+//! It was written from what MediaWiki 1.39.17 answered on loopback, and passes the same tests (`tests/tests/servers_and_stand_ins/wiki.rs`). What it is
 //! strict about, as the real one: every error is HTTP 200 with an `error` object and the header `MediaWiki-API-Error`; a failed log-in is
 //! 200 without an error, after which edits succeed *anonymously* unless `assert=user` is sent; tokens must stand in the POST body and die
 //! with the session. Parameters it does not know are refused with HTTP 501.

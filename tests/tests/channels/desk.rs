@@ -1,6 +1,5 @@
 //! A host on a network, both on one clock, and what the tests ask of it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,14 +9,12 @@ use sportello_core::domain::access::Role;
 use sportello_core::domain::case::CASES;
 use sportello_core::domain::delivery::{DELIVERIES, DeliveryState};
 use sportello_core::domain::effect::{EFFECTS, Effect, EffectState};
-use sportello_core::domain::interaction::{Change, INTERACTIONS, Interaction};
-use sportello_core::event::Event as CoreEvent;
-use sportello_core::ids::{CaseId, EffectId};
+use sportello_core::domain::interaction::{Change, INTERACTIONS, Interaction, SUBJECTS};
+use sportello_core::ids::{CaseId, ChannelName, EffectId, SubjectId};
 use sportello_core::time::Timestamp;
 use sportello_server::access::create_token;
 use sportello_server::clock::{Clock, SetClock};
 use sportello_server::health::Purpose;
-use sportello_server::tenant::Event;
 use sportello_server::tenant::content::InteractionContent;
 use sportello_tests::host::{HostPlan, RunningHost};
 use sportello_tests::http_client::HttpClient;
@@ -187,20 +184,16 @@ impl<N: Network> Desk<N> {
         said.filter_map(|(_, content)| content.map(|content| (content.native_id, content.text.unwrap_or_default()))).collect()
     }
 
-    /// The ids of what customers said first, also of what is gone.
-    pub(crate) fn created(&self) -> Vec<String> {
-        let mut ids = BTreeMap::new();
-        for record in self.running.desk().tenant.records(1).expect("the journal can be read") {
-            for event in record.expect("a record").1.events {
-                let Event::Core(CoreEvent::InteractionReceived(event)) = event.expect("an event") else { continue };
-                let content =
-                    self.running.desk().tenant.open_sealed::<InteractionContent>(event.slot, &event.sealed).expect("it can be opened");
-                if event.change == Change::Created && !event.own {
-                    ids.insert(event.interaction, content.map(|content| content.native_id));
-                }
-            }
-        }
-        ids.into_values().flatten().collect()
+    /// What all versions of a thing share.
+    pub(crate) fn subject_of(&self, native_id: &str) -> SubjectId {
+        let channel = ChannelName::new(N::CHANNEL).expect("a name");
+        self.running.desk().tenant.subject_of(&channel, native_id).expect("it can be hashed")
+    }
+
+    /// Whether anything of a thing has come in.
+    pub(crate) fn has_come_in(&self, native_id: &str) -> bool {
+        let subject = self.running.desk().tenant.get(&SUBJECTS, &self.subject_of(native_id)).expect("the views can be read");
+        subject.is_some_and(|subject| !subject.versions.is_empty())
     }
 
     pub(crate) fn effects(&self) -> Vec<Effect> {
@@ -217,7 +210,6 @@ impl<N: Network> Desk<N> {
         self.running.desk().tenant.list(&CASES, &[], None, Direction::Forward, usize::MAX).expect("the views can be read").len()
     }
 
-    /// Deliveries set aside.
     /// Deliveries that are set aside, or were given up.
     pub(crate) fn parked(&self) -> usize {
         let tenant = &self.running.desk().tenant;

@@ -94,6 +94,10 @@ impl Network for Page {
         self.facebook.replies_to(thing).into_iter().map(|reply| reply.text).collect()
     }
 
+    fn answers(&self) -> usize {
+        self.facebook.replies().len()
+    }
+
     fn doubled(&self) -> usize {
         self.facebook.doubled_replies().len()
     }

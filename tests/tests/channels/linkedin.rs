@@ -89,6 +89,10 @@ impl Network for Organization {
         self.linkedin.replies_to(thing).into_iter().map(|reply| reply.text).collect()
     }
 
+    fn answers(&self) -> usize {
+        self.linkedin.replies().len()
+    }
+
     fn doubled(&self) -> usize {
         self.linkedin.doubled_replies().len()
     }
@@ -114,6 +118,9 @@ impl Network for Organization {
     fn publishing(&self) -> &'static [&'static str] {
         &["POST", "/comments"]
     }
+
+    // The stand-in's default, as the platform's: a refresh token serves for a year.
+    const SPENDS_TOKENS: bool = false;
 
     fn calls_for_a_post() -> &'static [&'static [&'static str]] {
         &[&["POST", "/rest/posts"], &["GET", "/rest/posts"]]

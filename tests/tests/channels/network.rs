@@ -111,6 +111,9 @@ pub(crate) trait Network: Sized + Send + Sync {
     /// What the company said to it, as the platform counts.
     fn answers_to(&self, thing: &str) -> Vec<String>;
 
+    /// How many things the company said in answer to whatever, as the platform counts.
+    fn answers(&self) -> usize;
+
     /// Answers that stand there twice.
     fn doubled(&self) -> usize;
 
@@ -150,6 +153,9 @@ pub(crate) trait Network: Sized + Send + Sync {
     fn log_ins() -> &'static [&'static [&'static str]] {
         &[&[SPENDS]]
     }
+
+    /// Whether a refresh token serves once, so that nobody could go on whose answer to it was lost.
+    const SPENDS_TOKENS: bool = true;
 
     /// Whether it is fast enough for every kind of trouble at each of them, and each of them is always made.
     const CAN_GO_THROUGH_ALL: bool = true;

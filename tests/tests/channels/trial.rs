@@ -55,6 +55,8 @@ impl<N: Network> Trial<N> {
     pub(crate) async fn end(self) {
         let words = self.desk.words().len() as u64;
         assert_eq!((self.desk.network.doubled(), words, self.desk.parked()), (0, self.rounds, 0));
+        let too_early = self.desk.network.faults().too_early();
+        assert!(too_early.is_empty(), "{} requests came before they were told to: {too_early:#?}", too_early.len());
         self.desk.stop().await;
     }
 }
@@ -99,6 +101,8 @@ impl<N: Network> PostTrial<N> {
 
     pub(crate) async fn end(self) {
         assert_eq!((self.desk.network.posts().len() as u64, self.desk.said().len(), self.desk.parked()), (self.rounds, 0, 0));
+        let too_early = self.desk.network.faults().too_early();
+        assert!(too_early.is_empty(), "{} requests came before they were told to: {too_early:#?}", too_early.len());
         self.desk.stop().await;
     }
 }

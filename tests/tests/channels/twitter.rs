@@ -13,7 +13,7 @@ use sportello_core::domain::interaction::Change;
 use sportello_server::clock::{Clock, SetClock};
 use sportello_tests::host::{HostPlan, RunningHost};
 use sportello_tests::stand_ins::twitter::{Endpoint, Limit, Payloads, Person, Twitter, TwitterSettings};
-use sportello_tests::stand_ins::{DeliveryPlan, Fault, Faults};
+use sportello_tests::stand_ins::{DeliveryPlan, Fault, Faults, SPENDS};
 
 use crate::desk::{Desk, MOMENT};
 use crate::network::{Network, Promise};
@@ -143,6 +143,10 @@ impl<S: Shape> Network for Account<S> {
 
     fn answers_to(&self, thing: &str) -> Vec<String> {
         self.twitter.replies_to(thing).into_iter().map(|reply| reply.text).collect()
+    }
+
+    fn answers(&self) -> usize {
+        self.twitter.replies().len()
     }
 
     fn doubled(&self) -> usize {
@@ -317,6 +321,29 @@ async fn a_channel_that_signs_its_requests_asks_and_answers() {
     }
     assert_eq!((twitter.replies_to(&thing).len(), twitter.token_refreshes()), (1, 0));
     running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_that_ends_again_while_the_log_in_is_to_wait_brings_no_other_log_in() {
+    let desk = Desk::<Activity>::answering().await;
+    let limit = Activity::troubles().iter().find(|trouble| matches!(trouble, Fault::DeclineUntil { until: (_, 400), .. }));
+    desk.network.expires_token();
+    let told = desk.network.faults().arm(*limit.expect("X says until when"), &[SPENDS], 1);
+    let mut things = Vec::new();
+    for minute in 0..12 {
+        things.push(desk.network.asks(&format!("Cliente {minute}"), "Perché?"));
+        if minute % 4 == 3 {
+            desk.network.expires_token();
+        }
+        desk.deliver().await;
+        desk.advance(Duration::from_secs(60));
+        desk.running.works(MOMENT).await;
+    }
+    let is_done = |effect: u64, desk: &Desk<Activity>| desk.effect(effect).is_some_and(|effect| effect.state == EffectState::Done);
+    desk.as_time_passes("all are answered", |desk| (1..=things.len() as u64).all(|effect| is_done(effect, desk))).await;
+    assert!(things.iter().all(|thing| desk.network.answers_to(thing).len() == 1));
+    assert_eq!((told.count(), desk.network.faults().too_early()), (1, Vec::new()));
+    desk.stop().await;
 }
 
 /// X counts posts by the day, too; a quarter of an hour says nothing of that.

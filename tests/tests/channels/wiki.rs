@@ -3,7 +3,7 @@
 //! Every third thread has a page of its own, so that it can be taken back alone; the others share a page with those of the same person. People talk to
 //! the wiki itself, the host through a gateway where trouble strikes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -118,6 +118,12 @@ impl<K: Kind> Talk<K> {
 
     fn text(&self, page: &str) -> String {
         done(self.admin.page_text(page)).expect("pages can be read").unwrap_or_default()
+    }
+
+    /// Whatever stands on the pages where somebody asked.
+    fn all_answers(&self) -> Vec<(String, String)> {
+        let pages: BTreeSet<String> = self.threads.lock().expect("no panic").values().map(|thread| thread.page.clone()).collect();
+        pages.iter().flat_map(|page| answers(&self.text(page))).collect()
     }
 
     /// Opens a thread; gives the interaction's id.
@@ -241,14 +247,14 @@ impl<K: Kind> Network for Talk<K> {
         answers(section.unwrap_or_default()).into_iter().map(|(_, words)| words).collect()
     }
 
+    fn answers(&self) -> usize {
+        self.all_answers().len()
+    }
+
     fn doubled(&self) -> usize {
-        let pages: std::collections::BTreeSet<String> =
-            self.threads.lock().expect("no panic").values().map(|thread| thread.page.clone()).collect();
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-        for page in pages {
-            for (key, _) in answers(&self.text(&page)) {
-                *counts.entry(key).or_default() += 1;
-            }
+        for (key, _) in self.all_answers() {
+            *counts.entry(key).or_default() += 1;
         }
         counts.values().filter(|count| **count > 1).count()
     }

@@ -8,9 +8,9 @@ use super::length::LENGTH_MAX;
 use super::wording::{Link, Sent};
 use super::world::{EDITS_MAX, Mention, Person, Post, Reference, World, opened};
 
-/// What is shown of a post without being asked for.
+/// What is shown of a post without being asked for: the data dictionary's page on posts.
 pub(super) const POST_DEFAULT: [&str; 3] = ["id", "text", "edit_history_tweet_ids"];
-/// What is shown of a person without being asked for.
+/// What is shown of a person without being asked for: its page on users.
 pub(super) const USER_DEFAULT: [&str; 3] = ["id", "name", "username"];
 /// What can be asked for of a post and is modelled.
 pub(super) const POST_FIELDS: &[&str] = &[
@@ -126,7 +126,7 @@ fn post_field(world: &World, post: &Post, name: &str) -> Option<Value> {
         }),
         "edit_controls" => json!({
             "edits_remaining": (EDITS_MAX + 1).saturating_sub(world.chain(post).len()), "is_edit_eligible": post.replied_to.is_none(),
-            // The page on edits says 30 minutes, the documented payloads show an hour.
+            // [edits] says 30 minutes, and that is what is kept to; the documented payloads show an hour.
             "editable_until": time_text(post.created + SignedDuration::from_hours(1)),
         }),
         "note_tweet" if is_long => {

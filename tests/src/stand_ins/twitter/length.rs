@@ -1,8 +1,8 @@
 //! How long a text is, as the platform counts. [length]
 
-/// The longest text a post may have.
+/// The longest text a post may have. [length]
 pub(super) const LENGTH_MAX: usize = 280;
-/// What any link counts, because the platform puts a short one in its place.
+/// What any link counts, because the platform puts a short one in its place. [length]
 const LINK_LENGTH: usize = 23;
 /// The letters that count once; all others count twice. They are the ranges of the platform's own library,
 /// <https://github.com/twitter/twitter-text/blob/master/config/v3.json>.
@@ -75,6 +75,7 @@ fn without_full_stop(word: &str) -> usize {
     word.trim_end_matches(['.', ',', ';', ':', '!', '?', ')', '"']).len()
 }
 
+/// Pictures count twice, whatever they are made of. [length] Which letters are pictures is taken from Unicode's blocks.
 fn is_pictograph(letter: char) -> bool {
     matches!(u32::from(letter), 0x2600..=0x27bf | 0x1f000..=0x1faff)
 }

@@ -28,7 +28,7 @@ impl Problem {
         Self::plain(403, "Forbidden", detail)
     }
 
-    /// The page on limits shows an older shape (`errors[].code` 88); the API's second version answers like its other problems.
+    /// [limits] shows an older shape (`errors[].code` 88); the API's second version answers like its other problems.
     pub(super) fn too_many_requests() -> Self {
         Self::plain(429, "Too Many Requests", "Too Many Requests")
     }
@@ -38,7 +38,7 @@ impl Problem {
         Self::plain(501, "Not Implemented", &format!("the stand-in does not model {what}"))
     }
 
-    /// One parameter, as it came, and what is wrong with it.
+    /// One parameter, as it came, and what is wrong with it. [errors]
     pub(super) fn parameter(name: &str, value: &str, message: impl Into<String>) -> Self {
         let body = json!({
             "errors": [{"parameters": {name: [value]}, "message": message.into()}],

@@ -19,8 +19,6 @@ use crate::http_client::{Answer, excerpt};
 
 /// The pause between two redeliveries; tests advance by it to make everything due.
 pub const PAUSE_MAX: Duration = Duration::from_secs(150);
-/// The most rows one body of the older shape carries. Ours, not the platform's.
-const ROWS_MAX: usize = 10;
 /// How often the platform challenges a webhook. The quickstart says hourly; the introduction to webhooks says every half an hour, once the
 /// last proof is a day old; an older page says daily. The strictest is taken.
 const CHALLENGE_EVERY: SignedDuration = SignedDuration::from_mins(30);
@@ -238,7 +236,8 @@ fn signature(secret: &str, bytes: &[u8]) -> String {
 
 /// One body for each event of the newer shape; of the older shape several rows, of several lists, in one.
 fn bodies(plan: &DeliveryPlan, updates: Vec<Update>, company_id: &str, random: &mut fastrand::Rng) -> Vec<(Vec<u64>, Value)> {
-    let rows_max = plan.updates_max.clamp(1, ROWS_MAX);
+    // [account] does not say how many are in one.
+    let rows_max = plan.updates_max.max(1);
     let mut bodies: Vec<(Vec<u64>, Value)> = Vec::new();
     // The last body of the older shape, while it has room.
     let mut open: Option<usize> = None;

@@ -2,18 +2,16 @@
 //!
 //! The same person has an id of digits in a string here, and a JSON number above 2^53 beside that string there.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::fields::{POST_FIELDS, USER_FIELDS, post_row, short_text, time_text, user_row};
 use super::length::LENGTH_MAX;
 use super::wording::{Link, Sent};
-use super::world::{Body, EDITS_MAX, Person, Post, World};
+use super::world::{Body, EDITING_TIME, EDITS_MAX, Person, Post, World};
 
 /// The first letters of a long text in the older shape. [account]
 const SHORT_LETTERS: usize = 140;
-/// For how long a post can be edited. [edits]
-const EDITING_TIME: SignedDuration = SignedDuration::from_mins(30);
 
 impl World {
     /// A post is told when it is the company's, or answers, names, quotes or reposts it. One post can be several events of the newer shape,

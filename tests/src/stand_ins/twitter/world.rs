@@ -12,6 +12,8 @@ use super::{Payloads, TwitterSettings};
 const IDS_BEGIN_MS: i64 = 1_288_834_974_657;
 /// An edited post has at most five versions after its first. [edits]
 pub(super) const EDITS_MAX: usize = 5;
+/// For how long a post can be edited, from its first version on. [edits]
+pub(super) const EDITING_TIME: SignedDuration = SignedDuration::from_mins(30);
 /// A handle's letters. <https://help.x.com/en/managing-your-account/x-username-rules>
 const HANDLE_LETTERS_MAX: usize = 15;
 
@@ -275,11 +277,12 @@ impl World {
     }
 
     /// Another version: a post of its own with a new id, in the same chain. `None` when the platform lets nobody edit it: a reply to somebody
-    /// else, a repost, or after five edits. [edits]
+    /// else, a repost, after five edits, or half an hour after the first version. [edits]
     pub(super) fn edit(&mut self, id: u64, text: &str) -> Option<u64> {
         let old = self.posts.get(&id)?.clone();
         let is_answer = old.replied_to.as_ref().is_some_and(|target| target.author != old.author);
-        if self.chain(&old).len() > EDITS_MAX || is_answer || old.reposted.is_some() {
+        let is_old = self.posts.get(&old.first).is_some_and(|first| first.created + EDITING_TIME <= self.now);
+        if self.chain(&old).len() > EDITS_MAX || is_old || is_answer || old.reposted.is_some() {
             return None;
         }
         let prefix: String = old.text.chars().take(old.implicit).collect();
@@ -372,4 +375,22 @@ pub(super) fn opened(person: &Person) -> Timestamp {
     let number: u64 = person.id.parse().unwrap_or_default();
     let milliseconds = i64::try_from(number >> 22).unwrap_or_default() + IDS_BEGIN_MS;
     Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_an_hour_after_it_was_posted_nobody_changes_a_post() {
+        let company =
+            Person { id: "1499874563210987655".to_owned(), name: "Telefonia Sole".to_owned(), handle: "TelefoniaSole".to_owned() };
+        let mut world = World::new(company, &TwitterSettings::default());
+        let ada = world.person("Ada");
+        let first = world.post(&ada, "aiuto");
+        world.advance(SignedDuration::from_secs(1_799));
+        let second = world.edit(first, "aiuto!").expect("it is not too late yet");
+        world.advance(SignedDuration::from_secs(1));
+        assert_eq!([first, second].map(|version| world.edit(version, "aiuto!!")), [None, None]);
+    }
 }

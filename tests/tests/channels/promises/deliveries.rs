@@ -1,9 +1,10 @@
 //! What is delivered comes in once and whole, in whatever order and shape it comes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use sportello_core::domain::interaction::Change;
+use sportello_core::ids::ConversationId;
 use sportello_tests::stand_ins::DeliveryPlan;
 
 use crate::desk::Desk;
@@ -39,16 +40,28 @@ pub(crate) async fn any_order_gives_the_same<N: Network>() {
     let mut told = Vec::new();
     for shuffle in [false, true] {
         let desk = Desk::<N>::listening().await;
-        for number in 0..30 {
-            desk.network.asks(&format!("Cliente {}", number % 5), &format!("Domanda {number}"));
-        }
+        let ask = |number: usize| (desk.network.asks(&format!("Cliente {}", number % 5), &format!("Domanda {number}")), number);
+        let numbers: BTreeMap<String, usize> = (0..30).map(ask).map(|(thing, number)| (desk.network.native_id(&thing), number)).collect();
         desk.deliver_by(&DeliveryPlan { updates_max: 1, shuffle, in_flight_max: 4, ..DeliveryPlan::default() }).await;
-        let words: BTreeSet<String> = desk.words().into_iter().map(|(_, text)| text).collect();
-        told.push((desk.said().len(), words.len(), desk.cases()));
+        told.push((in_conversations(&desk, &numbers), desk.said().len(), desk.cases()));
         desk.stop().await;
     }
     assert_eq!(told[0], told[1]);
-    assert_eq!(told[0].0, 30);
+    assert_eq!((told[0].0.len(), told[0].1), (30, 30));
+}
+
+/// Everything said: which it is, its words, and which was asked first of its conversation.
+fn in_conversations<N: Network>(desk: &Desk<N>, numbers: &BTreeMap<String, usize>) -> BTreeSet<(usize, String, usize)> {
+    let mut roots: BTreeMap<ConversationId, usize> = BTreeMap::new();
+    let mut all = Vec::new();
+    for (row, content) in desk.said() {
+        let content = content.expect("nothing is gone");
+        let number = numbers[&content.native_id];
+        let root = roots.entry(row.conversation).or_insert(number);
+        *root = number.min(*root);
+        all.push((number, content.text.unwrap_or_default(), row.conversation));
+    }
+    all.into_iter().map(|(number, text, conversation)| (number, text, roots[&conversation])).collect()
 }
 
 pub(crate) async fn an_edit_that_comes_before_its_original_is_filed_with_it<N: Network>() {

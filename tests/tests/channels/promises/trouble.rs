@@ -25,7 +25,7 @@ pub(crate) async fn a_limit_is_waited_for_and_nothing_is_called_meanwhile<N: Net
     })
     .await;
     // Who asks what is new may go on asking: there it counts how often it is refused.
-    let made = || if desk.network.times_asked().is_none() { desk.requests() } else { desk.network.calls_over_limit() };
+    let made = || if desk.network.times_asked().is_none() { desk.network.faults().requests() } else { desk.network.calls_over_limit() };
     let before = made();
     let watched = Duration::from_secs(9 * 60);
     for _ in 0..9 {
@@ -68,7 +68,11 @@ pub(crate) async fn who_is_told_to_come_again_later_does_not_come_before<N: Netw
             desk.advance(Duration::from_secs(60));
             desk.running.works(MOMENT).await;
         }
-        println!("{call:?}: {} lost, {} told", lost.count(), told.count());
+        assert_eq!(
+            (lost.count(), told.count()),
+            (1, 1),
+            "{call:?}: how often a confirmation was lost, and how often it was told to come again"
+        );
     }
     let is_over = |desk: &Desk<N>| {
         let effects = desk.effects();
@@ -95,7 +99,7 @@ pub(crate) async fn trouble_of_any_kind_at_any_request_costs_no_word_and_no_answ
                 trouble,
                 Fault::Refuse { .. } | Fault::NoAnswer | Fault::Decline { .. } | Fault::DeclineUntil { .. } | Fault::SlowBody
             );
-            if !call.contains(&SPENDS) || may_spend {
+            if !N::SPENDS_TOKENS || !call.contains(&SPENDS) || may_spend {
                 trial.round(call, *trouble, |_| {}).await;
             }
         }

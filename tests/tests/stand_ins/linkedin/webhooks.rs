@@ -145,6 +145,18 @@ async fn a_challenge_comes_every_two_hours_and_three_misses_in_a_row_block_the_w
     assert_eq!(linkedin.counts().updates_acknowledged, linkedin.counts().updates_made);
 }
 
+#[tokio::test]
+async fn a_later_challenge_that_is_answered_too_late_is_missed() {
+    let settings = LinkedInSettings { answer_time_max: Duration::from_millis(300), ..LinkedInSettings::default() };
+    let linkedin = LinkedIn::start_with(settings).await.expect("a loopback port");
+    let (url, conducts) = webhook(&linkedin, &[]).await;
+    linkedin.register_webhook(&url).await.expect("a right answer");
+    conducts.lock().expect("no panic").push_back(Conduct::Late);
+    linkedin.advance(Duration::from_secs(2 * 60 * 60));
+    linkedin.deliver(&DeliveryPlan::default()).await.expect("registered");
+    assert_eq!((linkedin.challenges_missed(), linkedin.is_blocked()), (1, false));
+}
+
 // --- signatures --------------------------------------------------------------------------------------------------------------------------
 
 #[tokio::test]

@@ -203,6 +203,22 @@ async fn an_edit_is_a_new_post_and_deleting_one_version_deletes_all() {
 }
 
 #[tokio::test]
+async fn lists_reach_back_to_the_last_800_mentions_and_3200_own_posts() {
+    let api = Api::start().await;
+    let (ada, company) = (api.twitter.person("Ada"), api.twitter.company());
+    let mut cases = Vec::new();
+    for (author, path, reached) in [(&ada, api.mentions_path(), 800), (&company, api.timeline_path(), 3_200)] {
+        let posts: Vec<String> = (0..=reached).map(|number| api.twitter.post(author, &format!("@TelefoniaSole {number}"))).collect();
+        cases.push((path, posts));
+    }
+    for (path, posts) in cases {
+        let all = pages(&api, &path, &[("max_results", "100")]).await.concat();
+        let reached: Vec<String> = posts[1..].iter().rev().cloned().collect();
+        assert_eq!((all.len(), all == reached), (reached.len(), true), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_wrong_parameter_is_named() {
     let api = Api::start().await;
     let mentions = api.mentions_path();

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::Query;
 use axum::http::HeaderMap;
 use axum::routing::get;
 use base64::Engine;
@@ -121,6 +122,32 @@ async fn a_webhook_that_fails_a_later_challenge_gets_nothing_until_it_passes() {
     twitter.post(&twitter.company(), "Tre");
     twitter.advance(Duration::from_secs(1_800));
     assert_eq!(deliver(&twitter).await, (1, 1), "the next half hour's challenge validates it too");
+}
+
+#[tokio::test]
+async fn a_later_challenge_that_is_answered_too_late_is_failed() {
+    let settings = TwitterSettings { answer_time_max: Duration::from_millis(300), ..TwitterSettings::default() };
+    let twitter = Twitter::start_with(settings).await.expect("a loopback port");
+    let is_late = Arc::new(AtomicBool::new(false));
+    let proof = Arc::new(XProof { secret: twitter.consumer_secret().to_owned(), is_honest: Arc::new(AtomicBool::new(true)) });
+    let challenged = {
+        let is_late = Arc::clone(&is_late);
+        async move |Query(query): Query<BTreeMap<String, String>>| {
+            if is_late.load(Ordering::SeqCst) {
+                std::future::pending::<()>().await;
+            }
+            proof.answer(&query).expect("a token")
+        }
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a loopback port");
+    let url = format!("http://{}/", listener.local_addr().expect("an address"));
+    tokio::spawn(async move { axum::serve(listener, Router::new().route("/", get(challenged).post(|| async {}))).await });
+    twitter.register_webhook(&url).await.expect("a right answer in time");
+    is_late.store(true, Ordering::SeqCst);
+    twitter.post(&twitter.company(), "Uno");
+    twitter.advance(Duration::from_secs(1_800));
+    assert!(twitter.deliver(&DeliveryPlan::default()).await.is_err());
+    assert_eq!((twitter.counts().posts.posted, twitter.is_webhook_valid()), (0, false));
 }
 
 #[tokio::test]
@@ -273,7 +300,8 @@ async fn the_activity_api_sends_one_event_a_post_in_its_shape() {
 async fn the_account_activity_sends_rows_of_several_lists_in_one_post() {
     let (twitter, receiver) = registered(Payloads::AccountActivity).await;
     let (own, reply) = of_every_kind(&twitter);
-    assert_eq!(deliver(&twitter).await, (2, 2), "11 rows, at most 10 in a body");
+    let report = twitter.deliver(&DeliveryPlan { updates_max: 10, ..DeliveryPlan::default() }).await.expect("a webhook");
+    assert_eq!((report.posted, report.acknowledged), (2, 2), "11 rows, at most 10 in a body");
     let documents = receiver.documents();
     let first = &documents[0];
     assert_eq!(first["for_user_id"], json!(twitter.user_id()));

@@ -338,7 +338,9 @@ async fn the_pause_that_a_platform_asks_of_a_log_in_is_kept_over_a_restart() {
 #[tokio::test]
 async fn a_platform_may_say_in_a_header_of_its_own_until_when_it_wants_no_log_in() {
     // The header's moment, `Retry-After`, and after how many seconds it is tried again.
-    for (at, asked, pause) in [(Some("400"), None, 400), (Some("400"), Some("30"), 400), (Some("30"), Some("400"), 400), (Some("soon"), None, 1)] {
+    for (at, asked, pause) in
+        [(Some("400"), None, 400), (Some("400"), Some("30"), 400), (Some("30"), Some("400"), 400), (Some("soon"), None, 1)]
+    {
         let began = clock();
         let server = Server::start(move |_| {
             let mut answer = status(429, "not now");

@@ -41,7 +41,7 @@ macro_rules! wiki_promises {
         #[tokio::test]
         async fn $promise() {
             let Some(mut wiki) = $start.await else { return };
-            $crate::promises::wiki::$promise(&mut wiki).await;
+            $crate::servers_and_stand_ins::wiki::$promise(&mut wiki).await;
         }
     )* };
 }

@@ -29,7 +29,7 @@ macro_rules! crm_promises {
         #[tokio::test]
         async fn $promise() {
             let Some(crm) = $start.await else { return };
-            $crate::promises::crm::$promise(&crm).await;
+            $crate::servers_and_stand_ins::crm::$promise(&crm).await;
         }
     )* };
 }
