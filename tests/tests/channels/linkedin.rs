@@ -221,3 +221,25 @@ async fn a_daily_limit_is_met_once_by_each_resource_and_nothing_is_asked_of_it_u
     assert!(things.iter().all(|thing| desk.network.answers_to(thing).len() == 1));
     desk.stop().await;
 }
+
+/// A delivery whose comment cannot be read for a limit is set aside, and tried in vain meanwhile, ever more rarely.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_for_a_limit_comes_in_as_soon_as_it_is_over() {
+    const LIMIT_SECONDS: u64 = 10 * 60;
+    let desk = Desk::<Organization>::listening().await;
+    let limit = Fault::Refuse { status: 429, retry_after_s: Some(u32::try_from(LIMIT_SECONDS).expect("some minutes")) };
+    desk.network.faults().arm(limit, &["GET", "/comments/"], 1);
+    let thing = desk.network.asks("Ada", "Perché?");
+    desk.network.deliver(&DeliveryPlan::default()).await;
+    desk.until("it is set aside", |desk| desk.parked() == 1).await;
+    for _ in 1..LIMIT_SECONDS / 60 {
+        desk.advance(Duration::from_secs(60));
+        desk.running.works(MOMENT).await;
+    }
+    desk.advance(Duration::from_secs(58));
+    desk.running.works(MOMENT).await;
+    assert_eq!((desk.parked(), desk.has_come_in(&thing)), (1, false), "the limit is not over");
+    desk.advance(Duration::from_secs(4));
+    desk.until("it has come in", |desk| desk.parked() == 0 && desk.has_come_in(&thing)).await;
+    desk.stop().await;
+}
