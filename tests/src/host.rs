@@ -28,6 +28,8 @@ use crate::stand_ins::twitter::Twitter;
 
 /// Where people reach the host, as they are told: whoever is told of it there has to ask the host itself.
 pub const PUBLIC_URL: &str = "https://desk.sole.example";
+/// How long calls under way are waited for before the clock moves on.
+const CALL_TIME_MAX: std::time::Duration = std::time::Duration::from_millis(250);
 
 /// What a host is to be.
 #[derive(Default)]
@@ -305,6 +307,14 @@ impl RunningHost {
     pub async fn works(&self, moment: std::time::Duration) {
         tokio::time::sleep(moment).await;
         assert_eq!(self.get("/healthz").await.status, 200);
+    }
+
+    /// Before a step of the clock: calls last milliseconds, and a step is minutes, so those under way end first, unless they are held. Otherwise one could
+    /// ask, some minutes later, for what another one has been told to wait with meanwhile.
+    pub async fn calls_end(&self) {
+        for channel in self.desk().channels.live().values() {
+            let _ = tokio::time::timeout(CALL_TIME_MAX, channel.runtime.drained()).await;
+        }
     }
 
     /// What `verify` finds once nothing changes any more; see [`Tenant::verify`].

@@ -254,6 +254,7 @@ impl<N: Network> Desk<N> {
             if holds(self) {
                 return;
             }
+            self.running.calls_end().await;
             self.advance(Duration::from_secs(2 * 60));
             self.running.works(MOMENT).await;
         }

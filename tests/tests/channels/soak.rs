@@ -95,6 +95,7 @@ pub(crate) async fn everything_goes_wrong<N: Network>(hours: u64) {
             beside.found_out_max += UNDER_WAY;
             desk.network.faults().at_random(TROUBLE_PERCENT, random.u64(..), N::troubles());
         }
+        desk.running.calls_end().await;
         desk.advance(MINUTE);
         desk.running.works(MOMENT).await;
     }
@@ -207,6 +208,7 @@ async fn settle<N: Network>(desk: &Desk<N>) {
             return;
         }
         // What is kept for some hours only must still be there to be judged.
+        desk.running.calls_end().await;
         desk.advance(if quiet > 0 { MINUTE * 10 } else { MINUTE });
         desk.running.works(MOMENT).await;
     }

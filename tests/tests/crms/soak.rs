@@ -120,6 +120,7 @@ pub(crate) async fn everything_goes_wrong<B: Books>(hours: u64) {
             day.settle(&mut random, 1).await;
             day.books.tidies();
         }
+        day.running.calls_end().await;
         day.advance(MINUTE);
         day.running.works(Duration::from_millis(B::MS_PER_MINUTE)).await;
     }
@@ -315,6 +316,7 @@ impl<B: Books> Day<B> {
                     self.the_crm_says().await,
                 );
             }
+            self.running.calls_end().await;
             self.advance(MINUTE);
             self.running.works(Duration::from_millis(B::MS_PER_MINUTE)).await;
         }

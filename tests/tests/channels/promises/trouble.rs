@@ -65,6 +65,7 @@ pub(crate) async fn who_is_told_to_come_again_later_does_not_come_before<N: Netw
                 things.push(desk.network.asks(&format!("Cliente {}", things.len() % 7), &format!("Domanda {}", things.len())));
             }
             desk.network.deliver(&DeliveryPlan::default()).await;
+            desk.running.calls_end().await;
             desk.advance(Duration::from_secs(60));
             desk.running.works(MOMENT).await;
         }
