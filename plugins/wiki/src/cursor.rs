@@ -64,8 +64,10 @@ impl Cursor {
         let mut read: Vec<_> = old.chain(rows.iter().copied()).collect();
         // A page that was not read on from another one begins anew.
         let unsure_ms = self.unsure_ms.filter(|_| self.next.is_some());
-        // The page may have had rows that were read before: none is later than the latest row.
-        let reaches_into_overlap = last_ms >= now_ms - i64::from(overlap_seconds) * 1000;
+        // So far the page reaches: to the row that comes after it, whatever it lacks before that; or to its last one, and if that was read before, it is
+        // not later than the latest.
+        let reached_ms = next.as_deref().map_or(last_ms, |next| moment_ms(next).unwrap_or(now_ms).max(last_ms));
+        let reaches_into_overlap = reached_ms >= now_ms - i64::from(overlap_seconds) * 1000;
         let unsure_ms = unsure_ms.or(reaches_into_overlap.then_some(now_ms));
         self.unsure_ms = unsure_ms.filter(|unsure_ms| next.is_some() || *unsure_ms < last_ms);
         self.last_ms = last_ms;
@@ -83,6 +85,13 @@ impl Cursor {
     pub(crate) fn without_next(self) -> Self {
         Self { next: None, ..self }
     }
+}
+
+/// The moment of a row to go on with, as the wiki writes it: `20261127171333|1979`.
+fn moment_ms(place: &str) -> Option<i64> {
+    let digits = place.get(..14).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
+    let (date, clock) = digits.split_at(8);
+    time::milliseconds(&format!("{}-{}-{}T{}:{}:{}Z", &date[..4], &date[4..6], &date[6..], &clock[..2], &clock[2..4], &clock[4..]))
 }
 
 #[cfg(test)]
@@ -104,7 +113,7 @@ mod tests {
     #[test]
     fn a_row_that_shows_late_is_found_though_reading_went_on_for_long() {
         // While the first page is read a row of 2,000 s is not to be seen yet; when the last one is, people have written for ten minutes more.
-        let first = Cursor::from(1_000_000).behind(&[(1_500_000, 1), (2_000_000, 3)], 2_005_000, Some("20260101000000|4".into()), 60);
+        let first = Cursor::from(1_000_000).behind(&[(1_500_000, 1), (2_000_000, 3)], 2_005_000, Some("19700101003330|4".into()), 60);
         let last = first.behind(&[(2_010_000, 4), (2_600_000, 5)], 2_605_000, None, 60);
         assert_eq!(last.start(60), "1970-01-01T00:32:25Z", "a minute before the first page was read");
         assert!(last.has_read(2_000_000, 3) && last.has_read(2_010_000, 4) && !last.has_read(2_000_000, 2));
@@ -112,16 +121,26 @@ mod tests {
         let again = last.behind(&[(2_000_000, 2)], 2_665_000, None, 60);
         assert_eq!(again.start(60), "1970-01-01T00:42:20Z");
         // Old pages lack nothing, however long they take.
-        let old = Cursor::from(1_000_000).behind(&[(1_500_000, 1)], 9_000_000, Some("20260101000000|2".into()), 60);
+        let old = Cursor::from(1_000_000).behind(&[(1_500_000, 1)], 9_000_000, Some("19700101022910|2".into()), 60);
         assert_eq!(old.behind(&[(8_950_000, 2)], 9_000_000, None, 60).start(60), "1970-01-01T02:28:10Z");
     }
 
     #[test]
     fn a_row_that_shows_late_is_found_though_all_others_of_its_page_were_read_before() {
         let read = Cursor::from(1_000_000).behind(&[(2_000_000, 1)], 2_005_000, None, 60);
-        let first = read.behind(&[], 2_010_000, Some("20260101000000|3".into()), 60);
+        let first = read.behind(&[], 2_010_000, Some("19700101002500|3".into()), 60);
         let last = first.behind(&[(2_600_000, 5)], 2_605_000, None, 60);
         assert_eq!(last.start(60), "1970-01-01T00:32:30Z", "a minute before the first page was read");
+    }
+
+    #[test]
+    fn a_row_that_shows_late_before_the_one_to_go_on_with_is_found() {
+        // The page ends long ago, but for what is not to be seen yet; or nobody can tell how far it reaches.
+        for next in ["19700101003320|9", "?"] {
+            let first = Cursor::from(1_000_000).behind(&[(1_500_000, 1)], 2_005_000, Some(next.into()), 60);
+            let last = first.behind(&[(2_000_000, 9), (2_600_000, 10)], 2_605_000, None, 60);
+            assert_eq!(last.start(60), "1970-01-01T00:32:25Z", "{next}: a minute before the first page was read");
+        }
     }
 
     #[test]
