@@ -52,7 +52,8 @@ impl Clock for SystemClock {
 
 /// A clock that never goes back, whatever the one below it does: the writer and the workers must agree about what is due, and records are in order
 /// of time. While the one below is behind what was shown, it goes on by the time that passes, a sixteenth slower, until the other has caught up: so
-/// what is to be forgotten in a day is forgotten an hour and a half late at most, however wrong the machine's clock has been.
+/// what is to be forgotten in a day is forgotten 96 minutes late at most while the host runs, however wrong the machine's clock has been. Of the time in
+/// which the host does not run only the machine's clock knows.
 pub struct NeverBack {
     below: Arc<dyn Clock>,
     state: Mutex<State>,
