@@ -328,7 +328,7 @@ impl Session {
         self
     }
 
-    /// The header in which the platform says, in seconds since 1970, until when it does not want another log-in, beside `Retry-After`.
+    /// The header in which the platform says, in seconds since 1970, until when it does not want another log-in: of an answer of 429, beside `Retry-After`.
     #[must_use]
     pub fn retry_at(mut self, header: &str) -> Self {
         self.retry_at_header = Some(header.into());

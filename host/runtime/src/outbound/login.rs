@@ -205,7 +205,8 @@ impl Recipe {
         Session::new(context.credential, &progress.brought, jar, lifetime).map_err(|error| context.refused(&error))
     }
 
-    /// How long the platform asks to wait.
+    /// How long the platform asks to wait after too many log-ins. Of one that is out of order the header of its own says nothing: platforms that have such a
+    /// header send it with every answer.
     fn asked_to_wait(&self, headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
         let second = || headers.get(self.retry_at_header.as_deref()?)?.to_str().ok()?.trim().parse().ok();
         let until = second().and_then(|second| Timestamp::from_second(second).ok());
@@ -364,12 +365,12 @@ impl Step {
         progress: &mut Progress,
     ) -> Result<(), LoginFailure> {
         let status = response.status();
-        let asked = || recipe.asked_to_wait(response.headers(), context.now);
         if status == StatusCode::TOO_MANY_REQUESTS {
-            return Err(context.too_many(&format!("it answered {status}"), asked()));
+            let asked = recipe.asked_to_wait(response.headers(), context.now);
+            return Err(context.too_many(&format!("it answered {status}"), asked));
         }
         if status.is_server_error() {
-            return Err(context.unreachable(&format!("it answered {status}"), asked()));
+            return Err(context.unreachable(&format!("it answered {status}"), retry_after(response.headers())));
         }
         if !status.is_success() {
             return Err(context.refused(&format!("it answered {status}")));

@@ -122,13 +122,18 @@ async fn the_pause_that_a_platform_asks_of_a_log_in_is_kept_over_a_restart() {
 
 #[tokio::test]
 async fn a_platform_may_say_in_a_header_of_its_own_until_when_it_wants_no_log_in() {
-    // The header's moment, `Retry-After`, and after how many seconds it is tried again.
-    for (at, asked, pause) in
-        [(Some("400"), None, 400), (Some("400"), Some("30"), 400), (Some("30"), Some("400"), 400), (Some("soon"), None, 1)]
-    {
+    // The status, the header's moment, `Retry-After`, and after how many seconds it is tried again. Who is out of order says nothing by that header.
+    for (code, at, asked, pause) in [
+        (429, Some("400"), None, 400),
+        (429, Some("400"), Some("30"), 400),
+        (429, Some("30"), Some("400"), 400),
+        (429, Some("soon"), None, 1),
+        (503, Some("400"), None, 1),
+        (503, Some("400"), Some("30"), 30),
+    ] {
         let began = clock();
         let server = Server::start(move |_| {
-            let mut answer = status(429, "not now");
+            let mut answer = status(code, "not now");
             let moment = at.map(|at| at.parse().map_or(at.to_owned(), |after: i64| (began.as_second() + after).to_string()));
             for (name, value) in [("x-limit-reset", moment), ("retry-after", asked.map(str::to_owned))] {
                 value.map(|value| answer.headers_mut().insert(name, value.parse().unwrap()));
@@ -143,8 +148,8 @@ async fn a_platform_may_say_in_a_header_of_its_own_until_when_it_wants_no_log_in
             internal_error(Call::at(began + Duration::from_secs(seconds), &channel).get(&server.url("/read")).await);
             server.count("/login")
         };
-        assert_eq!((tries(0).await, tries(pause - 1).await), (1, 1), "{at:?}, {asked:?}: tried again too early");
-        assert_eq!(tries(pause + 1).await, 2, "{at:?}, {asked:?}: not tried again");
+        assert_eq!((tries(0).await, tries(pause - 1).await), (1, 1), "{code}, {at:?}, {asked:?}: tried again too early");
+        assert_eq!(tries(pause + 1).await, 2, "{code}, {at:?}, {asked:?}: not tried again");
     }
 }
 
