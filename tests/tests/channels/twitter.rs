@@ -356,6 +356,8 @@ async fn after_a_day_that_is_used_up_nothing_is_asked_before_it_ends() {
     let mut things = vec![day.asks("Ada"), day.asks("Bruno")];
     day.twitter.deliver(&DeliveryPlan::default()).await.expect("it is registered");
     day.running.until("both are answered", |_| day.answered(&things) == 2).await;
+    // The network has taken the answers; what it says of its limits has still to be read, window by window.
+    day.running.calls_end().await;
     let channel: Value = day.running.ask(Method::GET, "/channels/twitter", "application/json", "").await.json().expect("JSON");
     let windows = channel["live"]["headroom"].as_array().expect("windows");
     let left = |name: &str| windows.iter().find(|window| window["name"] == name).map(|window| (&window["remaining"], &window["allowed"]));

@@ -123,6 +123,8 @@ pub(crate) struct Ledger {
     pub(crate) forgeries: Vec<u16>,
     /// Calls that were answered with a limit.
     pub(crate) limits: Vec<(&'static str, FaultHandle)>,
+    /// Calls whose answer was lost.
+    pub(crate) lost: Vec<(&'static str, FaultHandle)>,
     /// Who asked to be forgotten.
     pub(crate) forgotten: Option<usize>,
 }

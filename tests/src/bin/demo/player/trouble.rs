@@ -43,7 +43,7 @@ impl Player<'_> {
             Trouble::LostAnswers(count) => {
                 for number in 0..count {
                     let fault = if number % 2 == 0 { Fault::RefuseAfterEffect { status: 502 } } else { Fault::BrokenBody };
-                    faults.arm(fault, &publishing, 1);
+                    self.ledger.lost.push((channel, faults.arm(fault, &publishing, 1)));
                 }
                 format!("{name} posts {} and loses the receipt", counted(count, "answer"))
             }
