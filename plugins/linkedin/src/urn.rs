@@ -4,7 +4,10 @@
 //! notification. What is kept and sent is the long spelling.
 
 const PREFIX: &str = "urn:li:";
-const PERSON: &str = "person:";
+/// How the URN of a person begins, the long way, the short way within another one, and as a part of an address; in small letters.
+const PEOPLE: [&str; 4] = ["urn:li:person:", "(person:", "urn%3ali%3aperson%3a", "%28person%3a"];
+/// What an id of a person has not, and what stands behind it has.
+const ID_ENDS: [char; 7] = ['"', '\\', ',', ')', ' ', '%', '&'];
 /// The longest URN of a person believed, in bytes: with what they liked it is an id, which may have 512.
 const WHO_BYTES_MAX: usize = 150;
 
@@ -102,17 +105,16 @@ impl Target {
     }
 }
 
-/// A text in which URNs of people, in either spelling, are empty: `urn:li:person:`.
+/// A text in which URNs of people are empty, `urn:li:person:`, in whatever spelling.
 pub(crate) fn without_people(text: &str) -> String {
+    let lower = text.to_ascii_lowercase();
     let mut kept = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find(PERSON) {
-        let (before, behind) = rest.split_at(at + PERSON.len());
-        kept.push_str(before);
-        let is_urn = ["urn:li:", "("].iter().any(|prefix| before[..at].ends_with(prefix));
-        rest = if is_urn { behind.trim_start_matches(|letter| !matches!(letter, '"' | ',' | ')' | '\\' | ' ')) } else { behind };
+    let mut read = 0;
+    while let Some(id) = PEOPLE.iter().filter_map(|start| Some(read + lower[read..].find(start)? + start.len())).min() {
+        kept.push_str(&text[read..id]);
+        read = text[id..].find(ID_ENDS).map_or(text.len(), |length| id + length);
     }
-    kept + rest
+    kept + &text[read..]
 }
 
 fn is_word(text: &str) -> bool {
@@ -141,6 +143,20 @@ mod tests {
         let by =
             |length: usize| Like::parse(&format!("urn:li:like:(urn:li:person:{},{LONG})", "a".repeat(length - "urn:li:person:".len())));
         assert!(by(WHO_BYTES_MAX).is_some_and(|like| like.urn().len() <= 512) && by(WHO_BYTES_MAX + 1).is_none(), "an id has its limit");
+    }
+
+    #[test]
+    fn a_text_without_people_says_of_nobody_who_they_are_in_any_spelling() {
+        for (text, kept) in [
+            (r#"{"actor":"urn:li:person:a7K","text":"ü"}"#, r#"{"actor":"urn:li:person:","text":"ü"}"#),
+            ("urn:li:like:(person:a7K,urn:li:activity:1)", "urn:li:like:(person:,urn:li:activity:1)"),
+            ("https://x/?actor=urn%3Ali%3Aperson%3Aa7K&n=1", "https://x/?actor=urn%3Ali%3Aperson%3A&n=1"),
+            ("like:%28urn%3ali%3aperson%3aa7K%2Curn%3ali%3aactivity%3a1%29", "like:%28urn%3ali%3aperson%3a%2Curn%3ali%3aactivity%3a1%29"),
+            ("%28person%3Aa7K%2C1%29 urn:li:person:b8L", "%28person%3A%2C1%29 urn:li:person:"),
+            ("a person: nobody, a salesperson:x", "a person: nobody, a salesperson:x"),
+        ] {
+            assert_eq!(without_people(text), kept);
+        }
     }
 
     #[test]
