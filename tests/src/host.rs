@@ -29,7 +29,7 @@ use crate::stand_ins::twitter::Twitter;
 /// Where people reach the host, as they are told: whoever is told of it there has to ask the host itself.
 pub const PUBLIC_URL: &str = "https://desk.sole.example";
 /// How long calls under way are waited for before the clock moves on.
-const CALL_TIME_MAX: std::time::Duration = std::time::Duration::from_millis(250);
+const CALL_TIME_MAX: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// What a host is to be.
 #[derive(Default)]

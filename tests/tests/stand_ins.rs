@@ -20,6 +20,9 @@ use sportello_tests::stand_ins::Fault;
 use sportello_tests::stand_ins::crm::CrmStandIn;
 use sportello_tests::stand_ins::wiki::WikiStandIn;
 
+/// How long the stand-ins wait where a test answers too late: a busy machine must have the time to give the right answers.
+const ANSWER_TIME: Duration = Duration::from_secs(2);
+
 wiki_promises!(async { Some(WikiStandIn::start().await.expect("a loopback port")) });
 crm_promises!(crm_6, async { Some(CrmStandIn::start().await.expect("a loopback port")) });
 crm_promises!(crm_8, async { Some(CrmStandIn::start_release(Release::Eight).await.expect("a loopback port")) });

@@ -223,7 +223,7 @@ impl<N: Network> Desk<N> {
 
     /// Waits for an effect to be in this state; time passes in steps of settling, so that looks are made and pauses end.
     pub(crate) async fn until_effect(&self, effect: u64, state: EffectState) -> Effect {
-        for _ in 0..600 {
+        for _ in 0..2_400 {
             match self.effect(effect) {
                 Some(row) if row.state == state => return row,
                 Some(row) if row.state != EffectState::Started && row.due_at > self.running.desk().tenant.now() => self.advance(SETTLED),

@@ -240,6 +240,7 @@ async fn a_share_that_is_nearly_used_up_is_never_exceeded_but_by_the_call_that_f
                 desk.network.faults().arm(Fault::NoAnswerAfterEffect, &["POST"], lost_answers);
             }
             desk.network.deliver(&DeliveryPlan::default()).await;
+            desk.running.calls_end().await;
             desk.advance(Duration::from_secs(60));
             desk.running.works(MOMENT).await;
         }

@@ -195,18 +195,23 @@ async fn trouble_of_any_kind_at_the_look_for_the_role_costs_no_word() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_daily_limit_is_met_once_by_each_resource_and_nothing_is_asked_of_it_until_midnight() {
     const RESOURCES: u64 = 3;
+    const EFFECTS_AT_ONCE: u64 = 8;
     let desk = Desk::<Organization>::soaking().await;
     desk.network.linkedin.limit_calls_per_day(DailyLimit::App, 6);
+    let day = |desk: &Desk<Organization>| desk.running.desk().tenant.now().0 / (24 * 60 * 60 * 1_000);
+    let first_day = day(&desk);
     let mut things = Vec::new();
     for minute in 0..60 {
         things.push(desk.network.asks(&format!("Cliente {}", minute % 7), &format!("Domanda {minute}")));
         desk.network.deliver(&DeliveryPlan::default()).await;
+        desk.running.calls_end().await;
         desk.advance(Duration::from_secs(60));
         desk.running.works(MOMENT).await;
     }
     let over = desk.network.calls_over_limit();
-    // The hour may be that of midnight.
-    assert!((1..=2 * RESOURCES).contains(&over), "{over} calls were made over the limits of the day");
+    // The hour may be that of midnight: what has waited then begins all at once, and nobody says how much is left.
+    let over_max = if day(&desk) == first_day { RESOURCES } else { 2 * RESOURCES + EFFECTS_AT_ONCE };
+    assert!((1..=over_max).contains(&over), "{over} calls were made over the limits of the day");
     desk.network.linkedin.limit_calls_per_day(DailyLimit::App, u64::MAX);
     for _ in 0..24 {
         desk.network.deliver(&DeliveryPlan::default()).await;

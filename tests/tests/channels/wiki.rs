@@ -358,6 +358,7 @@ async fn what_was_asked_is_answered_however_long_the_wiki_takes_no_edits() {
         desk.network.limits(Duration::from_secs(12 * 60 * 60));
         let refused = desk.network.calls_over_limit();
         for _ in 0..12 * 12 {
+            desk.running.calls_end().await;
             desk.advance(Duration::from_secs(5 * 60));
             desk.running.works(MOMENT).await;
         }

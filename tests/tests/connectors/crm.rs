@@ -134,10 +134,17 @@ pub(crate) async fn a_party_that_was_never_written_is_among_the_changes(crm: &dy
     let second = operator.create_party("Bruno Rossi", "EXT-2", &[]).await.expect("a party");
     assert!(ids(&driver.all_changes().await).contains(&second.to_string()), "a party made later");
 
-    driver.all_changes().await;
-    let cursor = driver.cursor().map(str::to_owned);
-    assert_eq!(driver.all_changes().await, [], "where nothing changed, nothing is read");
-    assert_eq!(driver.cursor().map(str::to_owned), cursor, "and the cursor stays");
+    // While the second of the last record is young by the server's clock, more of it may come: once it is not, it is read again.
+    let mut looks = 0;
+    loop {
+        let cursor = driver.cursor().map(str::to_owned);
+        let is_quiet = driver.all_changes().await.is_empty() && driver.cursor().map(str::to_owned) == cursor;
+        if is_quiet {
+            break;
+        }
+        looks += 1;
+        assert!(looks < 5, "where nothing changed, nothing is read, and the cursor stays");
+    }
 
     let version =
         |contacts: &[Contact]| contacts.iter().find(|contact| contact.id == first.to_string()).map(|contact| contact.version.clone());

@@ -14,9 +14,9 @@ use sportello_core::refusal::Refusal;
 use utoipa::ToSchema;
 
 use crate::api::Caller;
+use crate::api::effect_queue::{Address, AskedFor, key, queue, within};
 use crate::api::effects::EffectView;
 use crate::api::problem::Problem;
-use crate::api::replies::{Address, AskedFor, key, queue, within};
 use crate::api::request::{At, Given, MaybeGiven};
 use crate::api::vocabulary;
 use crate::tenant::SubmitError;

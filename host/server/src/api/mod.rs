@@ -18,6 +18,7 @@ mod contacts;
 mod conversations;
 mod deliveries;
 mod document;
+mod effect_queue;
 mod effects;
 mod interactions;
 mod links;

@@ -36,6 +36,7 @@ const LIMIT_MS_MIN: u64 = 1_000;
 const UNSAID_MS: u64 = 60_000;
 /// A window is written down when no more than this is left of it: above, the calls under way when a host starts anew cannot use it up.
 const LITTLE_LEFT: u32 = 16;
+
 /// A window of a platform's limit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {

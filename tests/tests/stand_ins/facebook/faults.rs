@@ -1,8 +1,5 @@
 //! The faults that every stand-in shares.
 
-use std::time::Duration;
-
-use sportello_tests::http_client::HttpClient;
 use sportello_tests::stand_ins::{Fault, Faults};
 
 use super::Graph;
@@ -68,9 +65,17 @@ async fn faults_strike_before_or_after_the_effect_and_only_where_armed() {
 async fn a_client_that_gives_up_leaves_the_effect_done() {
     let (graph, post) = Graph::start().await;
     let handle = graph.facebook.faults().arm(Fault::HoldAfter, &["message=late"], 1);
-    let hasty = HttpClient::new(Duration::from_millis(200));
     let url = format!("{}/v21.0/{post}/comments", graph.facebook.graph_url());
     let token = graph.facebook.access_token();
-    assert!(hasty.post_form(&url, &[("message", "late"), ("access_token", &token)]).await.is_err(), "no answer in time");
+    let form = [("message", "late"), ("access_token", token.as_str())];
+    tokio::select! {
+        answer = graph.http.post_form(&url, &form) => panic!("it is held: {answer:?}"),
+        () = async {
+            handle.struck(1).await;
+            while graph.facebook.replies_to(&post).is_empty() {
+                tokio::task::yield_now().await;
+            }
+        } => {}
+    }
     assert_eq!((handle.count(), graph.facebook.replies_to(&post).len()), (1, 1));
 }

@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use sportello_tests::stand_ins::DeliveryPlan;
 use sportello_tests::stand_ins::facebook::{Facebook, FacebookSettings, Forgery, PAUSE_MAX};
 
+use crate::ANSWER_TIME;
+
 use super::{changes, receiver_of, subscribed};
 
 #[tokio::test]
@@ -109,7 +111,7 @@ async fn what_is_not_answered_200_comes_again_ever_more_rarely_for_36_hours() {
 
 #[tokio::test]
 async fn a_post_that_is_answered_too_late_is_not_acknowledged_and_comes_again_at_once() {
-    let settings = FacebookSettings { answer_time_max: Duration::from_millis(300), ..FacebookSettings::default() };
+    let settings = FacebookSettings { answer_time_max: ANSWER_TIME, ..FacebookSettings::default() };
     let facebook = Facebook::start_with(settings).await.expect("a loopback port");
     let receiver = subscribed(&facebook).await;
     facebook.post(&facebook.page(), "Uno");

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use sportello_tests::stand_ins::DeliveryPlan;
 use sportello_tests::stand_ins::linkedin::{Forgery, LinkedIn, LinkedInSettings, SignaturePrefix};
 
+use crate::ANSWER_TIME;
 use crate::receiver::{Proof, Receiver, is_signed};
 
 struct LinkedInProof {
@@ -103,7 +104,7 @@ async fn answer_as_told(State((secret, conducts)): State<(String, Conducts)>, Qu
 
 #[tokio::test]
 async fn a_webhook_is_registered_only_when_it_answers_the_challenge_rightly_and_in_time() {
-    let settings = LinkedInSettings { answer_time_max: Duration::from_millis(300), ..LinkedInSettings::default() };
+    let settings = LinkedInSettings { answer_time_max: ANSWER_TIME, ..LinkedInSettings::default() };
     let linkedin = LinkedIn::start_with(settings).await.expect("a loopback port");
     let wrong = [Conduct::WrongDigits, Conduct::AnotherCode, Conduct::PlainText, Conduct::Accepted, Conduct::Late];
     let (url, _) = webhook(&linkedin, &wrong).await;
@@ -147,7 +148,7 @@ async fn a_challenge_comes_every_two_hours_and_three_misses_in_a_row_block_the_w
 
 #[tokio::test]
 async fn a_later_challenge_that_is_answered_too_late_is_missed() {
-    let settings = LinkedInSettings { answer_time_max: Duration::from_millis(300), ..LinkedInSettings::default() };
+    let settings = LinkedInSettings { answer_time_max: ANSWER_TIME, ..LinkedInSettings::default() };
     let linkedin = LinkedIn::start_with(settings).await.expect("a loopback port");
     let (url, conducts) = webhook(&linkedin, &[]).await;
     linkedin.register_webhook(&url).await.expect("a right answer");
@@ -252,7 +253,7 @@ async fn an_unacknowledged_post_comes_again_every_five_minutes_for_eight_hours()
 
 #[tokio::test]
 async fn a_post_that_is_answered_too_late_is_not_acknowledged_and_comes_again_after_five_minutes() {
-    let settings = LinkedInSettings { delivery_time_max: Duration::from_millis(300), ..LinkedInSettings::default() };
+    let settings = LinkedInSettings { delivery_time_max: ANSWER_TIME, ..LinkedInSettings::default() };
     let linkedin = LinkedIn::start_with(settings).await.expect("a loopback port");
     let receiver = registered(&linkedin).await;
     linkedin.comment(&linkedin.person("Ada"), &linkedin.post("Buongiorno"), "Aiuto");

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use sportello_tests::stand_ins::DeliveryPlan;
 use sportello_tests::stand_ins::twitter::{Forgery, PAUSE_MAX, Payloads, Twitter, TwitterSettings};
 
+use crate::ANSWER_TIME;
 use crate::receiver::{Proof, Receiver, is_signed};
 
 /// Proves itself as long as it is honest.
@@ -74,7 +75,7 @@ async fn deliver(twitter: &Twitter) -> (u64, u64) {
 
 #[tokio::test]
 async fn a_webhook_proves_itself_before_anything_is_sent() {
-    let settings = TwitterSettings { answer_time_max: Duration::from_millis(300), ..TwitterSettings::default() };
+    let settings = TwitterSettings { answer_time_max: ANSWER_TIME, ..TwitterSettings::default() };
     let twitter = Twitter::start_with(settings).await.expect("a loopback port");
     twitter.post(&twitter.company(), "Buongiorno");
     assert!(twitter.deliver(&DeliveryPlan::default()).await.is_err(), "nothing is registered");
@@ -126,7 +127,7 @@ async fn a_webhook_that_fails_a_later_challenge_gets_nothing_until_it_passes() {
 
 #[tokio::test]
 async fn a_later_challenge_that_is_answered_too_late_is_failed() {
-    let settings = TwitterSettings { answer_time_max: Duration::from_millis(300), ..TwitterSettings::default() };
+    let settings = TwitterSettings { answer_time_max: ANSWER_TIME, ..TwitterSettings::default() };
     let twitter = Twitter::start_with(settings).await.expect("a loopback port");
     let is_late = Arc::new(AtomicBool::new(false));
     let proof = Arc::new(XProof { secret: twitter.consumer_secret().to_owned(), is_honest: Arc::new(AtomicBool::new(true)) });
@@ -162,7 +163,7 @@ async fn forgeries_are_refused_by_a_careful_receiver() {
 
 #[tokio::test]
 async fn a_post_that_is_answered_too_late_is_not_acknowledged_and_comes_again_at_once() {
-    let settings = TwitterSettings { answer_time_max: Duration::from_millis(300), ..TwitterSettings::default() };
+    let settings = TwitterSettings { answer_time_max: ANSWER_TIME, ..TwitterSettings::default() };
     let twitter = Twitter::start_with(settings).await.expect("a loopback port");
     let (receiver, _) = receiver_of(&twitter).await;
     twitter.register_webhook(&receiver.url).await.expect("the receiver proves itself");
