@@ -30,6 +30,8 @@ use crate::stand_ins::twitter::Twitter;
 pub const PUBLIC_URL: &str = "https://desk.sole.example";
 /// How long calls under way are waited for before the clock moves on.
 const CALL_TIME_MAX: std::time::Duration = std::time::Duration::from_secs(1);
+/// How long is waited for what is to come.
+const UNTIL_TIME_MAX: std::time::Duration = std::time::Duration::from_secs(120);
 
 /// What a host is to be.
 #[derive(Default)]
@@ -263,7 +265,7 @@ impl RunningHost {
         self.host.desk("demo").expect("the tenant demo")
     }
 
-    /// Waits until `holds` does, at most half a minute.
+    /// Waits until `holds` does, at most two minutes: a busy machine is slow, and PHP slower.
     pub async fn until(&self, what: &str, mut holds: impl FnMut(&Desk) -> bool) {
         let desk = self.desk();
         let mut durable = desk.tenant.watch_durable();
@@ -275,7 +277,7 @@ impl RunningHost {
                 }
             }
         };
-        if tokio::time::timeout(std::time::Duration::from_secs(30), waiting).await.is_err() {
+        if tokio::time::timeout(UNTIL_TIME_MAX, waiting).await.is_err() {
             let records = desk.tenant.records(1).expect("the journal can be read");
             let words: Vec<String> = records
                 .flatten()
@@ -284,7 +286,7 @@ impl RunningHost {
                     format!("{sequence} {}: {}", record.actor, words.join(", "))
                 })
                 .collect();
-            panic!("half a minute passed and not: {what}; the journal says:\n{}", words.join("\n"));
+            panic!("two minutes passed and not: {what}; the journal says:\n{}", words.join("\n"));
         }
     }
 

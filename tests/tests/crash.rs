@@ -82,8 +82,8 @@ async fn a_hundred_kills_lose_nothing_and_double_nothing() {
             }
             Some(held) => {
                 delivering.await.unwrap();
-                let reached = tokio::time::timeout(Duration::from_secs(20), held.struck(1)).await;
-                assert!(reached.is_ok(), "kill {kill}: no reply reached the platform within 20 s; the host said: {}", said(&config));
+                let reached = tokio::time::timeout(Duration::from_secs(60), held.struck(1)).await;
+                assert!(reached.is_ok(), "kill {kill}: no reply reached the platform within a minute; the host said: {}", said(&config));
                 host.kill().await;
             }
         }
@@ -131,7 +131,7 @@ async fn finish(facebook: &Facebook, config: &Path, folder: &Path, comments: &BT
     }
     let counts = facebook.counts();
     assert_eq!((counts.updates_pending, counts.updates_given_up), (0, 0), "the platform got rid of everything: {counts:?}");
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(90);
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(150);
     let all_answered = || comments.iter().all(|comment| !facebook.replies_to(comment).is_empty());
     while !all_answered() && tokio::time::Instant::now() < deadline {
         tokio::time::sleep(Duration::from_millis(100)).await;

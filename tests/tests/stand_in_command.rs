@@ -115,7 +115,7 @@ async fn a_refusal_that_passes_is_no_loss() {
 #[tokio::test]
 async fn an_answer_that_is_given_twice_is_seen_and_an_interruption_ends_with_the_books() {
     let receiver = Receiver::start(Known("facebook")).await;
-    let mut child = stand_in("facebook", &receiver, &["--every", "20ms"]).spawn().expect("the command starts");
+    let mut child = stand_in("facebook", &receiver, &["--every", "1s"]).spawn().expect("the command starts");
     let mut lines = BufReader::new(child.stdout.take().expect("its output is ours")).lines();
     let first: Value = serde_json::from_str(&lines.next_line().await.unwrap().expect("what it expects")).unwrap();
     let expects = |name: &str| first["expects"][name].as_str().unwrap_or_else(|| panic!("no {name}: {first:#}")).to_owned();

@@ -3,6 +3,7 @@
 use std::fs;
 use std::ops::Bound;
 use std::path::Path;
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -161,10 +162,10 @@ fn a_reader_never_sees_half_a_record() {
         rows.map(|row| set(1, &format!("{row:04}"), &sequence.to_string())).collect::<Vec<_>>()
     };
     views.apply(1, rows(1, 1)).unwrap();
-    let done = AtomicBool::new(false);
+    let (done, begun) = (AtomicBool::new(false), Barrier::new(3));
     let reads = std::thread::scope(|scope| {
         let readers = [Direction::Forward, Direction::Backward].map(|direction| {
-            let (views, done) = (&views, &done);
+            let (views, done, begun) = (&views, &done, &begun);
             scope.spawn(move || {
                 let (mut reads, mut newest) = (0, 0);
                 while !done.load(Ordering::Relaxed) {
@@ -176,11 +177,15 @@ fn a_reader_never_sees_half_a_record() {
                     assert!(changed.iter().all(|value| *value == changed[0]), "half a record: {changed:?}");
                     assert!(changed[0] >= newest, "went back from {newest} to {}", changed[0]);
                     newest = changed[0];
+                    if reads == 0 {
+                        begun.wait();
+                    }
                     reads += 1;
                 }
                 reads
             })
         });
+        begun.wait();
         for sequence in 2..=RECORDS {
             views.apply(sequence, rows(sequence, CHANGED_EVERY)).unwrap();
             views.only_up_to(sequence);
@@ -192,7 +197,7 @@ fn a_reader_never_sees_half_a_record() {
         done.store(true, Ordering::Relaxed);
         readers.map(|reader| reader.join().unwrap())
     });
-    assert!(reads.iter().all(|reads| *reads > 0));
+    assert!(reads.iter().all(|reads| *reads > 0), "{reads:?}");
     assert!(views.metrics().batches > RECORDS / 4, "the readers met too few batches");
 }
 

@@ -49,11 +49,7 @@ impl House {
             ]),
             allow_private_network: false,
             vault: Arc::new(NoVault),
-            limits: CallLimits {
-                wall_max: Duration::from_millis(1500),
-                computing_max: Duration::from_millis(300),
-                ..CallLimits::default()
-            },
+            limits: CallLimits { wall_max: Duration::from_secs(30), computing_max: Duration::from_millis(300), ..CallLimits::default() },
             quarantine: QuarantineLimits::default(),
         };
         change(&mut options);

@@ -10,7 +10,8 @@ use super::house::{House, poll, told};
 #[tokio::test]
 async fn a_call_more_than_there_are_slots_is_busy_and_drains_when_the_others_end() {
     let house = House::new();
-    let channel = house.channel("wait-for-ever").await;
+    // Longer than it takes, on a busy machine too, to find out that there is no slot left.
+    let channel = house.configured("wait-for-ever", |options| options.limits.wall_max = Duration::from_secs(5)).await.unwrap();
     let waiting: Vec<_> = (0..house.slots)
         .map(|_| {
             let channel = channel.clone();

@@ -62,8 +62,6 @@ pub(crate) struct Player<'play> {
     speed: Option<f64>,
     random: fastrand::Rng,
     turns: Turns,
-    /// When the networks take answers again.
-    limited_until: Option<Instant>,
     /// The company's, by channel.
     posts: BTreeMap<&'static str, Vec<String>>,
     /// Who likes, shares or follows what: each once.
@@ -90,7 +88,6 @@ impl<'play> Player<'play> {
             speed,
             random: fastrand::Rng::with_seed(scenario.seed),
             turns: Turns::default(),
-            limited_until: None,
             posts: BTreeMap::new(),
             reacted: BTreeSet::new(),
             sections: BTreeMap::new(),
@@ -105,8 +102,6 @@ impl<'play> Player<'play> {
             let minutes = next.map_or(60, |next| next.saturating_sub(scene.minute().unwrap_or(next)));
             self.play_scene(number, scene, minutes).await?;
         }
-        // Whatever is still held is let go, and nothing more goes wrong.
-        self.clear_faults();
         self.somebody_asks_to_be_forgotten().await?;
         Ok(self.ledger)
     }
@@ -118,11 +113,10 @@ impl<'play> Player<'play> {
             self.post(post);
         }
         self.deliver().await?;
-        let mut told_to_wait = None;
+        let mut limited = None;
         for (channel, trouble) in scene.all_trouble() {
             if let Some(time) = self.make_trouble(channel, trouble).await? {
-                self.limited_until = Some(Instant::now() + time);
-                told_to_wait = Some(time + CLOCKS_DIFFER);
+                limited = Some((Instant::now() + time, time + CLOCKS_DIFFER));
             }
         }
 
@@ -145,11 +139,11 @@ impl<'play> Player<'play> {
             self.go_on(channel, number, then)?;
         }
         self.deliver().await?;
-        while self.limited_until.is_some() {
-            self.rest(Some(Duration::from_millis(200))).await?;
+        if let Some((until, told_to_wait)) = limited {
+            self.rest(until.checked_duration_since(Instant::now())).await?;
+            // Whoever was refused at its end was told to wait as long again, reads as well as writes.
+            self.rest(Some(told_to_wait)).await?;
         }
-        // Whoever was refused at its end was told to wait as long again, reads as well as writes.
-        self.rest(told_to_wait).await?;
         self.report(began).await
     }
 
@@ -169,24 +163,16 @@ impl<'play> Player<'play> {
         self.stage.network(channel)
     }
 
-    fn clear_faults(&self) {
-        self.stage.networks.iter().for_each(|(_, network)| network.faults().clear());
-    }
-
     async fn deliver(&self) -> Result<(), Problem> {
         deliver(self.stage).await
     }
 
     /// Lets time pass; the echoes of our own answers are delivered meanwhile.
-    async fn rest(&mut self, pause: Option<Duration>) -> Result<(), Problem> {
+    async fn rest(&self, pause: Option<Duration>) -> Result<(), Problem> {
         let Some(pause) = pause else { return Ok(()) };
         let until = Instant::now() + pause;
         while let Some(left) = until.checked_duration_since(Instant::now()) {
             tokio::time::sleep(left.min(Duration::from_millis(250))).await;
-            if self.limited_until.is_some_and(|until| Instant::now() >= until) {
-                self.limited_until = None;
-                self.clear_faults();
-            }
             self.deliver().await?;
         }
         Ok(())

@@ -14,8 +14,8 @@ use crate::stage::Stage;
 /// How long is waited at most. The longest single wait of a host is the minute after which a network is asked whether an answer of unknown fate
 /// is there.
 const SETTLE_TIME_MAX: Duration = Duration::from_secs(180);
-/// Nothing moved for so long: it is over. The workflows' last wait is five seconds.
-const QUIET_TIME: Duration = Duration::from_secs(7);
+/// Nothing moved for so long: it is over. The workflows' last wait is five seconds, and a busy machine is late.
+const QUIET_TIME: Duration = Duration::from_secs(10);
 /// How often the platforms are asked.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How often it is said that one waits.
@@ -41,6 +41,7 @@ pub(crate) async fn settle(stage: &Stage, actors: &[Actor], ledger: &Ledger, hos
         let complete = replies >= expected.replies
             && notes >= expected.notes
             && done >= replies + notes
+            && stage.networks.iter().all(|(_, network)| network.counts().updates_pending == 0)
             // X is asked for what it tells nobody.
             && taken >= platforms.hold_count(ledger);
         if complete && moved_at.elapsed() >= QUIET_TIME {

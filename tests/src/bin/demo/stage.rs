@@ -67,6 +67,8 @@ impl Stage {
             (TWITTER, Network::Twitter(Arc::clone(&twitter))),
             (LINKEDIN, Network::LinkedIn(Arc::clone(&linkedin))),
         ];
+        // Their clocks run as fast as ours, from here on: what they say about times can be compared with what Sportello says.
+        let ticking = networks.iter().map(|(_, network)| tokio::spawn(network.clone().keep_time())).collect();
         let mut crm_faults = None;
         let (wiki, crm): (Box<dyn Wiki>, Box<dyn Crm>) = if real {
             (Box::new(MediaWiki::start().await?), Box::new(Tryton::start().await?))
@@ -75,8 +77,6 @@ impl Stage {
             crm_faults = Some(crm.faults().clone());
             (Box::new(WikiStandIn::start().await?), Box::new(crm))
         };
-        // Their clocks run as fast as ours: what they say about times can be compared with what Sportello says.
-        let ticking = networks.iter().map(|(_, network)| tokio::spawn(network.clone().keep_time())).collect();
         let first_linkedin_token = linkedin.refresh_token();
         Ok(Self { facebook, twitter, linkedin, first_linkedin_token, networks, wiki, crm, crm_faults, ticking })
     }
