@@ -3,6 +3,8 @@
 //! Immutable but for its counters. Changing anything, the connector above all, makes another [`Channel`]; whoever swaps it stores the new one and
 //! lets the old one drain: calls that began on it end on it.
 
+mod running;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,9 +13,8 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::watch;
-use wasmtime::Store;
 
-use crate::call::{self, Call, CallFailure, Callee, Done, Timed};
+use crate::call::{self, Call, CallFailure, Done};
 use crate::call_time::CallTime;
 use crate::channel_credentials::ChannelCredentials;
 use crate::contract::{
@@ -22,18 +23,20 @@ use crate::contract::{
 };
 use crate::error::RuntimeError;
 use crate::grant;
-use crate::guest::{GuestData, GuestOptions, NoCredentials};
 use crate::headroom::Uncounted;
 use crate::limits::{CallLimits, QuarantineLimits};
 use crate::outbound::{BoundField, ChannelGrant, ChannelHttp, HttpCounters, OutboundError, SessionStanding};
-use crate::output::{self, OutputFault};
+use crate::output;
 use crate::prepared::Prepared;
-use crate::quarantine::{Admission, Quarantine, QuarantineState};
+use crate::quarantine::{Quarantine, QuarantineState};
 use crate::runtime::Host;
 use crate::signature::{self, SignatureRefusal, Signed};
-use crate::slots::{self, Errand, Held, Places};
+use crate::slots::{Errand, Places};
 use crate::vault::Vault;
 use crate::wasi::GrantedFolder;
+
+use running::Access;
+pub use running::WebhookPlace;
 
 /// What an operator configures.
 #[derive(Clone)]
@@ -346,70 +349,6 @@ impl Channel {
     fn context(&self, call: &Call) -> Context {
         Context { channel: self.inner.name.clone(), settings: self.inner.settings.clone(), now: call.time.began().to_string() }
     }
-
-    async fn begin(&self, name: &'static str, call: Call, access: Access) -> Result<(Store<GuestData>, Running), CallFailure> {
-        self.open(self.admit(name, Errand::Work).await?, call, access)
-    }
-
-    /// Asks the quarantine, which concerns no challenges, and waits for a slot.
-    async fn admit(&self, name: &'static str, errand: Errand) -> Result<Running, CallFailure> {
-        let inner = &self.inner;
-        let admission = match errand {
-            Errand::Work => inner.quarantine().admit(Instant::now()),
-            Errand::Challenge => Admission::Serve,
-        };
-        let probe = match admission {
-            Admission::Serve => false,
-            Admission::Probe => true,
-            Admission::Refuse { retry_after } => {
-                return Err(CallFailure::Quarantined {
-                    connector: inner.prepared.label().to_owned(),
-                    channel: inner.name.clone(),
-                    retry_after,
-                });
-            }
-        };
-        inner.in_flight.send_modify(|calls| *calls += 1);
-        // From here on `running` gives everything back, however this ends.
-        let mut running = Running {
-            inner: Arc::clone(inner),
-            call: name,
-            probe,
-            accountable: errand == Errand::Work,
-            settled: false,
-            started: Instant::now(),
-            deadline: Instant::now(),
-            _slots: None,
-        };
-        running._slots = Some(slots::hold(&inner.host.pool, Some(&inner.share), errand, inner.host.limits.slot_wait_max).await?);
-        Ok(running)
-    }
-
-    /// Makes the store.
-    fn open(&self, mut running: Running, call: Call, access: Access) -> Result<(Store<GuestData>, Running), CallFailure> {
-        let inner = &self.inner;
-        let reaches_out = !matches!(access, Access::Nobody);
-        let options = GuestOptions {
-            folders: &inner.folders,
-            time: call.time,
-            seed: call.seed,
-            state: call.state,
-            state_writable: matches!(access, Access::Write),
-            credentials: if reaches_out { inner.credentials.clone() } else { Arc::new(NoCredentials) },
-            http: reaches_out.then(|| Arc::clone(&inner.http)),
-            headroom: call.headroom,
-            limits: &inner.limits,
-            table_elements_max: inner.host.limits.table_elements_max,
-        };
-        running.started = Instant::now();
-        let opened = call::store(&inner.host.engine, options, &inner.host.limits);
-        let (store, deadline) = opened.map_err(|error| {
-            running.settled = true;
-            CallFailure::Folder { channel: inner.name.clone(), reason: format!("{error:#}") }
-        })?;
-        running.deadline = deadline;
-        Ok((store, running))
-    }
 }
 
 impl fmt::Debug for Channel {
@@ -427,90 +366,5 @@ impl Inner {
     fn quarantine(&self) -> MutexGuard<'_, Quarantine> {
         // Its methods do not panic half-way, so what a poisoned lock protects is whole.
         self.quarantine.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// What a call may use besides its folders.
-enum Access {
-    /// Neither network nor credentials; its state is empty.
-    Nobody,
-    /// The network, the credentials, and state to read.
-    Read,
-    /// State to write, too.
-    Write,
-}
-
-/// A call under way. Dropping it, at whatever point, gives back its slots and its place in the count.
-struct Running {
-    inner: Arc<Inner>,
-    call: &'static str,
-    probe: bool,
-    /// Whether a failure says something about the connector.
-    accountable: bool,
-    settled: bool,
-    started: Instant,
-    deadline: Instant,
-    _slots: Option<Held>,
-}
-
-/// A place for a call that hands over deliveries. It holds a slot, so it is not to be kept for long.
-pub struct WebhookPlace(Running);
-
-impl Running {
-    fn end<T>(
-        mut self,
-        store: Store<GuestData>,
-        answer: Timed<T>,
-        check: impl FnOnce(&T) -> Result<(), OutputFault>,
-    ) -> Result<Done<T>, CallFailure> {
-        let elapsed = self.started.elapsed();
-        let callee = Callee { connector: self.inner.prepared.label(), call: self.call };
-        let answer = match answer {
-            Ok(Ok(value)) => match check(&value) {
-                Ok(()) => Ok(value),
-                Err(fault) => Err(CallFailure::Output { connector: callee.connector.to_owned(), call: callee.call, fault }),
-            },
-            Ok(Err(error)) => Err(call::failure(callee, &self.inner.limits, store.data(), elapsed, Some(error))),
-            Err(_) => Err(call::failure(callee, &self.inner.limits, store.data(), elapsed, None)),
-        };
-        // A probe that fails without saying anything about the connector decided nothing.
-        self.settled = answer.is_ok() || self.accountable;
-        match answer {
-            Ok(value) => {
-                self.inner.quarantine().succeeded(self.probe);
-                let left = store.into_data().finish();
-                Ok(Done {
-                    value,
-                    state_writes: left.state_writes,
-                    diagnostics: left.diagnostics,
-                    diagnostics_dropped: left.diagnostics_dropped,
-                    output_bytes_discarded: left.output_bytes_discarded,
-                    elapsed,
-                    http_requests: left.http_requests,
-                })
-            }
-            Err(failure) => {
-                self.report(&failure, &store);
-                Err(failure)
-            }
-        }
-    }
-
-    fn report(&self, failure: &CallFailure, store: &Store<GuestData>) {
-        let (channel, tenant) = (&self.inner.name, &self.inner.tenant);
-        let (diagnostics, dropped) = store.data().diagnostics();
-        tracing::warn!(%tenant, %channel, %failure, ?diagnostics, dropped, "a call failed");
-        if self.accountable && failure.is_connectors_fault() && self.inner.quarantine().failed(Instant::now(), self.probe) {
-            tracing::error!(%tenant, %channel, connector = self.inner.prepared.label(), "the connector is quarantined");
-        }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if self.probe && !self.settled {
-            self.inner.quarantine().given_up(Instant::now());
-        }
-        self.inner.in_flight.send_modify(|calls| *calls -= 1);
     }
 }

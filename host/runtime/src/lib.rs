@@ -14,7 +14,7 @@
 //! nothing but the next call going to another [`Channel`]. The host that uses this crate keeps the current `Channel` of each configured channel
 //! in an `ArcSwap`; storing another is the swap, [`Channel::drained`] tells when the last call on the old one has ended.
 //!
-//! Where to look: `engine.rs` the engine's knobs and why; `limits.rs` every limit; `call.rs` what stops which guest; `guest.rs` what stands behind
+//! Where to look: `engine.rs` the engine's knobs and why; `limits.rs` every limit; `channel/running.rs` a call from its admission to its end, `call.rs` what stops which guest; `guest.rs` what stands behind
 //! a guest's imports, `call_state.rs` its key-value state; `grant.rs` whether a channel's configuration fits; `wasi.rs` how WASI is made inert; [`outbound`] everything a guest does on the network, and its secrets;
 //! `contract_check.rs`, `manifest.rs`, `output.rs` what is checked of a component, its description, its answers; `cache.rs` compiled files.
 //!
