@@ -51,6 +51,12 @@ async fn an_access_token_ends_after_two_hours_and_a_refresh_token_serves_once() 
     let spent = refresh(&api, &first).await;
     assert_eq!((spent.status, spent.json().expect("JSON")["error"].clone()), (400, json!("invalid_request")));
     assert_eq!(api.twitter.token_refreshes(), 1, "a refusal gives nothing out");
+    api.twitter.advance(Duration::from_secs(7_199));
+    assert_eq!(api.get("/2/users/me", &[]).await.status, 200, "it has two hours of its own");
+    api.twitter.advance(Duration::from_secs(1));
+    assert_eq!(api.get("/2/users/me", &[]).await.status, 401);
+    assert_eq!(refresh(&api, &api.twitter.refresh_token()).await.status, 200);
+    assert_eq!(api.get("/2/users/me", &[]).await.status, 200);
     api.twitter.expire_token();
     assert_eq!(api.get("/2/users/me", &[]).await.status, 401);
 }
