@@ -133,11 +133,14 @@ async fn follow(desk: Arc<Desk>, name: ChannelName, source: Source, first_pause:
             }
         };
         let later = desk.tenant.clock_shows(desk.tenant.now().plus_ms(millis(pause)));
-        tokio::pin!(later);
+        // The tenant's clock goes slower while the machine's, set back, catches up: nobody is asked later for that.
+        let lasted = tokio::time::sleep(pause);
+        tokio::pin!(later, lasted);
         loop {
             tokio::select! {
                 () = rest.stopping.cancelled() => return,
                 () = &mut later => break,
+                () = &mut lasted => break,
                 changed = changes.changed() => match changed {
                     Err(_) => return,
                     // Another interval, other settings, another component: they hold from now on.
